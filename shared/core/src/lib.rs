@@ -1,1 +1,50 @@
-//! (skeleton)
+//! The words and protocols that every part of Understudy shares, and nothing that touches the world.
+//!
+//! One pass through the crate follows one update: it has an identity ([`UpdateId`]), a conversation admits it once
+//! ([`Watermarks`]), the step's replies become [`OutboxEntry`]s with ids that no other reply can ever have, the
+//! commit is refused when the [`EpochStamp`] is not the current one, and the box's cursor follows behind the commits
+//! ([`LowWater`]). Who may hold a bot's connection is a [`LoginLease`]; whether a lease still stands is judged by
+//! [`LeaseClock`] on the holder's side only.
+//!
+//! Invariant of the crate: no runtime, no I/O, no clock, no randomness. Time and seeds come in as arguments.
+
+#![forbid(unsafe_code)]
+
+mod clock;
+mod conversation;
+mod cursor;
+mod epoch;
+mod health;
+mod ids;
+mod incoming;
+mod lease;
+mod outbox;
+mod protocol;
+mod secret;
+mod smoke;
+mod telegram_error;
+mod token;
+mod update;
+mod watermark;
+
+pub use clock::{BootMs, UnixMs};
+pub use conversation::{ConversationKey, Envelope, EnvelopeError, PlaceKey, STORED_VERSION};
+pub use cursor::{LowWater, Ticket};
+pub use epoch::{Epoch, EpochBlock, EpochRecord, EpochStamp, Holder, MintRefused, Phase};
+pub use health::{BotHealth, BotRole, Connection, ErrorSeen, Heartbeat, LatencySummary, PoolWork};
+pub use ids::{
+    BotId, ChannelId, EntryId, EventId, IdError, LoginSlot, MemberId, MessageId, Nonce, PoolId,
+    QueryId, SwitchId, WorkerId,
+};
+pub use incoming::{Document, Incoming, IncomingKind, Place};
+pub use lease::{LeaseClock, LeaseTiming, LoginLease};
+pub use outbox::{
+    Button, Keyboard, OutboxEntry, OutboxKind, Priority, Record, SendTarget, entry_id, random_id,
+};
+pub use protocol::{Assignment, Milestone, MilestoneKind, WorkerNotice};
+pub use secret::{AuthKey, Secret};
+pub use smoke::{SmokeCheck, SmokeReport, SmokeResult};
+pub use telegram_error::{ErrorClass, SessionFate, classify};
+pub use token::{BotToken, TokenError};
+pub use update::{BoxId, UpdateId};
+pub use watermark::{Admission, Watermarks};
