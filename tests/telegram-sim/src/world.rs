@@ -45,15 +45,17 @@ pub use api::{
     RpcFaultEffect, SentMessages, ViewedButton, ViewedDocument, ViewedMessage,
 };
 pub(crate) use boxlog::{At, Change, Entry};
-pub(crate) use channel::{Admin, Channel, ChannelMessage, Standing};
+pub(crate) use channel::{Channel, Standing};
 pub use error::RpcError;
 pub use event::{BoxRef, Event};
 pub(crate) use files::{Content, File, FileId};
 pub(crate) use hash::Hashes;
 pub use ids::{ChannelId, ChatRef, MessageId, PendingId, UserId};
+pub(crate) use keys::split_token;
 pub(crate) use limits::Load;
+pub(crate) use member::{CAPTION_MAX, TEXT_MAX};
 pub(crate) use message::{Body, ContentId, CopiedMessage, Draft, Home, Media, Revision};
-pub(crate) use press::PressAnswer;
+pub(crate) use press::{PressAnswer, Pressed};
 pub(crate) use sending::Posted;
 pub use settings::{
     Bounds, DcAddress, Doubts, Limits, LiveSessions, LoginFlood, RandomIdScope, Settings, UpdatesTo,
@@ -131,7 +133,7 @@ pub struct World {
     keys: keys::Keys,
     presses: press::Presses,
     send_limits: limits::SendLimits,
-    random_ids: random_ids::RandomIds,
+    pub(crate) random_ids: random_ids::RandomIds,
     rpc_faults: rpc_faults::RpcFaults,
     last_user: i64,
     last_channel: i64,
@@ -176,7 +178,10 @@ impl World {
         };
         let method = Self::method_name(body).unwrap_or("unknown");
         let account = caller.account.or_else(|| dispatch::account_of_login(body));
-        if let Some(hit) = self.rpc_faults.consult(account, method, now.mono_ms, &mut self.rng) {
+        if let Some(hit) = self
+            .rpc_faults
+            .consult(account, method, now.mono_ms, &mut self.rng)
+        {
             self.record(Event::FaultFired {
                 fault: hit.fault,
                 account,
@@ -240,18 +245,29 @@ impl World {
 
     /// Takes from a bot's send limits, or answers with the wait.
     pub(crate) fn take_send(&mut self, load: Load, now: Now) -> Result<(), RpcError> {
-        self.send_limits.send(&self.settings.limits, load, now.mono_ms).map_err(RpcError::flood_wait)
+        self.send_limits
+            .send(&self.settings.limits, load, now.mono_ms)
+            .map_err(RpcError::flood_wait)
     }
 
     /// Takes from the limit of edits and press answers.
     pub(crate) fn take_other(&mut self, bot: UserId, now: Now) -> Result<(), RpcError> {
-        self.send_limits.other(&self.settings.limits, bot, now.mono_ms).map_err(RpcError::flood_wait)
+        self.send_limits
+            .other(&self.settings.limits, bot, now.mono_ms)
+            .map_err(RpcError::flood_wait)
     }
 
     fn record_wait(&mut self, account: Option<UserId>, method: &str, error: &RpcError) {
-        let seconds = error.message.strip_prefix("FLOOD_WAIT_").and_then(|rest| rest.parse().ok());
+        let seconds = error
+            .message
+            .strip_prefix("FLOOD_WAIT_")
+            .and_then(|rest| rest.parse().ok());
         if let (Some(account), Some(seconds)) = (account, seconds) {
-            self.record(Event::FloodWait { account, method: method.to_owned(), seconds });
+            self.record(Event::FloodWait {
+                account,
+                method: method.to_owned(),
+                seconds,
+            });
         }
     }
 }

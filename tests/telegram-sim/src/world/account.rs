@@ -12,7 +12,6 @@ use super::message::ContentId;
 
 #[derive(Debug)]
 pub(crate) struct Account {
-    pub id: UserId,
     pub first_name: String,
     pub username: Option<String>,
     pub bot: Option<Box<Bot>>,
@@ -76,14 +75,28 @@ pub(crate) struct QtsEntry {
 
 #[derive(Clone, Debug)]
 pub(crate) enum QtsChange {
-    Stopped { member: UserId, stopped: bool },
-    Participant { channel: ChannelId, actor: UserId, user: UserId, before: Standing, after: Standing },
+    Stopped {
+        member: UserId,
+        stopped: bool,
+    },
+    Participant {
+        channel: ChannelId,
+        actor: UserId,
+        user: UserId,
+        before: Standing,
+        after: Standing,
+    },
 }
 
 impl QtsLog {
     pub fn append(&mut self, change: QtsChange, date: i32, at_ms: u64) -> QtsEntry {
         self.qts += 1;
-        let entry = QtsEntry { qts: self.qts, at_ms, date, change };
+        let entry = QtsEntry {
+            qts: self.qts,
+            at_ms,
+            date,
+            change,
+        };
         self.entries.push_back(entry.clone());
         entry
     }
@@ -94,30 +107,32 @@ impl QtsLog {
     }
 
     pub fn expire(&mut self, before_ms: u64) {
-        while self.entries.front().is_some_and(|entry| entry.at_ms < before_ms) {
+        while self
+            .entries
+            .front()
+            .is_some_and(|entry| entry.at_ms < before_ms)
+        {
             self.entries.pop_front();
         }
     }
 }
 
 impl Account {
-    pub fn member(id: UserId, first_name: String, username: Option<String>) -> Self {
-        Self::new(id, first_name, username, None, BoxLog::counting_only())
+    pub fn member(first_name: String, username: Option<String>) -> Self {
+        Self::new(first_name, username, None, BoxLog::counting_only())
     }
 
-    pub fn bot(id: UserId, name: String, username: String, bot: Bot) -> Self {
-        Self::new(id, name, Some(username), Some(Box::new(bot)), BoxLog::new())
+    pub fn bot(name: String, username: String, bot: Bot) -> Self {
+        Self::new(name, Some(username), Some(Box::new(bot)), BoxLog::new())
     }
 
     fn new(
-        id: UserId,
         first_name: String,
         username: Option<String>,
         bot: Option<Box<Bot>>,
         log: BoxLog,
     ) -> Self {
         Self {
-            id,
             first_name,
             username,
             bot,

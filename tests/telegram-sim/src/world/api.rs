@@ -94,7 +94,9 @@ pub struct NewDocument {
 pub enum NewContent {
     Bytes(Vec<u8>),
     /// So many pseudo-random bytes, the same ones whenever they are read; they take no memory.
-    Generated { size: u64 },
+    Generated {
+        size: u64,
+    },
 }
 
 /// One message, or an album when there are several documents (the text is then the first one's caption).
@@ -179,7 +181,9 @@ pub struct RpcFault {
 pub enum RpcFaultEffect {
     Error(RpcError),
     /// `FLOOD_WAIT_X` with the rest of the wait, for so long after the fault was set.
-    Flood { seconds: u64 },
+    Flood {
+        seconds: u64,
+    },
 }
 
 /// How much there is, for `/v1/state`.

@@ -52,12 +52,20 @@ pub(crate) struct At {
 impl BoxLog {
     /// Telegram's boxes start at 1.
     pub fn new() -> Self {
-        Self { pts: 1, floor: 1, entries: VecDeque::new(), keep: true }
+        Self {
+            pts: 1,
+            floor: 1,
+            entries: VecDeque::new(),
+            keep: true,
+        }
     }
 
     /// Counts, but remembers nothing: the box of an account that never asks for a difference.
     pub fn counting_only() -> Self {
-        Self { keep: false, ..Self::new() }
+        Self {
+            keep: false,
+            ..Self::new()
+        }
     }
 
     pub fn pts(&self) -> i32 {
@@ -68,15 +76,28 @@ impl BoxLog {
         self.floor
     }
 
+    /// When the last remembered change was made.
+    pub fn changed_at(&self) -> Option<u64> {
+        self.entries.back().map(|entry| entry.at_ms)
+    }
+
     pub fn append(&mut self, change: Change, at_ms: u64) -> At {
         let count = change.count();
         self.pts += count;
         if self.keep {
-            self.entries.push_back(Entry { pts: self.pts, count, at_ms, change });
+            self.entries.push_back(Entry {
+                pts: self.pts,
+                count,
+                at_ms,
+                change,
+            });
         } else {
             self.floor = self.pts;
         }
-        At { pts: self.pts, count }
+        At {
+            pts: self.pts,
+            count,
+        }
     }
 
     /// Changes after `pts`, oldest first.
@@ -116,15 +137,28 @@ mod tests {
     #[test]
     fn each_change_counts_and_a_deletion_counts_its_messages() {
         let mut log = BoxLog::new();
-        assert_eq!(log.append(Change::New(MessageId(1)), 0), At { pts: 2, count: 1 });
-        assert_eq!(log.append(Change::Edit(MessageId(1)), 0), At { pts: 3, count: 1 });
-        assert_eq!(log.append(Change::Delete(ids(&[1, 2, 3])), 0), At { pts: 6, count: 3 });
+        assert_eq!(
+            log.append(Change::New(MessageId(1)), 0),
+            At { pts: 2, count: 1 }
+        );
+        assert_eq!(
+            log.append(Change::Edit(MessageId(1)), 0),
+            At { pts: 3, count: 1 }
+        );
+        assert_eq!(
+            log.append(Change::Delete(ids(&[1, 2, 3])), 0),
+            At { pts: 6, count: 3 }
+        );
         assert_eq!(log.pts(), 6);
     }
 
     #[test]
     fn after_skips_what_the_client_has() {
-        let log = log(&[Change::New(MessageId(1)), Change::New(MessageId(2)), Change::Edit(MessageId(1))]);
+        let log = log(&[
+            Change::New(MessageId(1)),
+            Change::New(MessageId(2)),
+            Change::Edit(MessageId(1)),
+        ]);
         let seen: Vec<i32> = log.after(2).map(|entry| entry.pts).collect();
         assert_eq!(seen, [3, 4]);
         assert_eq!(log.after(4).count(), 0);
@@ -132,7 +166,11 @@ mod tests {
 
     #[test]
     fn old_changes_fall_off_and_raise_the_floor() {
-        let mut log = log(&[Change::New(MessageId(1)), Change::New(MessageId(2)), Change::New(MessageId(3))]);
+        let mut log = log(&[
+            Change::New(MessageId(1)),
+            Change::New(MessageId(2)),
+            Change::New(MessageId(3)),
+        ]);
         log.expire(20);
         assert_eq!(log.floor(), 3);
         assert_eq!(log.after(1).map(|entry| entry.pts).collect::<Vec<_>>(), [4]);

@@ -44,7 +44,13 @@ pub(crate) enum Standing {
 }
 
 impl Channel {
-    pub fn new(id: ChannelId, title: String, kind: ChannelKind, creator: UserId, date: i32) -> Self {
+    pub fn new(
+        id: ChannelId,
+        title: String,
+        kind: ChannelKind,
+        creator: UserId,
+        date: i32,
+    ) -> Self {
         Self {
             id,
             title,
@@ -79,7 +85,10 @@ impl Channel {
 
     pub fn allows(&self, user: UserId, right: Right) -> bool {
         self.creator == user
-            || self.admins.get(&user).is_some_and(|admin| admin.rights.contains(&right))
+            || self
+                .admins
+                .get(&user)
+                .is_some_and(|admin| admin.rights.contains(&right))
     }
 
     pub fn standing(&self, user: UserId) -> Standing {
@@ -129,20 +138,25 @@ impl Channel {
     }
 
     /// All messages after `after`, oldest first.
-    pub fn messages_after(&self, after: MessageId) -> impl Iterator<Item = (MessageId, &ChannelMessage)> {
-        let start = usize::try_from(after.0).unwrap_or(0).min(self.messages.len());
-        self.messages.iter().enumerate().skip(start).filter_map(|(index, message)| {
-            let id = MessageId(i32::try_from(index + 1).ok()?);
-            Some((id, message.as_ref()?))
-        })
+    pub fn messages_after(
+        &self,
+        after: MessageId,
+    ) -> impl Iterator<Item = (MessageId, &ChannelMessage)> {
+        let start = usize::try_from(after.0)
+            .unwrap_or(0)
+            .min(self.messages.len());
+        self.messages
+            .iter()
+            .enumerate()
+            .skip(start)
+            .filter_map(|(index, message)| {
+                let id = MessageId(i32::try_from(index + 1).ok()?);
+                Some((id, message.as_ref()?))
+            })
     }
 
     pub fn last_message_id(&self) -> MessageId {
         MessageId(i32::try_from(self.messages.len()).unwrap_or(i32::MAX))
-    }
-
-    pub fn messages_len(&self) -> usize {
-        self.messages.len()
     }
 }
 
@@ -155,12 +169,23 @@ mod tests {
     use super::*;
 
     fn admin(by: i64) -> Admin {
-        Admin { rights: Rights::new(), promoted_by: UserId(by), rank: None, date: 0 }
+        Admin {
+            rights: Rights::new(),
+            promoted_by: UserId(by),
+            rank: None,
+            date: 0,
+        }
     }
 
     #[test]
     fn promotion_chains_are_followed_and_rings_end() {
-        let mut channel = Channel::new(ChannelId(1), "t".into(), ChannelKind::Supergroup, UserId(1), 0);
+        let mut channel = Channel::new(
+            ChannelId(1),
+            "t".into(),
+            ChannelKind::Supergroup,
+            UserId(1),
+            0,
+        );
         channel.admins.insert(UserId(2), admin(1));
         channel.admins.insert(UserId(3), admin(2));
         assert!(channel.in_promotion_chain(UserId(1), UserId(3)));
@@ -172,7 +197,13 @@ mod tests {
 
     #[test]
     fn standing_tells_creator_admin_member_banned_and_left() {
-        let mut channel = Channel::new(ChannelId(1), "t".into(), ChannelKind::Supergroup, UserId(1), 5);
+        let mut channel = Channel::new(
+            ChannelId(1),
+            "t".into(),
+            ChannelKind::Supergroup,
+            UserId(1),
+            5,
+        );
         channel.members.insert(UserId(2), 7);
         channel.members.insert(UserId(3), 7);
         channel.admins.insert(UserId(3), admin(1));

@@ -14,7 +14,10 @@ pub struct RpcError {
 
 impl RpcError {
     pub fn new(code: i32, message: impl Into<String>) -> Self {
-        Self { code, message: message.into() }
+        Self {
+            code,
+            message: message.into(),
+        }
     }
 
     pub fn bad_request(message: impl Into<String>) -> Self {
@@ -39,7 +42,10 @@ impl RpcError {
 
     /// 420 `FLOOD_WAIT_X`; a wait is at least a second.
     pub fn flood_wait(wait_ms: u64) -> Self {
-        Self::new(420, format!("FLOOD_WAIT_{}", wait_ms.div_ceil(1_000).max(1)))
+        Self::new(
+            420,
+            format!("FLOOD_WAIT_{}", wait_ms.div_ceil(1_000).max(1)),
+        )
     }
 }
 

@@ -17,9 +17,18 @@ pub enum BoxRef {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Event {
-    LoggedIn { account: UserId, auth_key_id: i64 },
-    LoggedOut { account: UserId, auth_key_id: i64 },
-    LoginRefused { account: Option<UserId>, error: String },
+    LoggedIn {
+        account: UserId,
+        auth_key_id: i64,
+    },
+    LoggedOut {
+        account: UserId,
+        auth_key_id: i64,
+    },
+    LoginRefused {
+        account: Option<UserId>,
+        error: String,
+    },
     /// `chat` and `message_id` are as the sender sees them; in a private chat the two sides' own numbers follow.
     MessageSent {
         account: UserId,
@@ -58,9 +67,26 @@ pub enum Event {
         chat: ChatRef,
         message_ids: Vec<MessageId>,
     },
-    Press { member: UserId, chat: ChatRef, message_id: MessageId, bot: UserId, data: String, query_id: i64 },
-    PressAnswered { query_id: i64, member: UserId, bot: UserId, message: Option<String>, alert: bool },
-    PressTimedOut { query_id: i64, member: UserId, bot: UserId },
+    Press {
+        member: UserId,
+        chat: ChatRef,
+        message_id: MessageId,
+        bot: UserId,
+        data: String,
+        query_id: i64,
+    },
+    PressAnswered {
+        query_id: i64,
+        member: UserId,
+        bot: UserId,
+        message: Option<String>,
+        alert: bool,
+    },
+    PressTimedOut {
+        query_id: i64,
+        member: UserId,
+        bot: UserId,
+    },
     Difference {
         account: UserId,
         #[serde(rename = "box")]
@@ -70,14 +96,53 @@ pub enum Event {
         slice: bool,
         too_long: bool,
     },
-    RandomIdDuplicate { account: UserId, random_id: i64 },
-    FloodWait { account: UserId, method: String, seconds: u64 },
-    UnknownMethod { account: Option<UserId>, constructor: String, method: String },
-    AdminChanged { channel: ChannelId, by: Option<UserId>, user: UserId, admin: bool },
-    MembershipChanged { channel: ChannelId, user: UserId, member: bool },
-    BotBlocked { member: UserId, bot: UserId, blocked: bool },
-    Revoked { bot: UserId, sessions_killed: bool },
-    BotDeleted { bot: UserId, deleted: bool },
-    KeyKilled { auth_key_id: i64, account: Option<UserId>, error: RpcError },
-    FaultFired { fault: u64, account: Option<UserId>, method: String, error: RpcError },
+    RandomIdDuplicate {
+        account: UserId,
+        random_id: i64,
+    },
+    FloodWait {
+        account: UserId,
+        method: String,
+        seconds: u64,
+    },
+    UnknownMethod {
+        account: Option<UserId>,
+        constructor: String,
+        method: String,
+    },
+    AdminChanged {
+        channel: ChannelId,
+        by: Option<UserId>,
+        user: UserId,
+        admin: bool,
+    },
+    MembershipChanged {
+        channel: ChannelId,
+        user: UserId,
+        member: bool,
+    },
+    BotBlocked {
+        member: UserId,
+        bot: UserId,
+        blocked: bool,
+    },
+    Revoked {
+        bot: UserId,
+        sessions_killed: bool,
+    },
+    BotDeleted {
+        bot: UserId,
+        deleted: bool,
+    },
+    KeyKilled {
+        auth_key_id: i64,
+        account: Option<UserId>,
+        error: RpcError,
+    },
+    FaultFired {
+        fault: u64,
+        account: Option<UserId>,
+        method: String,
+        error: RpcError,
+    },
 }

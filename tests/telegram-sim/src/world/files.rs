@@ -119,7 +119,13 @@ impl Uploads {
     }
 
     /// Joins the parts and forgets them. Small files and big ones must not be mixed.
-    pub fn finish(&mut self, owner: UserId, file: i64, parts: i32, big: bool) -> Result<Vec<u8>, RpcError> {
+    pub fn finish(
+        &mut self,
+        owner: UserId,
+        file: i64,
+        parts: i32,
+        big: bool,
+    ) -> Result<Vec<u8>, RpcError> {
         if parts < 1 || parts > PARTS_MAX {
             return Err(RpcError::bad_request("FILE_PARTS_INVALID"));
         }
@@ -130,12 +136,18 @@ impl Uploads {
             return Err(RpcError::bad_request("FILE_PARTS_INVALID"));
         }
         if let Some(missing) = (0..parts).find(|part| !upload.parts.contains_key(part)) {
-            return Err(RpcError::bad_request(format!("FILE_PART_{missing}_MISSING")));
+            return Err(RpcError::bad_request(format!(
+                "FILE_PART_{missing}_MISSING"
+            )));
         }
         let lengths: Vec<usize> = upload.parts.values().map(Vec::len).collect();
         let (first, last) = (lengths[0], lengths.len() - 1);
         // All parts are of one size but the last, which may be shorter.
-        if lengths.iter().enumerate().any(|(at, len)| *len > first || (at < last && *len != first)) {
+        if lengths
+            .iter()
+            .enumerate()
+            .any(|(at, len)| *len > first || (at < last && *len != first))
+        {
             return Err(RpcError::bad_request("FILE_PART_LENGTH_INVALID"));
         }
         let Some(upload) = self.open.remove(&(owner, file)) else {
@@ -181,11 +193,17 @@ mod tests {
     fn parts_are_joined_in_order_and_forgotten() {
         let mut uploads = Uploads::default();
         uploads.save_part(BOT, 9, 1, None, vec![2; 10]).unwrap();
-        assert_eq!(error(uploads.finish(BOT, 9, 2, false)), "FILE_PART_0_MISSING");
+        assert_eq!(
+            error(uploads.finish(BOT, 9, 2, false)),
+            "FILE_PART_0_MISSING"
+        );
         uploads.save_part(BOT, 9, 0, None, vec![1; 1_024]).unwrap();
         let file = uploads.finish(BOT, 9, 2, false).unwrap();
         assert_eq!((file.len(), file[0], file[1_024]), (1_034, 1, 2));
-        assert_eq!(error(uploads.finish(BOT, 9, 2, false)), "FILE_PART_0_MISSING");
+        assert_eq!(
+            error(uploads.finish(BOT, 9, 2, false)),
+            "FILE_PART_0_MISSING"
+        );
         assert_eq!(uploads.bytes, 0);
     }
 
@@ -193,8 +211,14 @@ mod tests {
     fn an_upload_belongs_to_one_account_and_one_kind() {
         let mut uploads = Uploads::default();
         uploads.save_part(BOT, 9, 0, Some(1), vec![1]).unwrap();
-        assert_eq!(error(uploads.finish(UserId(2), 9, 1, true)), "FILE_PART_0_MISSING");
-        assert_eq!(error(uploads.finish(BOT, 9, 1, false)), "FILE_PARTS_INVALID");
+        assert_eq!(
+            error(uploads.finish(UserId(2), 9, 1, true)),
+            "FILE_PART_0_MISSING"
+        );
+        assert_eq!(
+            error(uploads.finish(BOT, 9, 1, false)),
+            "FILE_PARTS_INVALID"
+        );
         assert!(uploads.finish(BOT, 9, 1, true).is_ok());
     }
 
@@ -202,12 +226,21 @@ mod tests {
     fn part_rules_are_telegrams() {
         let mut uploads = Uploads::default();
         let mut save = |part, total, len| {
-            uploads.save_part(BOT, 1, part, total, vec![0; len]).err().map(|error| error.message)
+            uploads
+                .save_part(BOT, 1, part, total, vec![0; len])
+                .err()
+                .map(|error| error.message)
         };
         assert_eq!(save(0, None, 0).as_deref(), Some("FILE_PART_EMPTY"));
-        assert_eq!(save(0, None, PART_MAX + 1).as_deref(), Some("FILE_PART_TOO_BIG"));
+        assert_eq!(
+            save(0, None, PART_MAX + 1).as_deref(),
+            Some("FILE_PART_TOO_BIG")
+        );
         assert_eq!(save(4_000, None, 1).as_deref(), Some("FILE_PART_INVALID"));
-        assert_eq!(save(0, Some(3), 1_000).as_deref(), Some("FILE_PART_SIZE_INVALID"));
+        assert_eq!(
+            save(0, Some(3), 1_000).as_deref(),
+            Some("FILE_PART_SIZE_INVALID")
+        );
         assert_eq!(save(2, Some(3), 1_000), None);
     }
 
@@ -223,7 +256,9 @@ mod tests {
         let id = FileId(3);
         let whole = file.read(id, 0, 5_000);
         assert_eq!(whole.len(), 1_001);
-        let sliced: Vec<u8> = (0..11).flat_map(|at| file.read(id, at * 100, 100)).collect();
+        let sliced: Vec<u8> = (0..11)
+            .flat_map(|at| file.read(id, at * 100, 100))
+            .collect();
         assert_eq!(whole, sliced);
         assert!(file.read(id, 1_001, 10).is_empty());
     }

@@ -22,7 +22,10 @@ struct Rule {
 
 impl Rule {
     fn per_second(rate: f64, burst: u32) -> Self {
-        Self { per_ms: rate / 1_000.0, burst: f64::from(burst.max(1)) }
+        Self {
+            per_ms: rate / 1_000.0,
+            burst: f64::from(burst.max(1)),
+        }
     }
 }
 
@@ -80,7 +83,10 @@ impl SendLimits {
         let bulk = Rule::per_second(limits.bulk_per_second, limits.bulk_burst);
         let group = Rule::per_second(limits.per_group_per_minute / 60.0, limits.per_group_burst);
         // An album is one send to its chat, but as many messages as it has in bulk and for a group.
-        let mut wanted = vec![(Key::Chat(load.bot, load.chat), chat, 1.0), (Key::Bulk(load.bot), bulk, messages)];
+        let mut wanted = vec![
+            (Key::Chat(load.bot, load.chat), chat, 1.0),
+            (Key::Bulk(load.bot), bulk, messages),
+        ];
         if matches!(load.chat, ChatRef::Channel(_)) {
             wanted.push((Key::Group(load.bot, load.chat), group, messages));
         }
@@ -104,7 +110,10 @@ impl SendLimits {
     fn take(&mut self, wanted: &[(Key, Rule, f64)], now_ms: u64) -> Result<(), u64> {
         let mut wait = 0;
         for (key, rule, cost) in wanted {
-            let full = || Bucket { tokens: rule.burst, at_ms: now_ms };
+            let full = || Bucket {
+                tokens: rule.burst,
+                at_ms: now_ms,
+            };
             let bucket = self.buckets.entry(*key).or_insert_with(full);
             bucket.refill(*rule, now_ms);
             wait = wait.max(bucket.wait_ms(*rule, *cost));
@@ -129,11 +138,19 @@ mod tests {
     const BOT: UserId = UserId(1);
 
     fn to(member: i64) -> Load {
-        Load { bot: BOT, chat: ChatRef::User(UserId(member)), messages: 1 }
+        Load {
+            bot: BOT,
+            chat: ChatRef::User(UserId(member)),
+            messages: 1,
+        }
     }
 
     fn limits() -> Limits {
-        Limits { per_chat_burst: 2, bulk_burst: 5, ..Limits::default() }
+        Limits {
+            per_chat_burst: 2,
+            bulk_burst: 5,
+            ..Limits::default()
+        }
     }
 
     #[test]
@@ -153,7 +170,10 @@ mod tests {
             assert_eq!(state.send(&limits(), to(member), 0), Ok(()));
         }
         assert_eq!(state.send(&limits(), to(6), 0), Err(34));
-        let other_bot = Load { bot: UserId(2), ..to(6) };
+        let other_bot = Load {
+            bot: UserId(2),
+            ..to(6)
+        };
         assert_eq!(state.send(&limits(), other_bot, 0), Ok(()));
         // Member 6's own bucket is still full.
         assert_eq!(state.send(&limits(), to(6), 100), Ok(()));
@@ -163,9 +183,18 @@ mod tests {
     #[test]
     fn a_group_takes_twenty_a_minute() {
         let mut state = SendLimits::default();
-        let limits = Limits { per_chat_burst: 100, ..Limits::default() };
-        let group = Load { bot: BOT, chat: ChatRef::Channel(ChannelId(1)), messages: 1 };
-        let sent = (0..30).filter(|_| state.send(&limits, group, 0).is_ok()).count();
+        let limits = Limits {
+            per_chat_burst: 100,
+            ..Limits::default()
+        };
+        let group = Load {
+            bot: BOT,
+            chat: ChatRef::Channel(ChannelId(1)),
+            messages: 1,
+        };
+        let sent = (0..30)
+            .filter(|_| state.send(&limits, group, 0).is_ok())
+            .count();
         assert_eq!(sent, 20);
         assert_eq!(state.send(&limits, group, 0), Err(3_000));
     }
@@ -173,7 +202,10 @@ mod tests {
     #[test]
     fn switched_off_nothing_waits() {
         let mut state = SendLimits::default();
-        let limits = Limits { enabled: false, ..limits() };
+        let limits = Limits {
+            enabled: false,
+            ..limits()
+        };
         assert!((0..1_000).all(|_| state.send(&limits, to(1), 0).is_ok()));
     }
 }

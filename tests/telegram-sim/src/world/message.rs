@@ -68,7 +68,10 @@ pub(crate) struct CopiedMessage {
 
 impl CopiedMessage {
     pub fn number_for(&self, viewer: UserId) -> Option<MessageId> {
-        self.copies.iter().find(|(account, _)| *account == viewer).map(|(_, id)| *id)
+        self.copies
+            .iter()
+            .find(|(account, _)| *account == viewer)
+            .map(|(_, id)| *id)
     }
 }
 
@@ -143,7 +146,10 @@ impl Revision {
         body.entities = entities;
         body.media = media;
         body.markup = self.markup;
-        body.edited = Some(Edited { date: now.date(), at_ms: now.mono_ms });
+        body.edited = Some(Edited {
+            date: now.date(),
+            at_ms: now.mono_ms,
+        });
         true
     }
 }

@@ -31,7 +31,12 @@ pub(crate) struct Hit {
 impl RpcFaults {
     pub fn add(&mut self, id: u64, fault: RpcFault, now_ms: u64) {
         let hits_left = fault.count;
-        self.armed.push(Armed { id, fault, set_ms: now_ms, hits_left });
+        self.armed.push(Armed {
+            id,
+            fault,
+            set_ms: now_ms,
+            hits_left,
+        });
     }
 
     pub fn clear(&mut self, id: u64) -> bool {
@@ -51,24 +56,35 @@ impl RpcFaults {
         if self.armed.is_empty() {
             return None;
         }
-        self.armed.retain(|armed| armed.hits_left != Some(0) && armed.rest_ms(now_ms) != Some(0));
-        let armed = self
-            .armed
-            .iter_mut()
-            .find(|armed| armed.matches(account, method) && rng.random_range(0.0..100.0) < armed.fault.percent)?;
+        self.armed
+            .retain(|armed| armed.hits_left != Some(0) && armed.rest_ms(now_ms) != Some(0));
+        let armed = self.armed.iter_mut().find(|armed| {
+            armed.matches(account, method) && rng.random_range(0.0..100.0) < armed.fault.percent
+        })?;
         armed.hits_left = armed.hits_left.map(|left| left.saturating_sub(1));
         let error = match &armed.fault.effect {
             RpcFaultEffect::Error(error) => error.clone(),
-            RpcFaultEffect::Flood { .. } => RpcError::flood_wait(armed.rest_ms(now_ms).unwrap_or(0)),
+            RpcFaultEffect::Flood { .. } => {
+                RpcError::flood_wait(armed.rest_ms(now_ms).unwrap_or(0))
+            }
         };
-        Some(Hit { fault: armed.id, error })
+        Some(Hit {
+            fault: armed.id,
+            error,
+        })
     }
 }
 
 impl Armed {
     fn matches(&self, account: Option<UserId>, method: &str) -> bool {
-        self.fault.account.is_none_or(|wanted| Some(wanted) == account)
-            && self.fault.method.as_deref().is_none_or(|wanted| wanted == method)
+        self.fault
+            .account
+            .is_none_or(|wanted| Some(wanted) == account)
+            && self
+                .fault
+                .method
+                .as_deref()
+                .is_none_or(|wanted| wanted == method)
     }
 
     /// What is left of a wait; `None` for faults without a length.
@@ -100,17 +116,29 @@ mod tests {
 
     fn consult(faults: &mut RpcFaults, account: i64, method: &str, now_ms: u64) -> Option<String> {
         let mut rng = ChaCha8Rng::seed_from_u64(1);
-        faults.consult(Some(UserId(account)), method, now_ms, &mut rng).map(|hit| hit.error.message)
+        faults
+            .consult(Some(UserId(account)), method, now_ms, &mut rng)
+            .map(|hit| hit.error.message)
     }
 
     #[test]
     fn hits_only_what_it_names_and_only_so_often() {
         let mut faults = RpcFaults::default();
         let error = RpcFaultEffect::Error(RpcError::server("RPC_CALL_FAIL"));
-        faults.add(7, RpcFault { count: Some(1), ..fault(error) }, 0);
+        faults.add(
+            7,
+            RpcFault {
+                count: Some(1),
+                ..fault(error)
+            },
+            0,
+        );
         assert_eq!(consult(&mut faults, 2, "messages.sendMessage", 0), None);
         assert_eq!(consult(&mut faults, 1, "help.getConfig", 0), None);
-        assert_eq!(consult(&mut faults, 1, "messages.sendMessage", 0).as_deref(), Some("RPC_CALL_FAIL"));
+        assert_eq!(
+            consult(&mut faults, 1, "messages.sendMessage", 0).as_deref(),
+            Some("RPC_CALL_FAIL")
+        );
         assert_eq!(consult(&mut faults, 1, "messages.sendMessage", 0), None);
     }
 

@@ -139,7 +139,12 @@ pub struct LoginFlood {
 
 impl Default for LoginFlood {
     fn default() -> Self {
-        Self { logins: 20, window_ms: 3_600_000, wait_min_s: 1_057, wait_max_s: 3_135 }
+        Self {
+            logins: 20,
+            window_ms: 3_600_000,
+            wait_min_s: 1_057,
+            wait_max_s: 3_135,
+        }
     }
 }
 
