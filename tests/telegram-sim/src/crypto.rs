@@ -43,10 +43,7 @@ impl AuthKey {
     pub fn from_bytes(data: [u8; 256]) -> Self {
         // `grammers_crypto::AuthKey` keeps the id (part of a SHA-1) to itself; it writes it in front of each sealed buffer.
         let mut buffer = DequeBuffer::with_capacity(64, HEADER_LEN);
-        grammers_crypto::encrypt_data_v2(
-            &mut buffer,
-            &grammers_crypto::AuthKey::from_bytes(data),
-        );
+        grammers_crypto::encrypt_data_v2(&mut buffer, &grammers_crypto::AuthKey::from_bytes(data));
         let id = read_i64(&buffer[..], 0);
         Self { data, id }
     }
@@ -69,7 +66,9 @@ impl AuthKey {
 
 impl std::fmt::Debug for AuthKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("AuthKey").field("id", &self.id).finish_non_exhaustive()
+        f.debug_struct("AuthKey")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
     }
 }
 
@@ -132,8 +131,14 @@ fn msg_key_of(key: &AuthKey, padded: &[u8], side: Side) -> [u8; 16] {
 
 fn derive(key: &AuthKey, msg_key: &[u8; 16], side: Side) -> ([u8; 32], [u8; 32]) {
     let x = side.x();
-    let a = Sha256::new().chain_update(msg_key).chain_update(&key.data[x..x + 36]).finalize();
-    let b = Sha256::new().chain_update(&key.data[40 + x..76 + x]).chain_update(msg_key).finalize();
+    let a = Sha256::new()
+        .chain_update(msg_key)
+        .chain_update(&key.data[x..x + 36])
+        .finalize();
+    let b = Sha256::new()
+        .chain_update(&key.data[40 + x..76 + x])
+        .chain_update(msg_key)
+        .finalize();
     let mix = |outer: &[u8], inner: &[u8]| {
         let mut out = [0; 32];
         out[..8].copy_from_slice(&outer[..8]);
@@ -184,13 +189,19 @@ mod tests {
             buffer.extend((0..len).map(|byte| byte as u8));
             seal(&key, &mut buffer, &mut rand::rng());
             let padding = buffer.len() - HEADER_LEN - len;
-            assert!((MIN_PADDING..MIN_PADDING + 16).contains(&padding), "padding {padding}");
+            assert!(
+                (MIN_PADDING..MIN_PADDING + 16).contains(&padding),
+                "padding {padding}"
+            );
             let plain = grammers_crypto::decrypt_data_v2(
                 &mut buffer,
                 &grammers_crypto::AuthKey::from_bytes(key.data),
             )
             .unwrap();
-            assert_eq!(plain[..len], (0..len).map(|byte| byte as u8).collect::<Vec<_>>());
+            assert_eq!(
+                plain[..len],
+                (0..len).map(|byte| byte as u8).collect::<Vec<_>>()
+            );
         }
     }
 
@@ -206,6 +217,9 @@ mod tests {
         let mut payload = buffer[..].to_vec();
         payload[HEADER_LEN + 3] ^= 1;
         assert_eq!(open(&key, &mut payload).unwrap_err(), OpenError::BadMsgKey);
-        assert_eq!(open(&key, &mut payload[..20]).unwrap_err(), OpenError::BadLength(20));
+        assert_eq!(
+            open(&key, &mut payload[..20]).unwrap_err(),
+            OpenError::BadLength(20)
+        );
     }
 }

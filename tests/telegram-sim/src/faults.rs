@@ -29,7 +29,10 @@ const MAX_FAULTS: usize = 1_000;
 pub enum State {
     /// Waits for its trigger.
     Armed,
-    Active { since_ms: u64, until_ms: Option<u64> },
+    Active {
+        since_ms: u64,
+        until_ms: Option<u64>,
+    },
     /// Fired, and nothing lasts of it (or its count is used up).
     Spent { fired_ms: u64 },
 }
@@ -58,7 +61,11 @@ pub struct Faults {
 
 impl Faults {
     pub fn new(seed: u64) -> Self {
-        Self { faults: BTreeMap::new(), next_id: 1, rng: ChaCha8Rng::seed_from_u64(seed) }
+        Self {
+            faults: BTreeMap::new(),
+            next_id: 1,
+            rng: ChaCha8Rng::seed_from_u64(seed),
+        }
     }
 
     /// Keeps a fault as armed; the caller activates it when it has no trigger.
@@ -68,7 +75,15 @@ impl Faults {
         }
         let id = self.next_id;
         self.next_id += 1;
-        self.faults.insert(id, Fault { id, spec, state: State::Armed, hits: 0 });
+        self.faults.insert(
+            id,
+            Fault {
+                id,
+                spec,
+                state: State::Armed,
+                hits: 0,
+            },
+        );
         Ok(id)
     }
 
@@ -85,24 +100,44 @@ impl Faults {
     }
 
     pub fn has_armed(&self) -> bool {
-        self.faults.values().any(|fault| fault.state == State::Armed)
+        self.faults
+            .values()
+            .any(|fault| fault.state == State::Armed)
     }
 
     /// Armed faults that this event fires, oldest first.
     pub fn triggered_by(&self, event: &Value) -> Vec<u64> {
-        let armed = self.faults.values().filter(|fault| fault.state == State::Armed);
+        let armed = self
+            .faults
+            .values()
+            .filter(|fault| fault.state == State::Armed);
         armed
-            .filter(|fault| fault.spec.after.as_ref().is_some_and(|trigger| trigger.matches(event)))
+            .filter(|fault| {
+                fault
+                    .spec
+                    .after
+                    .as_ref()
+                    .is_some_and(|trigger| trigger.matches(event))
+            })
             .map(|fault| fault.id)
             .collect()
     }
 
     /// Marks a fault as fired and returns it; `None` when it is not armed.
     pub fn fire(&mut self, id: u64, now_ms: u64) -> Option<Fault> {
-        let fault = self.faults.get_mut(&id).filter(|fault| fault.state == State::Armed)?;
+        let fault = self
+            .faults
+            .get_mut(&id)
+            .filter(|fault| fault.state == State::Armed)?;
         fault.state = if fault.spec.effect.lasts() {
-            let until_ms = fault.spec.for_ms.map(|for_ms| now_ms.saturating_add(for_ms));
-            State::Active { since_ms: now_ms, until_ms }
+            let until_ms = fault
+                .spec
+                .for_ms
+                .map(|for_ms| now_ms.saturating_add(for_ms));
+            State::Active {
+                since_ms: now_ms,
+                until_ms,
+            }
         } else {
             State::Spent { fired_ms: now_ms }
         };
@@ -123,7 +158,9 @@ impl Faults {
             .filter(|fault| fault.until_ms().is_some_and(|until| until <= now_ms))
             .map(|fault| fault.id)
             .collect();
-        over.into_iter().filter_map(|id| self.faults.remove(&id)).collect()
+        over.into_iter()
+            .filter_map(|id| self.faults.remove(&id))
+            .collect()
     }
 
     pub fn next_expiry(&self) -> Option<u64> {
@@ -169,7 +206,7 @@ mod tests {
                 "after": {"event": {"kind": "message_sent", "account": 7, "chat": {"user": 5}}},
             })))
             .unwrap();
-        assert!(!faults.is_silent(Some(UserId(7))).is_some());
+        assert!(faults.is_silent(Some(UserId(7))).is_none());
         let miss = json!({"kind": "message_sent", "account": 7, "chat": {"user": 6}});
         assert_eq!(faults.triggered_by(&miss), Vec::<u64>::new());
         let hit = json!({"kind": "message_sent", "account": 7, "chat": {"user": 5}, "text": "x"});

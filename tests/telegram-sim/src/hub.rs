@@ -27,7 +27,7 @@ pub struct Connection {
     /// Where updates go: the session of the last call that was not wrapped in `invokeWithoutUpdates`.
     pub subscribed: Option<Arc<Session>>,
     pub outbox: Outbox,
-    /// Rises with every call of any connection; the highest of an account is its last active one.
+    /// Rises with every subscribing call of any connection; the highest of an account is its last active one.
     active: u64,
     /// Calls that wait for somebody else.
     pub waiting: usize,
@@ -94,7 +94,9 @@ impl Hub {
     }
 
     pub fn set_account(&mut self, id: u64, account: Option<UserId>) {
-        let Some(connection) = self.connections.get_mut(&id) else { return };
+        let Some(connection) = self.connections.get_mut(&id) else {
+            return;
+        };
         if connection.account == account {
             return;
         }
@@ -122,13 +124,15 @@ impl Hub {
             self.sessions.remove(&oldest);
         }
         let session = Arc::new(Session::new(session_id));
-        self.sessions.insert((key_id, session_id), Arc::clone(&session));
+        self.sessions
+            .insert((key_id, session_id), Arc::clone(&session));
         self.session_order.push_back((key_id, session_id));
         (session, true)
     }
 
     pub fn destroy_session(&mut self, key_id: i64, session_id: i64) -> bool {
-        self.session_order.retain(|known| *known != (key_id, session_id));
+        self.session_order
+            .retain(|known| *known != (key_id, session_id));
         self.sessions.remove(&(key_id, session_id)).is_some()
     }
 
@@ -136,33 +140,52 @@ impl Hub {
     /// has a call that still waits. A reconnect, after which the old connection stays quiet, is fine; so is one that the
     /// client has closed already (`closing`) and whose last bytes are read late.
     pub fn note_call(&mut self, id: u64, key_id: i64, closing: bool) -> Option<Duplicate> {
-        self.activity += 1;
-        let activity = self.activity;
-        let connection = self.connections.get_mut(&id)?;
-        connection.active = activity;
+        self.connections.get(&id)?;
         let previous = *self.callers.entry(key_id).or_insert(id);
         if previous == id {
             return None;
         }
         if previous > id {
-            return (!closing).then_some(Duplicate { older: id, newer: previous });
+            return (!closing).then_some(Duplicate {
+                older: id,
+                newer: previous,
+            });
         }
         self.callers.insert(key_id, id);
-        let still_waits = self.connections.get(&previous).is_some_and(|old| old.waiting > 0);
-        still_waits.then_some(Duplicate { older: previous, newer: id })
+        let still_waits = self
+            .connections
+            .get(&previous)
+            .is_some_and(|old| old.waiting > 0);
+        still_waits.then_some(Duplicate {
+            older: previous,
+            newer: id,
+        })
+    }
+
+    /// A call that subscribes its connection: updates go to `session` from here on.
+    pub fn subscribe(&mut self, id: u64, session: &Arc<Session>) {
+        self.activity += 1;
+        if let Some(connection) = self.connections.get_mut(&id) {
+            connection.subscribed = Some(Arc::clone(session));
+            connection.active = self.activity;
+        }
     }
 
     /// Connections that get an account's updates.
     pub fn receivers(&self, account: UserId, to: UpdatesTo) -> Vec<u64> {
-        let Some(ids) = self.accounts.get(&account) else { return Vec::new() };
+        let Some(ids) = self.accounts.get(&account) else {
+            return Vec::new();
+        };
         let subscribed = ids
             .iter()
             .filter_map(|id| self.connections.get(id))
             .filter(|connection| connection.subscribed.is_some());
         match to {
-            UpdatesTo::NewestLogin => {
-                subscribed.max_by_key(|one| one.active).map(|one| one.id).into_iter().collect()
-            }
+            UpdatesTo::NewestLogin => subscribed
+                .max_by_key(|one| one.active)
+                .map(|one| one.id)
+                .into_iter()
+                .collect(),
             UpdatesTo::AllLogins => {
                 let mut latest: HashMap<Option<i64>, &Connection> = HashMap::new();
                 for one in subscribed {
@@ -180,7 +203,10 @@ impl Hub {
 
     /// Closes the sockets of a bot, or all of them, and tells how many.
     pub fn reset(&self, account: Option<UserId>) -> u64 {
-        let hit = self.connections.values().filter(|one| account.is_none() || one.account == account);
+        let hit = self
+            .connections
+            .values()
+            .filter(|one| account.is_none() || one.account == account);
         hit.map(|one| one.outbox.close(CloseReason::Reset)).count() as u64
     }
 }
@@ -197,7 +223,6 @@ mod tests {
             hub.set_account(id, Some(UserId(account)));
             if let Some(connection) = hub.get_mut(id) {
                 connection.key_id = Some(key_id);
-                connection.subscribed = Some(Arc::new(Session::new(1)));
             }
         }
         hub
@@ -207,9 +232,17 @@ mod tests {
     fn a_reconnect_is_fine_and_calls_in_turn_are_not() {
         let mut hub = hub(&[(1, 9, 5), (2, 9, 5), (3, 8, 5)]);
         assert_eq!(hub.note_call(1, 9, false), None);
-        assert_eq!(hub.note_call(3, 8, false), None, "another key is another login");
+        assert_eq!(
+            hub.note_call(3, 8, false),
+            None,
+            "another key is another login"
+        );
         assert_eq!(hub.note_call(2, 9, false), None, "the newer one takes over");
-        assert_eq!(hub.note_call(1, 9, true), None, "late bytes of a closed socket");
+        assert_eq!(
+            hub.note_call(1, 9, true),
+            None,
+            "late bytes of a closed socket"
+        );
         let duplicate = Some(Duplicate { older: 1, newer: 2 });
         assert_eq!(hub.note_call(1, 9, false), duplicate);
         hub.close(2);
@@ -223,14 +256,21 @@ mod tests {
         if let Some(connection) = hub.get_mut(1) {
             connection.waiting = 1;
         }
-        assert_eq!(hub.note_call(2, 9, false), Some(Duplicate { older: 1, newer: 2 }));
+        assert_eq!(
+            hub.note_call(2, 9, false),
+            Some(Duplicate { older: 1, newer: 2 })
+        );
     }
 
     #[test]
     fn updates_go_where_the_doubt_says() {
         let mut hub = hub(&[(1, 9, 5), (2, 9, 5), (3, 8, 5), (4, 7, 6)]);
-        for (id, key_id) in [(1, 9), (3, 8), (2, 9)] {
-            hub.note_call(id, key_id, false);
+        assert_eq!(
+            hub.receivers(UserId(5), UpdatesTo::NewestLogin),
+            Vec::<u64>::new()
+        );
+        for id in [1, 3, 2] {
+            hub.subscribe(id, &Arc::new(Session::new(1)));
         }
         assert_eq!(hub.receivers(UserId(5), UpdatesTo::NewestLogin), [2]);
         assert_eq!(hub.receivers(UserId(5), UpdatesTo::AllLogins), [2, 3]);
@@ -240,6 +280,9 @@ mod tests {
         assert_eq!(hub.receivers(UserId(5), UpdatesTo::NewestLogin), [3]);
         hub.close(3);
         assert_eq!(hub.receivers(UserId(5), UpdatesTo::NewestLogin), [1]);
-        assert_eq!(hub.receivers(UserId(1), UpdatesTo::NewestLogin), Vec::<u64>::new());
+        assert_eq!(
+            hub.receivers(UserId(1), UpdatesTo::NewestLogin),
+            Vec::<u64>::new()
+        );
     }
 }

@@ -16,6 +16,9 @@ pub mod hub;
 pub mod mtproto;
 pub mod server;
 pub mod transport;
+mod dispatch;
+mod services;
+mod updates;
 pub mod world;
 
 pub use server::{RunningSim, Sim, SimConfig, StartError};

@@ -80,7 +80,10 @@ impl Decoder {
             }
         };
         let _ = buffer.split_to(4);
-        Some((Decoder::Intermediate { padded }, Encoder::Intermediate { padded }))
+        Some((
+            Decoder::Intermediate { padded },
+            Encoder::Intermediate { padded },
+        ))
     }
 
     /// Takes one payload out of the buffer; `None` while it is incomplete.

@@ -25,12 +25,17 @@ impl Faults {
     }
 
     pub fn is_refused(&self, account: Option<UserId>) -> Option<u64> {
-        self.active(account, |effect| matches!(effect, Effect::Reset { refuse: true }))
+        self.active(account, |effect| {
+            matches!(effect, Effect::Reset { refuse: true })
+        })
     }
 
     pub fn fate_of_update(&mut self, account: UserId) -> UpdateFate {
         let Self { faults, rng, .. } = self;
-        for fault in faults.values_mut().filter(|fault| fault.applies_to(Some(account))) {
+        for fault in faults
+            .values_mut()
+            .filter(|fault| fault.applies_to(Some(account)))
+        {
             let (percent, count) = match fault.spec.effect {
                 Effect::DropUpdates { percent, count } => (percent, count),
                 Effect::Loss { percent, .. } => (percent, None),
@@ -58,9 +63,15 @@ impl Faults {
         }
         let Self { faults, rng, .. } = self;
         let mut delay = Delay::default();
-        for fault in faults.values_mut().filter(|fault| fault.applies_to(account)) {
+        for fault in faults
+            .values_mut()
+            .filter(|fault| fault.applies_to(account))
+        {
             let ms = match fault.spec.effect {
-                Effect::Slow { delay_ms, jitter_ms } => delay_ms + rng.random_range(0..=jitter_ms),
+                Effect::Slow {
+                    delay_ms,
+                    jitter_ms,
+                } => delay_ms + rng.random_range(0..=jitter_ms),
                 Effect::Loss { percent, stall_ms } if rng.random_bool(percent / 100.0) => stall_ms,
                 _ => continue,
             };
@@ -96,7 +107,14 @@ mod tests {
     fn a_counted_drop_ends() {
         let (mut faults, id) = active(json!({"kind": "drop_updates", "bot": 1, "count": 2}));
         let fates: Vec<_> = (0..3).map(|_| faults.fate_of_update(UserId(1))).collect();
-        assert_eq!(fates, [UpdateFate::LostTo(id), UpdateFate::LostTo(id), UpdateFate::Pass]);
+        assert_eq!(
+            fates,
+            [
+                UpdateFate::LostTo(id),
+                UpdateFate::LostTo(id),
+                UpdateFate::Pass
+            ]
+        );
         assert_eq!(faults.fate_of_update(UserId(2)), UpdateFate::Pass);
     }
 
@@ -105,7 +123,9 @@ mod tests {
         let (mut slow, _) = active(json!({"kind": "slow", "delay_ms": 50, "jitter_ms": 10}));
         assert!((0..100).all(|_| (50..=60).contains(&slow.delay(None).ms)));
         let (mut loss, _) = active(json!({"kind": "loss", "percent": 5, "stall_ms": 7}));
-        let stalls = (0..10_000).filter(|_| loss.delay(Some(UserId(1))).ms == 7).count();
+        let stalls = (0..10_000)
+            .filter(|_| loss.delay(Some(UserId(1))).ms == 7)
+            .count();
         assert!((400..600).contains(&stalls), "{stalls} of 10000");
     }
 }

@@ -100,8 +100,14 @@ impl FaultSpec {
         let bot = take(&mut fields, "bot")?;
         let after: Option<Trigger> = take(&mut fields, "after")?;
         let for_ms = take(&mut fields, "for_ms")?;
-        let effect: Effect = serde_json::from_value(Value::Object(fields)).map_err(|err| err.to_string())?;
-        let spec = Self { effect, bot, after, for_ms };
+        let effect: Effect =
+            serde_json::from_value(Value::Object(fields)).map_err(|err| err.to_string())?;
+        let spec = Self {
+            effect,
+            bot,
+            after,
+            for_ms,
+        };
         spec.validate()?;
         Ok(spec)
     }
@@ -112,10 +118,15 @@ impl FaultSpec {
             Effect::Revoke { .. } | Effect::Delete {} if self.bot.is_none() => {
                 return Err(format!("{kind} needs \"bot\""));
             }
-            Effect::Revoke { live_sessions, error: Some(_) } if *live_sessions != Some(LiveMode::Killed) => {
+            Effect::Revoke {
+                live_sessions,
+                error: Some(_),
+            } if *live_sessions != Some(LiveMode::Killed) => {
                 return Err("\"error\" needs \"live_sessions\": \"killed\"".to_owned());
             }
-            Effect::Loss { percent, .. } | Effect::RpcError { percent, .. } | Effect::DropUpdates { percent, .. }
+            Effect::Loss { percent, .. }
+            | Effect::RpcError { percent, .. }
+            | Effect::DropUpdates { percent, .. }
                 if !(0.0..=100.0).contains(percent) =>
             {
                 return Err(format!("{kind}: percent is not between 0 and 100"));
@@ -125,7 +136,11 @@ impl FaultSpec {
         if self.for_ms.is_some() && !self.effect.lasts() {
             return Err(format!("{kind} does not last: \"for_ms\" means nothing"));
         }
-        if self.after.as_ref().is_some_and(|trigger| !trigger.event.contains_key("kind")) {
+        if self
+            .after
+            .as_ref()
+            .is_some_and(|trigger| !trigger.event.contains_key("kind"))
+        {
             return Err("\"after\" needs \"event\" with a \"kind\"".to_owned());
         }
         Ok(())
@@ -155,14 +170,21 @@ impl Effect {
 
 impl Trigger {
     pub fn matches(&self, event: &Value) -> bool {
-        self.event.iter().all(|(field, wanted)| event.get(field) == Some(wanted))
+        self.event
+            .iter()
+            .all(|(field, wanted)| event.get(field) == Some(wanted))
     }
 }
 
-fn take<T: for<'de> Deserialize<'de>>(fields: &mut Map<String, Value>, name: &str) -> Result<Option<T>, String> {
+fn take<T: for<'de> Deserialize<'de>>(
+    fields: &mut Map<String, Value>,
+    name: &str,
+) -> Result<Option<T>, String> {
     match fields.remove(name) {
         None | Some(Value::Null) => Ok(None),
-        Some(value) => serde_json::from_value(value).map(Some).map_err(|err| format!("\"{name}\": {err}")),
+        Some(value) => serde_json::from_value(value)
+            .map(Some)
+            .map_err(|err| format!("\"{name}\": {err}")),
     }
 }
 

@@ -43,9 +43,20 @@ pub struct Outgoing {
 
 #[derive(Debug)]
 pub enum Payload {
-    Service { session: Arc<Session>, message: ServerMessage },
-    Result { session: Arc<Session>, req_msg_id: i64, result: Result<Vec<u8>, RpcError> },
-    Updates { session: Arc<Session>, account: UserId, updates: Vec<u8> },
+    Service {
+        session: Arc<Session>,
+        message: ServerMessage,
+    },
+    Result {
+        session: Arc<Session>,
+        req_msg_id: i64,
+        result: Result<Vec<u8>, RpcError>,
+    },
+    Updates {
+        session: Arc<Session>,
+        account: UserId,
+        updates: Vec<u8>,
+    },
     /// Written bare; the connection ends after it.
     Code(TransportCode),
 }

@@ -48,13 +48,28 @@ pub struct Message {
 pub enum Request {
     Container,
     Ack,
-    Ping { ping_id: i64 },
-    PingDelayDisconnect { ping_id: i64, delay_s: i32 },
-    FutureSalts { count: i32 },
-    DropAnswer { msg_id: i64 },
-    DestroySession { session_id: i64 },
-    State { msg_ids: Vec<i64> },
-    Resend { msg_ids: Vec<i64> },
+    Ping {
+        ping_id: i64,
+    },
+    PingDelayDisconnect {
+        ping_id: i64,
+        delay_s: i32,
+    },
+    FutureSalts {
+        count: i32,
+    },
+    DropAnswer {
+        msg_id: i64,
+    },
+    DestroySession {
+        session_id: i64,
+    },
+    State {
+        msg_ids: Vec<i64>,
+    },
+    Resend {
+        msg_ids: Vec<i64>,
+    },
     /// Needs no answer: state information, `http_wait`.
     Information,
     Call(Vec<u8>),
@@ -74,12 +89,30 @@ impl Packet {
         let unpacked = unpack(body)?;
         let body = unpacked.as_deref().unwrap_or(body);
         if constructor(body)? == CONTAINER_ID {
-            let outer = Message { msg_id, seq_no, request: Request::Container };
+            let outer = Message {
+                msg_id,
+                seq_no,
+                request: Request::Container,
+            };
             let parts = container(body)?;
-            return Ok(Self { salt, session_id, outer, parts: Some(parts) });
+            return Ok(Self {
+                salt,
+                session_id,
+                outer,
+                parts: Some(parts),
+            });
         }
-        let outer = Message { msg_id, seq_no, request: request(body)? };
-        Ok(Self { salt, session_id, outer, parts: None })
+        let outer = Message {
+            msg_id,
+            seq_no,
+            request: request(body)?,
+        };
+        Ok(Self {
+            salt,
+            session_id,
+            outer,
+            parts: None,
+        })
     }
 }
 
@@ -104,7 +137,11 @@ fn container(body: &[u8]) -> Result<Vec<Message>, Malformed> {
             let (msg_id, seq_no, body) = reader.message()?;
             let unpacked = unpack(body)?;
             let request = request(unpacked.as_deref().unwrap_or(body))?;
-            Ok(Message { msg_id, seq_no, request })
+            Ok(Message {
+                msg_id,
+                seq_no,
+                request,
+            })
         })
         .collect()
 }
@@ -114,7 +151,10 @@ struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {
     fn take(&mut self, len: usize) -> Result<&'a [u8], Malformed> {
-        let (head, tail) = self.0.split_at_checked(len).ok_or(Malformed("message cut short"))?;
+        let (head, tail) = self
+            .0
+            .split_at_checked(len)
+            .ok_or(Malformed("message cut short"))?;
         self.0 = tail;
         Ok(head)
     }
@@ -147,7 +187,8 @@ fn unpack(body: &[u8]) -> Result<Option<Vec<u8>>, Malformed> {
     if constructor(body)? != GZIP_PACKED_ID {
         return Ok(None);
     }
-    let packed = Vec::<u8>::from_bytes(&body[4..]).map_err(|_| Malformed("gzip_packed cut short"))?;
+    let packed =
+        Vec::<u8>::from_bytes(&body[4..]).map_err(|_| Malformed("gzip_packed cut short"))?;
     let mut out = Vec::new();
     GzDecoder::new(&packed[..])
         .take(MAX_UNPACKED + 1)
@@ -166,16 +207,28 @@ fn request(body: &[u8]) -> Result<Request, Malformed> {
     let mut reader = Reader(rest);
     Ok(match id {
         tl::types::MsgsAck::CONSTRUCTOR_ID => Request::Ack,
-        f::Ping::CONSTRUCTOR_ID => Request::Ping { ping_id: reader.long()? },
+        f::Ping::CONSTRUCTOR_ID => Request::Ping {
+            ping_id: reader.long()?,
+        },
         f::PingDelayDisconnect::CONSTRUCTOR_ID => Request::PingDelayDisconnect {
             ping_id: reader.long()?,
             delay_s: reader.int()?,
         },
-        f::GetFutureSalts::CONSTRUCTOR_ID => Request::FutureSalts { count: reader.int()? },
-        f::RpcDropAnswer::CONSTRUCTOR_ID => Request::DropAnswer { msg_id: reader.long()? },
-        f::DestroySession::CONSTRUCTOR_ID => Request::DestroySession { session_id: reader.long()? },
-        tl::types::MsgsStateReq::CONSTRUCTOR_ID => Request::State { msg_ids: ids(rest)? },
-        tl::types::MsgResendReq::CONSTRUCTOR_ID => Request::Resend { msg_ids: ids(rest)? },
+        f::GetFutureSalts::CONSTRUCTOR_ID => Request::FutureSalts {
+            count: reader.int()?,
+        },
+        f::RpcDropAnswer::CONSTRUCTOR_ID => Request::DropAnswer {
+            msg_id: reader.long()?,
+        },
+        f::DestroySession::CONSTRUCTOR_ID => Request::DestroySession {
+            session_id: reader.long()?,
+        },
+        tl::types::MsgsStateReq::CONSTRUCTOR_ID => Request::State {
+            msg_ids: ids(rest)?,
+        },
+        tl::types::MsgResendReq::CONSTRUCTOR_ID => Request::Resend {
+            msg_ids: ids(rest)?,
+        },
         tl::types::MsgsStateInfo::CONSTRUCTOR_ID
         | tl::types::MsgsAllInfo::CONSTRUCTOR_ID
         | tl::types::HttpWait::CONSTRUCTOR_ID => Request::Information,
@@ -221,14 +274,27 @@ mod tests {
         let mut body = Vec::new();
         CONTAINER_ID.serialize(&mut body);
         2_i32.serialize(&mut body);
-        push_message(&mut body, 404, 1, &tl::functions::Ping { ping_id: 9 }.to_bytes());
-        push_message(&mut body, 408, 3, &tl::functions::help::GetConfig {}.to_bytes());
+        push_message(
+            &mut body,
+            404,
+            1,
+            &tl::functions::Ping { ping_id: 9 }.to_bytes(),
+        );
+        push_message(
+            &mut body,
+            408,
+            3,
+            &tl::functions::help::GetConfig {}.to_bytes(),
+        );
         let packet = Packet::parse(&packet(&body, 12)).unwrap();
         assert_eq!((packet.salt, packet.session_id), (5, 6));
         assert_eq!(packet.outer.request, Request::Container);
         let parts = packet.parts.unwrap();
         assert_eq!(parts[0].request, Request::Ping { ping_id: 9 });
-        assert_eq!(parts[1].request, Request::Call(tl::functions::help::GetConfig {}.to_bytes()));
+        assert_eq!(
+            parts[1].request,
+            Request::Call(tl::functions::help::GetConfig {}.to_bytes())
+        );
         assert_eq!(parts[1].msg_id, 408);
     }
 

@@ -24,7 +24,9 @@ impl MessageIds {
         let step = |last: i64| floor.max((last & !3) + 4);
         let previous = self
             .last
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| Some(step(last)));
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| {
+                Some(step(last))
+            });
         // The closure never refuses, so both arms carry the previous value.
         let (Ok(last) | Err(last)) = previous;
         step(last) | origin.bits()
@@ -47,8 +49,16 @@ mod tests {
     #[test]
     fn ids_rise_even_when_the_clock_stands_or_jumps_back() {
         let ids = MessageIds::default();
-        let times = [1_700_000_000_123, 1_700_000_000_123, 1_600_000_000_000, 1_700_000_000_124];
-        let got: Vec<i64> = times.iter().map(|&at| ids.next(at, Origin::Answer)).collect();
+        let times = [
+            1_700_000_000_123,
+            1_700_000_000_123,
+            1_600_000_000_000,
+            1_700_000_000_124,
+        ];
+        let got: Vec<i64> = times
+            .iter()
+            .map(|&at| ids.next(at, Origin::Answer))
+            .collect();
         assert!(got.is_sorted_by(|a, b| a < b), "{got:?}");
         assert_eq!(got[0] >> 32, 1_700_000_000);
         assert_eq!(got[0] & 3, 1);

@@ -42,27 +42,51 @@ impl ServerMessage {
             })
             .serialize(&mut body),
         }
-        Self { body, content_related: true, origin: Origin::Answer }
+        Self {
+            body,
+            content_related: true,
+            origin: Origin::Answer,
+        }
     }
 
     pub fn updates(updates: &[u8]) -> Self {
-        Self { body: packed(updates).into_owned(), content_related: true, origin: Origin::Notice }
+        Self {
+            body: packed(updates).into_owned(),
+            content_related: true,
+            origin: Origin::Notice,
+        }
     }
 
     /// An answer that counts as no content: pongs, salts, acknowledgements.
     pub fn answer(body: Vec<u8>) -> Self {
-        Self { body, content_related: false, origin: Origin::Answer }
+        Self {
+            body,
+            content_related: false,
+            origin: Origin::Answer,
+        }
     }
 
     pub fn new_session(first_msg_id: i64, unique_id: i64, server_salt: i64) -> Self {
-        let created = tl::types::NewSessionCreated { first_msg_id, unique_id, server_salt };
+        let created = tl::types::NewSessionCreated {
+            first_msg_id,
+            unique_id,
+            server_salt,
+        };
         let body = tl::enums::NewSession::Created(created).to_bytes();
-        Self { body, content_related: true, origin: Origin::Notice }
+        Self {
+            body,
+            content_related: true,
+            origin: Origin::Notice,
+        }
     }
 
     pub fn ack(msg_ids: Vec<i64>) -> Self {
         let body = tl::enums::MsgsAck::Ack(tl::types::MsgsAck { msg_ids }).to_bytes();
-        Self { body, content_related: false, origin: Origin::Notice }
+        Self {
+            body,
+            content_related: false,
+            origin: Origin::Notice,
+        }
     }
 
     pub fn bad_message(bad_msg_id: i64, bad_msg_seqno: i32, why: BadMessage) -> Self {
@@ -99,11 +123,19 @@ pub struct PacketBuilder<'a> {
 
 impl PacketBuilder<'_> {
     /// Encrypts messages of one session into one packet, in a container when there are several.
-    pub fn build(&self, session: &Session, messages: &[ServerMessage], unix_ms: i64, rng: &mut impl Rng) -> Vec<u8> {
+    pub fn build(
+        &self,
+        session: &Session,
+        messages: &[ServerMessage],
+        unix_ms: i64,
+        rng: &mut impl Rng,
+    ) -> Vec<u8> {
         let size: usize = messages.iter().map(|message| message.body.len() + 16).sum();
         let mut out = Vec::with_capacity(HEADER_LEN + 16 + 24 + size + 32);
         out.extend_from_slice(&[0; HEADER_LEN]);
-        self.salts.current(self.key.id(), unix_ms.div_euclid(1000)).serialize(&mut out);
+        self.salts
+            .current(self.key.id(), unix_ms.div_euclid(1000))
+            .serialize(&mut out);
         session.id().serialize(&mut out);
         if let [single] = messages {
             self.push(session, single, unix_ms, &mut out);
@@ -151,7 +183,7 @@ fn packed(bytes: &[u8]) -> std::borrow::Cow<'_, [u8]> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, clippy::expect_used)]
+    use rand::RngCore;
 
     use super::*;
 

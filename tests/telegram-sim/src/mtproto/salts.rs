@@ -64,10 +64,18 @@ mod tests {
     fn a_salt_outlives_its_half_hour_by_one() {
         let salts = Salts::new([7; 32]);
         let salt = salts.current(1, 1800 * 10);
-        for (at, valid) in [(1800 * 10, true), (1800 * 12 - 1, true), (1800 * 12, false), (1800 * 9, false)] {
+        for (at, valid) in [
+            (1800 * 10, true),
+            (1800 * 12 - 1, true),
+            (1800 * 12, false),
+            (1800 * 9, false),
+        ] {
             assert_eq!(salts.is_valid(1, salt, at), valid, "at {at}");
         }
-        assert!(!salts.is_valid(2, salt, 1800 * 10), "another key has other salts");
+        assert!(
+            !salts.is_valid(2, salt, 1800 * 10),
+            "another key has other salts"
+        );
     }
 
     #[test]

@@ -52,7 +52,11 @@ struct ClientSide {
 
 impl Session {
     pub fn new(id: i64) -> Self {
-        Self { id, client: Mutex::default(), content_sent: AtomicI32::new(0) }
+        Self {
+            id,
+            client: Mutex::default(),
+            content_sent: AtomicI32::new(0),
+        }
     }
 
     pub fn id(&self) -> i64 {
@@ -60,7 +64,14 @@ impl Session {
     }
 
     /// Judges one client message (a container's parts too) and remembers it when it is accepted.
-    pub fn judge(&self, msg_id: i64, seq_no: i32, parity: Parity, now_s: i64, inner: bool) -> Verdict {
+    pub fn judge(
+        &self,
+        msg_id: i64,
+        seq_no: i32,
+        parity: Parity,
+        now_s: i64,
+        inner: bool,
+    ) -> Verdict {
         if msg_id & 3 != 0 {
             return Verdict::Bad(BadMessage::IdNotClients);
         }
@@ -78,19 +89,28 @@ impl Session {
             _ => {}
         }
         // A poisoned lock means a panic elsewhere; the data are plain numbers and stay usable.
-        let mut client = self.client.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut client = self
+            .client
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         client.accept(msg_id, seq_no)
     }
 
     pub fn has_seen(&self, msg_id: i64) -> bool {
-        let client = self.client.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let client = self
+            .client
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         client.seen.contains(&msg_id)
     }
 
     /// The sequence number of the next server message.
     pub fn next_seq_no(&self, content_related: bool) -> i32 {
         if content_related {
-            self.content_sent.fetch_add(1, Ordering::Relaxed).wrapping_mul(2) | 1
+            self.content_sent
+                .fetch_add(1, Ordering::Relaxed)
+                .wrapping_mul(2)
+                | 1
         } else {
             self.content_sent.load(Ordering::Relaxed).wrapping_mul(2)
         }
@@ -106,7 +126,9 @@ impl ClientSide {
             return Verdict::Bad(BadMessage::TooOld);
         }
         match self.highest {
-            Some((id, seq)) if msg_id > id && (seq_no < seq || seq_no == seq && seq_no & 1 == 1) => {
+            Some((id, seq))
+                if msg_id > id && (seq_no < seq || seq_no == seq && seq_no & 1 == 1) =>
+            {
                 return Verdict::Bad(BadMessage::SeqTooLow);
             }
             Some((id, seq)) if msg_id < id && seq_no > seq => {
@@ -155,7 +177,11 @@ mod tests {
             (id(0, 4), 5, Parity::Any, Accepted),
         ];
         for (msg_id, seq_no, parity, expected) in table {
-            assert_eq!(session.judge(msg_id, seq_no, parity, NOW, false), expected, "{msg_id} {seq_no}");
+            assert_eq!(
+                session.judge(msg_id, seq_no, parity, NOW, false),
+                expected,
+                "{msg_id} {seq_no}"
+            );
         }
     }
 

@@ -77,7 +77,13 @@ pub fn unwrap(mut body: Vec<u8>, introduction: &mut Introduction) -> Result<Unwr
                 after.extend(call.msg_ids);
                 call.query.0
             }
-            _ if introduction.initialized => return Ok(Unwrapped { body, without_updates, after }),
+            _ if introduction.initialized => {
+                return Ok(Unwrapped {
+                    body,
+                    without_updates,
+                    after,
+                });
+            }
             _ => return Err(RpcError::bad_request("CONNECTION_NOT_INITED")),
         };
     }
@@ -100,7 +106,10 @@ mod tests {
 
     use super::*;
 
-    fn init<X>(layer: i32, query: X) -> tl::functions::InvokeWithLayer<tl::functions::InitConnection<X>> {
+    fn init<X>(
+        layer: i32,
+        query: X,
+    ) -> tl::functions::InvokeWithLayer<tl::functions::InitConnection<X>> {
         let query = tl::functions::InitConnection {
             api_id: 1,
             device_model: "d".into(),
@@ -126,11 +135,27 @@ mod tests {
         assert_eq!(refused.unwrap_err().message, "CONNECTION_LAYER_INVALID");
         let call = unwrap(init(LAYER, state.clone()).to_bytes(), &mut introduction).unwrap();
         assert_eq!(call.body, state.to_bytes());
-        assert_eq!(introduction, Introduction { layer: Some(LAYER), initialized: true });
+        assert_eq!(
+            introduction,
+            Introduction {
+                layer: Some(LAYER),
+                initialized: true
+            }
+        );
         let wrapped = tl::functions::InvokeWithoutUpdates {
-            query: tl::functions::InvokeAfterMsg { msg_id: 8, query: state.clone() },
+            query: tl::functions::InvokeAfterMsg {
+                msg_id: 8,
+                query: state.clone(),
+            },
         };
         let call = unwrap(wrapped.to_bytes(), &mut introduction).unwrap();
-        assert_eq!(call, Unwrapped { body: state.to_bytes(), without_updates: true, after: vec![8] });
+        assert_eq!(
+            call,
+            Unwrapped {
+                body: state.to_bytes(),
+                without_updates: true,
+                after: vec![8]
+            }
+        );
     }
 }

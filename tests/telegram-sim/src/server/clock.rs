@@ -13,12 +13,16 @@ pub struct Clock {
 
 impl Clock {
     pub fn start() -> Self {
-        Self { start: Instant::now() }
+        Self {
+            start: Instant::now(),
+        }
     }
 
     pub fn now(&self) -> Now {
         // A host clock before 1970 reads as 1970; clients' ids are then refused, as they should be.
-        let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let unix = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
         Now {
             unix_ms: unix.as_millis() as i64,
             mono_ms: self.start.elapsed().as_millis() as u64,

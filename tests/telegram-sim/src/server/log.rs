@@ -21,10 +21,23 @@ const SCAN: usize = 20_000;
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum WireEvent {
-    ConnectionOpened { connection: u64 },
-    ConnectionClosed { connection: u64, account: Option<UserId>, reason: String },
-    KeyRefused { connection: u64, auth_key_id: i64 },
-    BadMessage { connection: u64, code: i32, msg_id: i64 },
+    ConnectionOpened {
+        connection: u64,
+    },
+    ConnectionClosed {
+        connection: u64,
+        account: Option<UserId>,
+        reason: String,
+    },
+    KeyRefused {
+        connection: u64,
+        auth_key_id: i64,
+    },
+    BadMessage {
+        connection: u64,
+        code: i32,
+        msg_id: i64,
+    },
     Rpc {
         account: Option<UserId>,
         connection: u64,
@@ -34,13 +47,40 @@ pub enum WireEvent {
         took_us: u64,
     },
     /// Written to the socket: the client's kernel has them, or will.
-    UpdatesDelivered { account: UserId, connection: u64, count: usize },
+    UpdatesDelivered {
+        account: UserId,
+        connection: u64,
+        count: usize,
+    },
     /// Dropped by a fault. (Not logged when nobody is connected: that is no loss, the box has them.)
-    UpdatesLost { account: UserId, connection: u64, fault: u64 },
-    AuthKeyDuplicated { auth_key_id: i64, account: Option<UserId>, connections: [u64; 2] },
-    FaultSet { fault: u64, fault_kind: &'static str, bot: Option<UserId>, armed: bool },
-    FaultFired { fault: u64, fault_kind: &'static str, bot: Option<UserId> },
-    FaultCleared { fault: u64, fault_kind: &'static str },
+    UpdatesLost {
+        account: UserId,
+        connection: u64,
+        fault: u64,
+    },
+    AuthKeyDuplicated {
+        auth_key_id: i64,
+        account: Option<UserId>,
+        connections: [u64; 2],
+    },
+    FaultSet {
+        fault: u64,
+        fault_kind: &'static str,
+        bot: Option<UserId>,
+        armed: bool,
+    },
+    FaultFired {
+        fault: u64,
+        fault_kind: &'static str,
+        bot: Option<UserId>,
+        /// An armed fault that could not be carried out when its time came.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        error: Option<String>,
+    },
+    FaultCleared {
+        fault: u64,
+        fault_kind: &'static str,
+    },
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -78,7 +118,11 @@ pub struct EventLog {
 
 impl Default for EventLog {
     fn default() -> Self {
-        Self { ring: VecDeque::new(), next_seq: 1, news: watch::Sender::new(0) }
+        Self {
+            ring: VecDeque::new(),
+            next_seq: 1,
+            news: watch::Sender::new(0),
+        }
     }
 }
 
@@ -99,7 +143,8 @@ impl EventLog {
     /// Wakes those who wait for entries; called once per step, not per entry.
     pub fn announce(&self) {
         let last = self.next_seq - 1;
-        self.news.send_if_modified(|seen| std::mem::replace(seen, last) != last);
+        self.news
+            .send_if_modified(|seen| std::mem::replace(seen, last) != last);
     }
 
     pub fn subscribe(&self) -> watch::Receiver<u64> {
@@ -114,15 +159,23 @@ impl EventLog {
         let first = self.next_seq - self.ring.len() as u64;
         let missed = first.saturating_sub(after + 1);
         let skip = (after + 1).saturating_sub(first) as usize;
-        let mut page = Page { events: Vec::new(), next: after + missed, missed };
+        let mut page = Page {
+            events: Vec::new(),
+            next: after + missed,
+            missed,
+        };
         for entry in self.ring.iter().skip(skip).take(SCAN) {
             if page.events.len() >= limit {
                 break;
             }
             page.next = entry.seq;
-            let Ok(value) = serde_json::to_value(entry) else { continue };
+            let Ok(value) = serde_json::to_value(entry) else {
+                continue;
+            };
             let wanted = kinds.is_empty()
-                || value["kind"].as_str().is_some_and(|kind| kinds.iter().any(|one| one == kind));
+                || value["kind"]
+                    .as_str()
+                    .is_some_and(|kind| kinds.iter().any(|one| one == kind));
             if wanted {
                 page.events.push(value);
             }
@@ -143,7 +196,13 @@ mod tests {
     fn pages_follow_each_other_without_holes() {
         let mut log = EventLog::default();
         for connection in 0..5 {
-            log.push(opened(connection), Now { unix_ms: 1, mono_ms: connection });
+            log.push(
+                opened(connection),
+                Now {
+                    unix_ms: 1,
+                    mono_ms: connection,
+                },
+            );
         }
         let first = log.read(0, 2, &[]);
         assert_eq!((first.events.len(), first.next, first.missed), (2, 2, 0));
@@ -158,7 +217,13 @@ mod tests {
     #[test]
     fn a_filter_moves_on_over_what_it_hides() {
         let mut log = EventLog::default();
-        log.push(opened(1), Now { unix_ms: 1, mono_ms: 1 });
+        log.push(
+            opened(1),
+            Now {
+                unix_ms: 1,
+                mono_ms: 1,
+            },
+        );
         let page = log.read(0, 10, &["rpc".to_owned()]);
         assert_eq!((page.events.len(), page.next), (0, 1));
     }

@@ -19,9 +19,15 @@ pub struct FullEncoder {
 
 impl FullDecoder {
     pub fn decode(&mut self, buffer: &mut BytesMut) -> Result<Option<BytesMut>, FrameError> {
-        let Some(len) = read_i32(buffer, 0) else { return Ok(None) };
+        let Some(len) = read_i32(buffer, 0) else {
+            return Ok(None);
+        };
         let size = match usize::try_from(len) {
-            Ok(size) if (OVERHEAD..=MAX_PACKET + OVERHEAD).contains(&size) && size.is_multiple_of(4) => size,
+            Ok(size)
+                if (OVERHEAD..=MAX_PACKET + OVERHEAD).contains(&size) && size.is_multiple_of(4) =>
+            {
+                size
+            }
             _ => return Err(FrameError::BadLength(i64::from(len))),
         };
         if buffer.len() < size {
@@ -101,7 +107,10 @@ mod tests {
         decoder.decode(&mut buffer).unwrap();
         assert_eq!(
             decoder.decode(&mut buffer),
-            Err(FrameError::BadSeq { expected: 1, got: 0 })
+            Err(FrameError::BadSeq {
+                expected: 1,
+                got: 0
+            })
         );
     }
 

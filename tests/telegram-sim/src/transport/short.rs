@@ -14,10 +14,15 @@ pub const PADDED_TAG: [u8; 4] = [0xdd; 4];
 const MAX_PAD: usize = 15;
 
 pub fn decode_abridged(buffer: &mut BytesMut) -> Result<Option<BytesMut>, FrameError> {
-    let Some(&first) = buffer.first() else { return Ok(None) };
+    let Some(&first) = buffer.first() else {
+        return Ok(None);
+    };
     let (header, words) = match first & 0x7f {
         0x7f => match buffer.get(1..4) {
-            Some(long) => (4, usize::from(long[0]) | usize::from(long[1]) << 8 | usize::from(long[2]) << 16),
+            Some(long) => (
+                4,
+                usize::from(long[0]) | usize::from(long[1]) << 8 | usize::from(long[2]) << 16,
+            ),
             None => return Ok(None),
         },
         short => (1, usize::from(short)),
@@ -36,8 +41,13 @@ pub fn encode_abridged(payload: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(payload);
 }
 
-pub fn decode_intermediate(buffer: &mut BytesMut, padded: bool) -> Result<Option<BytesMut>, FrameError> {
-    let Some(raw) = buffer.get(..4).and_then(|raw| raw.try_into().ok()) else { return Ok(None) };
+pub fn decode_intermediate(
+    buffer: &mut BytesMut,
+    padded: bool,
+) -> Result<Option<BytesMut>, FrameError> {
+    let Some(raw) = buffer.get(..4).and_then(|raw| raw.try_into().ok()) else {
+        return Ok(None);
+    };
     let len = (u32::from_le_bytes(raw) & 0x7fff_ffff) as usize;
     let packet = take(buffer, 4, len)?;
     Ok(packet.map(|mut payload| {
@@ -86,7 +96,11 @@ mod tests {
     fn each_transport_is_told_by_its_tag_and_reads_its_own_packets() {
         for size in [24 + 16, 24 + 16 * 60, 24 + 16 * 5000] {
             let payload: Vec<u8> = (0..size).map(|byte| byte as u8).collect();
-            for tag in [vec![ABRIDGED_TAG], INTERMEDIATE_TAG.to_vec(), PADDED_TAG.to_vec()] {
+            for tag in [
+                vec![ABRIDGED_TAG],
+                INTERMEDIATE_TAG.to_vec(),
+                PADDED_TAG.to_vec(),
+            ] {
                 let mut buffer = BytesMut::from(&tag[..]);
                 let (mut decoder, mut encoder) = Decoder::detect(&mut buffer).unwrap();
                 let mut out = Vec::new();
@@ -94,7 +108,11 @@ mod tests {
                 buffer.extend_from_slice(&out[..out.len() / 2]);
                 assert_eq!(decoder.decode(&mut buffer).unwrap(), None);
                 buffer.extend_from_slice(&out[out.len() / 2..]);
-                assert_eq!(decoder.decode(&mut buffer).unwrap().unwrap(), payload, "{tag:x?}");
+                assert_eq!(
+                    decoder.decode(&mut buffer).unwrap().unwrap(),
+                    payload,
+                    "{tag:x?}"
+                );
                 assert!(buffer.is_empty());
             }
         }
