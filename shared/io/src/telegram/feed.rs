@@ -1,0 +1,245 @@
+//! A line's updates as batches, with nothing missing between them.
+//!
+//! [`UpdateFeed::next`] waits for what the line receives and fetches what is missing: at the start, after gaps, reconnections, updates
+//! that could not be read or did not fit, when the probe is ahead, and when asked to. A live container and each slice of a difference are
+//! batches of their own.
+//!
+//! Invariants: the cursors in a batch may be stored once all of its items are committed, in the order of the batches; a slice moves them
+//! only as a whole; items of one box come in the order of their message ids. Nothing here is lost when `next` is cancelled: requests
+//! that are underway are kept.
+//! Not done here: turning away what was seen before (the watermarks do), storing cursors, giving a line up.
+
+mod difference;
+
+use std::collections::{HashSet, VecDeque};
+
+use futures_util::StreamExt;
+use futures_util::future::BoxFuture;
+use futures_util::stream::FuturesUnordered;
+use grammers_session::updates::UpdatesLike;
+use grammers_tl_types as tl;
+use shared_core::{BotId, ChannelId, Incoming, MessageId};
+use tokio::time::{Instant, sleep_until};
+
+use super::boxes::{BoxState, Boxes, Event, Key, Moved, Received, Request, unpack};
+use super::calls::Calls;
+use super::convert::{Addressees, Context};
+use super::error::CallError;
+use super::line::RawUpdates;
+use crate::clock;
+use difference::Answer;
+
+/// Where a feed begins.
+#[derive(Debug, Clone)]
+pub struct FeedStart {
+    /// The bot's cursor; `None` begins with what comes from here on.
+    pub private: Option<BoxState>,
+    /// The pool's cursors, for the active bot.
+    pub channels: Vec<(ChannelId, i32)>,
+    /// Whose messages matter. One without a cursor is followed from the first update that is seen.
+    pub groups: HashSet<ChannelId>,
+    pub own_bots: HashSet<BotId>,
+    pub me: BotId,
+}
+
+/// What was received at once, or one slice of a difference.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Batch {
+    pub items: Vec<Incoming>,
+    /// The private box after this batch, when it moved.
+    pub private_after: Option<BoxState>,
+    /// The channels that moved.
+    pub channels_after: Vec<(ChannelId, i32)>,
+    /// Steps of a box that Telegram would not give out ("too long"); at most this many updates are unknown.
+    pub unknown: u64,
+    pub from_difference: bool,
+}
+
+struct Fetched {
+    request: Request,
+    answer: Result<Answer, CallError>,
+}
+
+pub struct UpdateFeed {
+    raw: RawUpdates,
+    calls: Calls,
+    boxes: Boxes,
+    groups: HashSet<ChannelId>,
+    own_bots: HashSet<BotId>,
+    me: BotId,
+    addressees: Addressees,
+    fetches: FuturesUnordered<BoxFuture<'static, Fetched>>,
+    ready: VecDeque<Batch>,
+    /// The channel from the connection was full: something may have been dropped.
+    overflowed: bool,
+}
+
+impl UpdateFeed {
+    pub fn new(raw: RawUpdates, calls: Calls, start: FeedStart) -> UpdateFeed {
+        let now = Instant::now();
+        let mut feed = UpdateFeed {
+            raw,
+            calls,
+            boxes: Boxes::new(start.private, &start.channels, start.groups.clone(), now),
+            groups: start.groups,
+            own_bots: start.own_bots,
+            me: start.me,
+            addressees: Addressees::default(),
+            fetches: FuturesUnordered::new(),
+            ready: VecDeque::new(),
+            overflowed: false,
+        };
+        feed.learn_usernames();
+        feed
+    }
+
+    /// The next batch. Cancel-safe. After an error it can be called again: what failed is asked again after a while; when the line is
+    /// closed it fails at once, each time.
+    pub async fn next(&mut self) -> Result<Batch, CallError> {
+        loop {
+            if let Some(batch) = self.ready.pop_front() {
+                return Ok(batch);
+            }
+            let now = Instant::now();
+            self.boxes.tick(now);
+            while let Some(request) = self.boxes.next_request(now) {
+                self.fetches.push(self.fetch(request));
+            }
+            let wake = self.boxes.wake_at();
+            self.overflowed |= self.raw.0.len() >= self.raw.0.max_capacity();
+            tokio::select! {
+                Some(fetched) = self.fetches.next(), if !self.fetches.is_empty() => {
+                    self.fetched(fetched)?;
+                }
+                received = self.raw.0.recv() => match received {
+                    Some(received) => self.received(received),
+                    None => return Err(CallError::line_closed("updates")),
+                },
+                () = sleep_until(wake.unwrap_or(now)), if wake.is_some() => {}
+            }
+        }
+    }
+
+    /// The probe's answer. When it stays ahead of the feed for longer than updates take to overtake each other, a difference is
+    /// fetched.
+    pub fn observe(&mut self, state: &BoxState) {
+        self.boxes.observe(*state, Instant::now());
+    }
+
+    /// Fetches this channel's difference, if the channel is followed.
+    pub fn poke_channel(&mut self, channel: ChannelId) {
+        self.boxes.want(Key::Channel(channel));
+    }
+
+    /// (Re)starts channels from the pool's cursors, at activation. Their live updates are held back until the difference is in.
+    pub fn set_channels(&mut self, channels: &[(ChannelId, i32)]) {
+        self.boxes.load_channels(channels, Instant::now());
+    }
+
+    /// No difference is outstanding, and every batch of the last one has been taken.
+    pub fn caught_up(&self) -> bool {
+        self.ready.is_empty() && self.boxes.caught_up()
+    }
+
+    /// Usernames of the pool's bots (with or without `@`), so that being mentioned by them counts as being addressed.
+    pub fn known_usernames<'a>(&mut self, names: impl IntoIterator<Item = &'a str>) {
+        for name in names {
+            self.addressees.add_username(name.trim_start_matches('@'));
+        }
+    }
+
+    /// Messages in a group that the pool's bots wrote, so that a reply to one counts as being addressed. Bounded.
+    pub fn known_bot_messages(
+        &mut self,
+        channel: ChannelId,
+        messages: impl IntoIterator<Item = MessageId>,
+    ) {
+        for message in messages {
+            self.addressees.add_message(channel, message);
+        }
+    }
+
+    fn received(&mut self, received: UpdatesLike) {
+        let now = Instant::now();
+        match unpack(received) {
+            Received::Updates {
+                events,
+                users,
+                chats,
+                date,
+            } => {
+                self.learn(&users, &chats);
+                let due = self.boxes.live(events, date, now);
+                self.push_live(&due);
+            }
+            Received::Gap => self.boxes.want_all(),
+        }
+        if self.overflowed && self.raw.0.len() < self.raw.0.max_capacity() / 2 {
+            tracing::warn!("updates were dropped on their way; the boxes are fetched again");
+            self.overflowed = false;
+            self.boxes.want_all();
+        }
+    }
+
+    /// What is due becomes a batch, when it says anything.
+    fn push_live(&mut self, due: &[Event]) {
+        let updates = || due.iter().filter_map(|event| event.update.as_ref());
+        updates().for_each(|update| self.note(update));
+        let items = self.convert(|context| updates().filter_map(|it| context.update(it)).collect());
+        let moved = self.boxes.take_moved();
+        if !items.is_empty() || moved != Moved::default() {
+            self.ready.push_back(Batch {
+                items,
+                private_after: moved.private,
+                channels_after: moved.channels,
+                unknown: 0,
+                from_difference: false,
+            });
+        }
+    }
+
+    fn learn(&mut self, users: &[tl::enums::User], chats: &[tl::enums::Chat]) {
+        self.calls.peers().learn(users, chats);
+        if users.iter().any(|user| self.is_ours(user.id())) {
+            self.learn_usernames();
+        }
+    }
+
+    fn learn_usernames(&mut self) {
+        let peers = self.calls.peers();
+        for bot in self.own_bots.iter().chain([&self.me]) {
+            let names = peers.user(bot.0).map(|user| user.usernames.as_slice());
+            for name in names.unwrap_or_default() {
+                self.addressees.add_username(name);
+            }
+        }
+    }
+
+    fn note(&mut self, update: &tl::enums::Update) {
+        if let tl::enums::Update::NewChannelMessage(it) = update {
+            self.note_message(&it.message);
+        }
+    }
+
+    fn note_message(&mut self, message: &tl::enums::Message) {
+        let (me, own_bots) = (self.me, &self.own_bots);
+        self.addressees.note(message, |user| {
+            user == me.0 || own_bots.contains(&BotId(user))
+        });
+    }
+
+    fn is_ours(&self, user: i64) -> bool {
+        user == self.me.0 || self.own_bots.contains(&BotId(user))
+    }
+
+    fn convert(&self, convert: impl FnOnce(&Context<'_>) -> Vec<Incoming>) -> Vec<Incoming> {
+        convert(&Context {
+            me: self.me,
+            own_bots: &self.own_bots,
+            groups: &self.groups,
+            addressees: &self.addressees,
+            peers: &self.calls.peers(),
+            received: clock::unix_now(),
+        })
+    }
+}
