@@ -1,0 +1,144 @@
+//! The commit: a conversation's state, its replies, its records and what it answers to, in one script or not at all.
+//!
+//! ```text
+//! answer    when                                                   what the caller does
+//! Done      epoch open and ours, version as read                   goes on
+//! Fenced    the epoch is another, or not open                      stops working for the pool
+//! Stale     somebody (an earlier try of ours) committed since      reads again; the watermarks tell whether it was this update
+//! Gone      the outbox entry that this settles is settled already  nothing: it was done
+//! ```
+//! The script counts `commits` and `commits_refused` itself; other counters go along with the commit.
+
+use serde::Serialize;
+use shared_core::{ConversationKey, EpochRecord, EpochStamp, OutboxEntry, Record, UnixMs};
+
+use super::epoch::{fenced, stamp_arguments};
+use super::error::{Op, StateError, json_fault};
+use super::position::StreamId;
+use super::reply::Reply;
+use super::scripts;
+use super::{Counter, EpochAnswer, OutboxPosition, PoolState};
+
+#[derive(Debug, Clone)]
+pub struct Commit<'a> {
+    pub stamp: EpochStamp,
+    pub conversation: &'a ConversationKey,
+    /// The version that was read, zero for a conversation that is not stored.
+    pub expected_version: u64,
+    /// `Envelope::encode()` of the envelope whose version is `expected_version + 1`.
+    pub stored: &'a str,
+    /// When the member was last active, if he is in the middle of something.
+    pub open: Option<UnixMs>,
+    pub outbox: &'a [OutboxEntry],
+    pub records: &'a [Record],
+    /// The outbox entry that this commit is the outcome of (a stored file).
+    pub settles: Option<OutboxPosition>,
+    pub counters: &'a [(Counter, i64)],
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use]
+pub enum Committed {
+    /// Where the replies stand in the outbox, in their order.
+    Done {
+        positions: Vec<OutboxPosition>,
+    },
+    Fenced {
+        current: Option<EpochRecord>,
+    },
+    /// The stored version, which is not the expected one.
+    Stale {
+        version: u64,
+    },
+    Gone,
+}
+
+impl PoolState {
+    pub async fn commit(&self, commit: &Commit<'_>) -> Result<Committed, StateError> {
+        let op = self.op("commit conversation", commit.conversation);
+        let next = commit.expected_version.checked_add(1);
+        let written = commit
+            .stored
+            .split_once('\n')
+            .and_then(|(v, _)| v.parse::<u64>().ok());
+        if written.is_none() || written != next {
+            return Err(StateError::misuse(
+                op,
+                "the envelope's version does not follow the expected one",
+            ));
+        }
+        let mut script = scripts::COMMIT.prepare_invoke();
+        script
+            .key(&self.keys.epoch)
+            .key(&self.keys.counters)
+            .key(self.keys.conversation(commit.conversation))
+            .key(&self.keys.open)
+            .key(&self.keys.outbox)
+            .key(&self.keys.records)
+            .arg(&stamp_arguments(commit.stamp))
+            .arg(commit.expected_version.to_string())
+            .arg(commit.stored)
+            .arg(commit.open.map(|at| at.to_string()).unwrap_or_default())
+            .arg(commit.conversation.to_string())
+            .arg(commit.settles.map(|at| at.to_string()).unwrap_or_default());
+        counted(&mut script, json_list(op, commit.outbox)?);
+        counted(&mut script, json_list(op, commit.records)?);
+        let counters = commit.counters.iter();
+        counted(
+            &mut script,
+            counters
+                .flat_map(|(counter, by)| [counter.as_str().to_owned(), by.to_string()])
+                .collect(),
+        );
+        let mut reply: Reply = self.link.script(op, &script).await?;
+        match reply.word.as_str() {
+            "done" => Ok(Committed::Done {
+                positions: positions(op, reply.take(op)?)?,
+            }),
+            "gone" => Ok(Committed::Gone),
+            "stale" => {
+                let version: String = reply.take(op)?;
+                let version = version.parse().map_err(|_| {
+                    StateError::unreadable(op, "the stored version is not a number")
+                })?;
+                Ok(Committed::Stale { version })
+            }
+            "unreadable" => Err(StateError::unreadable(
+                op,
+                "what is stored has no version line",
+            )),
+            _ => match fenced::<()>(op, reply)? {
+                EpochAnswer::Fenced { current } => Ok(Committed::Fenced { current }),
+                // `fenced` gives nothing else.
+                EpochAnswer::Done(()) => Err(StateError::unreadable(op, "no answer")),
+            },
+        }
+    }
+}
+
+/// A list as a script reads it: how many, then each.
+pub(super) fn counted(script: &mut ::redis::ScriptInvocation<'_>, items: Vec<String>) {
+    script.arg(items.len()).arg(items);
+}
+
+pub(super) fn json_list<T: Serialize>(op: Op<'_>, items: &[T]) -> Result<Vec<String>, StateError> {
+    items.iter().map(|item| json(op, item)).collect()
+}
+
+pub(super) fn json<T: Serialize>(op: Op<'_>, item: &T) -> Result<String, StateError> {
+    serde_json::to_string(item)
+        .map_err(|error| StateError::unreadable(op, json_fault("what was to be written", &error)))
+}
+
+pub(super) fn positions<P: From<StreamId>>(
+    op: Op<'_>,
+    ids: Vec<String>,
+) -> Result<Vec<P>, StateError> {
+    ids.iter()
+        .map(|id| {
+            id.parse::<StreamId>()
+                .map(P::from)
+                .map_err(|error| StateError::unreadable(op, error.to_string()))
+        })
+        .collect()
+}

@@ -1,0 +1,175 @@
+//! Every key that the project has in Redis. No other file makes one.
+//!
+//! Invariant: all keys of a pool carry its name as hash tag (`{P}`), so that one script touches one slot. The table with types and
+//! owners is in ARCHITECTURE.md.
+
+use shared_core::{BotId, ConversationKey, MemberId, PoolId, WorkerId};
+
+use super::StateError;
+
+/// Keys that belong to no pool.
+pub(super) struct RootKeys {
+    prefix: String,
+    /// string, PX: which supervisor leads
+    pub leader: String,
+    /// zset: worker -> Redis' own time of its last heartbeat
+    pub workers: String,
+    /// pub/sub: supervisor, look at the workers
+    pub bell: String,
+}
+
+impl RootKeys {
+    pub fn new(prefix: &str) -> Result<Self, StateError> {
+        let fits = (1..=32).contains(&prefix.len())
+            && prefix
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+        if !fits {
+            return Err(StateError::Address {
+                why: "the key prefix may only have letters, digits, '-' and '_', 1 to 32 of them",
+            });
+        }
+        Ok(Self {
+            prefix: prefix.to_owned(),
+            leader: format!("{prefix}:leader"),
+            workers: format!("{prefix}:workers"),
+            bell: format!("{prefix}:bell"),
+        })
+    }
+
+    /// What a worker's key begins with.
+    pub fn worker_prefix(&self) -> String {
+        format!("{}:worker:", self.prefix)
+    }
+
+    /// string `Heartbeat`, PX
+    pub fn worker(&self, worker: &WorkerId) -> String {
+        format!("{}:worker:{worker}", self.prefix)
+    }
+
+    pub fn pool(&self, pool: &PoolId) -> PoolKeys {
+        PoolKeys::new(&self.prefix, pool)
+    }
+}
+
+/// Keys of one pool.
+pub(super) struct PoolKeys {
+    pub pool: PoolId,
+    base: String,
+    /// hash: the epoch record
+    pub epoch: String,
+    /// string: marks this Redis history
+    pub lineage: String,
+    /// string, PX: copy of the root's leader in the pool's own slot, so that scripts can check it
+    pub leader: String,
+    /// hash bot -> `Assignment`
+    pub assign: String,
+    /// string: the switch in progress
+    pub saga: String,
+    /// zset conversation -> last activity
+    pub open: String,
+    /// hash channel -> pts
+    pub channels: String,
+    /// stream, field `e`
+    pub outbox: String,
+    /// stream, field `r`
+    pub records: String,
+    /// hash
+    pub counters: String,
+    /// stream, field `m`
+    pub milestones: String,
+    /// stream: what nobody could read, moved out of the way, with a reason
+    pub poison: String,
+    /// pub/sub
+    pub bell: String,
+}
+
+impl PoolKeys {
+    fn new(prefix: &str, pool: &PoolId) -> Self {
+        let base = format!("{prefix}:{{{pool}}}");
+        let key = |name: &str| format!("{base}:{name}");
+        Self {
+            pool: pool.clone(),
+            epoch: key("epoch"),
+            lineage: key("lineage"),
+            leader: key("leader"),
+            assign: key("assign"),
+            saga: key("saga"),
+            open: key("open"),
+            channels: key("channels"),
+            outbox: key("outbox"),
+            records: key("records"),
+            counters: key("counters"),
+            milestones: key("milestones"),
+            poison: key("outbox:poison"),
+            bell: key("bell"),
+            base,
+        }
+    }
+
+    /// string `LoginLease`, PX
+    pub fn lease(&self, bot: BotId) -> String {
+        format!("{}:lease:{bot}", self.base)
+    }
+
+    /// hash `pts qts date`
+    pub fn private_box(&self, bot: BotId) -> String {
+        format!("{}:box:{bot}", self.base)
+    }
+
+    /// set of members' bare numbers
+    pub fn reach(&self, bot: BotId) -> String {
+        format!("{}:reach:{bot}", self.base)
+    }
+
+    /// stream, field `u`
+    pub fn held(&self, bot: BotId) -> String {
+        format!("{}:held:{bot}", self.base)
+    }
+
+    /// string, `Envelope`
+    pub fn conversation(&self, conversation: &ConversationKey) -> String {
+        format!("{}:c:{conversation}", self.base)
+    }
+
+    /// list of `OutboxEntry`
+    pub fn parked(&self, member: MemberId) -> String {
+        format!("{}:parked:{member}", self.base)
+    }
+
+    /// string `SmokeReport`, PX
+    pub fn smoke(&self, bot: BotId) -> String {
+        format!("{}:smoke:{bot}", self.base)
+    }
+
+    /// hash: the smoke test's own
+    pub fn probe(&self, bot: BotId) -> String {
+        format!("{}:probe:{bot}", self.base)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn keys_are_the_tables() {
+        let root = RootKeys::new("us").unwrap();
+        let keys = root.pool(&PoolId::new("main").unwrap());
+        assert_eq!(keys.epoch, "us:{main}:epoch");
+        assert_eq!(keys.lease(BotId(7)), "us:{main}:lease:b7");
+        assert_eq!(
+            keys.conversation(&ConversationKey::private(MemberId(5))),
+            "us:{main}:c:m5"
+        );
+        assert_eq!(root.worker(&WorkerId::new("w1").unwrap()), "us:worker:w1");
+    }
+
+    #[test]
+    fn a_prefix_cannot_break_the_hash_tag() {
+        for bad in ["", "a{b", "a:b", "a b"] {
+            assert!(RootKeys::new(bad).is_err(), "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,29 @@
+-- A bot's private cursor with all that the updates before it led to.
+-- KEYS lease box reach held counters
+-- ARGV lease held-max, then lists: pts qts date (or nothing), started, stopped, messages to keep
+local held = redis.call('GET', KEYS[1])
+if held ~= ARGV[1] then
+  return {'other', held}
+end
+local list = lists(3)
+local cursor = list()
+for i, part in ipairs({'pts', 'qts', 'date'}) do
+  local known = redis.call('HGET', KEYS[2], part)
+  if cursor[i] and (not known or tonumber(cursor[i]) > tonumber(known)) then
+    redis.call('HSET', KEYS[2], part, cursor[i])
+  end
+end
+for _, member in ipairs(list()) do
+  redis.call('SADD', KEYS[3], member)
+end
+for _, member in ipairs(list()) do
+  redis.call('SREM', KEYS[3], member)
+end
+for _, message in ipairs(list()) do
+  redis.call('XADD', KEYS[4], '*', 'u', message)
+end
+local dropped = redis.call('XTRIM', KEYS[4], 'MAXLEN', ARGV[2])
+if dropped > 0 then
+  redis.call('HINCRBY', KEYS[5], 'held_dropped', dropped)
+end
+return {'held'}

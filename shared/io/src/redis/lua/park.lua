@@ -1,0 +1,14 @@
+-- Moves one entry out of the outbox to its member's parked replies, as the text that it is.
+-- KEYS epoch outbox parked counters
+-- ARGV epoch nonce position
+if not epoch_open(KEYS[1], ARGV[1], ARGV[2]) then
+  return {'fenced', record(KEYS[1])}
+end
+local found = redis.call('XRANGE', KEYS[2], ARGV[3], ARGV[3])
+if #found == 0 then
+  return {'done', 0}
+end
+redis.call('RPUSH', KEYS[3], found[1][2][2])
+redis.call('XDEL', KEYS[2], ARGV[3])
+redis.call('HINCRBY', KEYS[4], 'parked', 1)
+return {'done', 1}

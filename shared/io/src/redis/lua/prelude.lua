@@ -1,0 +1,44 @@
+-- What every script begins with. Epochs, nonces and versions are compared as text: a Lua number is exact only up to 2^53.
+
+-- Is the decimal number a below b? Neither has leading zeros.
+local function less(a, b)
+  if #a ~= #b then
+    return #a < #b
+  end
+  return a < b
+end
+
+-- The epoch record, false where a field is absent.
+local function record(key)
+  return redis.call('HMGET', key, 'epoch', 'nonce', 'phase', 'bot', 'worker', 'prev', 'since')
+end
+
+-- May a writer with this stamp write?
+local function epoch_open(key, epoch, nonce)
+  local now = redis.call('HMGET', key, 'epoch', 'nonce', 'phase')
+  return now[1] == epoch and now[2] == nonce and now[3] == 'open'
+end
+
+-- Reads counted lists from ARGV, one after the other: how many, then each.
+local function lists(from)
+  local at = from
+  return function()
+    local count = tonumber(ARGV[at])
+    local items = {}
+    for i = 1, count do
+      items[i] = ARGV[at + i]
+    end
+    at = at + count + 1
+    return items
+  end
+end
+
+-- A JSON object, or an empty one when the text is none.
+local function object(text)
+  local read, value = pcall(cjson.decode, text)
+  if read and type(value) == 'table' then
+    return value
+  end
+  return {}
+end
+

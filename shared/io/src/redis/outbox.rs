@@ -1,0 +1,98 @@
+//! Replies on their way: read in order, removed by whoever knows that they were sent.
+//!
+//! Putting entries in is the epoch holder's right (`commit`, `enqueue`). Settling is not fenced: that an entry was sent stays true in
+//! whatever epoch. Invariant: `sent` counts an entry once, however often it is settled.
+
+use shared_core::{EpochStamp, OutboxEntry};
+
+use super::commit::{counted, json_list, positions};
+use super::epoch::{fenced, stamp_arguments};
+use super::error::StateError;
+use super::reply::Reply;
+use super::scripts;
+use super::streams::Stream;
+use super::{EpochAnswer, OutboxPosition, PoolState};
+
+impl PoolState {
+    /// Entries after a position, oldest first. An unreadable one is moved aside and not returned.
+    pub async fn outbox(
+        &self,
+        after: Option<&OutboxPosition>,
+        limit: usize,
+    ) -> Result<Vec<(OutboxPosition, OutboxEntry)>, StateError> {
+        let stream = Stream {
+            key: &self.keys.outbox,
+            field: "e",
+            entry: "an outbox entry",
+        };
+        let op = self.op("read", &"the outbox");
+        self.read_stream(op, &stream, after.map(|at| at.0), limit)
+            .await
+    }
+
+    pub async fn outbox_len(&self) -> Result<u64, StateError> {
+        self.link
+            .query(
+                self.op("measure", &"the outbox"),
+                ::redis::cmd("XLEN").arg(&self.keys.outbox),
+            )
+            .await
+    }
+
+    /// These were sent. Says how many of them were still there.
+    pub async fn outbox_settle(&self, sent: &[OutboxPosition]) -> Result<u64, StateError> {
+        if sent.is_empty() {
+            return Ok(0);
+        }
+        let mut script = scripts::SETTLE.prepare_invoke();
+        script.key(&self.keys.outbox).key(&self.keys.counters);
+        for position in sent {
+            script.arg(position.to_string());
+        }
+        let op = self.op("settle", &"outbox entries");
+        self.link.script(op, &script).await
+    }
+
+    /// These can never be sent. Says how many of them were still there.
+    pub async fn discard(
+        &self,
+        stamp: EpochStamp,
+        entries: &[OutboxPosition],
+    ) -> Result<EpochAnswer<u64>, StateError> {
+        let mut script = scripts::DISCARD.prepare_invoke();
+        script
+            .key(&self.keys.epoch)
+            .key(&self.keys.outbox)
+            .key(&self.keys.counters)
+            .arg(&stamp_arguments(stamp));
+        for position in entries {
+            script.arg(position.to_string());
+        }
+        let op = self.op("discard", &"outbox entries");
+        let mut reply: Reply = self.link.script(op, &script).await?;
+        match reply.word.as_str() {
+            "done" => Ok(EpochAnswer::Done(reply.take(op)?)),
+            _ => fenced(op, reply),
+        }
+    }
+
+    /// Puts entries into the outbox that no conversation caused (announcements).
+    pub async fn enqueue(
+        &self,
+        stamp: EpochStamp,
+        entries: &[OutboxEntry],
+    ) -> Result<EpochAnswer<Vec<OutboxPosition>>, StateError> {
+        let op = self.op("enqueue", &"announcements");
+        let mut script = scripts::ENQUEUE.prepare_invoke();
+        script
+            .key(&self.keys.epoch)
+            .key(&self.keys.outbox)
+            .arg(&stamp_arguments(stamp));
+        counted(&mut script, json_list(op, entries)?);
+        let mut reply: Reply = self.link.script(op, &script).await?;
+        match reply.word.as_str() {
+            "done" => Ok(EpochAnswer::Done(positions(op, reply.take(op)?)?)),
+            _ => fenced(op, reply),
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! Where an entry stands in one of the pool's streams. A position of one stream is not one of another: three types.
+//!
+//! Invariant: positions of one stream are ordered as its entries are. A position is not an identity: a Redis that was rolled back may give
+//! it out again (an entry's identity is its `EntryId`).
+
+use std::fmt;
+use std::str::FromStr;
+
+/// `<milliseconds>-<sequence>`, as Redis numbers stream entries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct StreamId {
+    ms: u64,
+    seq: u64,
+}
+
+impl fmt::Display for StreamId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.ms, self.seq)
+    }
+}
+
+impl FromStr for StreamId {
+    type Err = NotAPosition;
+    fn from_str(text: &str) -> Result<Self, NotAPosition> {
+        let (ms, seq) = text.split_once('-').ok_or(NotAPosition)?;
+        Ok(Self {
+            ms: ms.parse().map_err(|_| NotAPosition)?,
+            seq: seq.parse().map_err(|_| NotAPosition)?,
+        })
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a stream position is not `<milliseconds>-<sequence>`")]
+pub(super) struct NotAPosition;
+
+macro_rules! position {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(pub(super) StreamId);
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+
+        impl From<StreamId> for $name {
+            fn from(id: StreamId) -> Self {
+                Self(id)
+            }
+        }
+    };
+}
+
+position!(
+    /// An entry of the pool's outbox.
+    OutboxPosition
+);
+position!(
+    /// An entry on its way to SQL.
+    RecordPosition
+);
+position!(
+    /// A private message that a standby keeps.
+    HeldPosition
+);
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn positions_are_ordered_by_number_not_by_text() {
+        let at = |text: &str| text.parse::<StreamId>().unwrap();
+        assert!(at("9-0") < at("10-0"));
+        assert!(at("10-9") < at("10-10"));
+        assert_eq!(at("10-9").to_string(), "10-9");
+        assert!("10".parse::<StreamId>().is_err());
+    }
+}

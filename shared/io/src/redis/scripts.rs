@@ -1,0 +1,43 @@
+//! The scripts, as files: each is the shared prelude and its own text.
+//!
+//! Invariant: a script that is guarded by a fence checks it before its first write, so a refusal has changed nothing. What Redis does
+//! not roll back (an error after a write) cannot come up: the keys' types are only ever ours.
+
+use std::sync::LazyLock;
+
+use ::redis::Script;
+
+macro_rules! scripts {
+    ($($(#[$doc:meta])* $name:ident = $file:literal;)*) => {$(
+        $(#[$doc])*
+        pub(super) static $name: LazyLock<Script> = LazyLock::new(|| {
+            Script::new(concat!(
+                include_str!("lua/prelude.lua"),
+                include_str!(concat!("lua/", $file))
+            ))
+        });
+    )*};
+}
+
+scripts! {
+    COMMIT = "commit.lua";
+    ENQUEUE = "enqueue.lua";
+    SETTLE = "settle.lua";
+    DISCARD = "discard.lua";
+    PARK = "park.lua";
+    UNPARK = "unpark.lua";
+    POISON = "poison.lua";
+    MOVE_CHANNELS = "move_channels.lua";
+    RENEW_LEASES = "renew_leases.lua";
+    COMMIT_PRIVATE = "commit_private.lua";
+    PROBE_WRITE = "probe_write.lua";
+    TAKE_LEAD = "take_lead.lua";
+    DELETE_OWN = "delete_own.lua";
+    LEADER_WRITE = "leader_write.lua";
+    BREAK_LEASE = "break_lease.lua";
+    FENCE = "fence.lua";
+    ACTIVATE = "activate.lua";
+    OPEN_EPOCH = "open_epoch.lua";
+    BEAT = "beat.lua";
+    HEARTBEATS = "heartbeats.lua";
+}
