@@ -1,0 +1,12 @@
+//! `/resume`: shows again where the member stands, with buttons that are alive.
+
+use crate::texts::Line;
+use crate::turn::Turn;
+
+pub(super) fn run(turn: &mut Turn<'_>) {
+    if turn.is_open() {
+        turn.prompt_with_so_far(None);
+    } else {
+        turn.line(&Line::NothingOpen {});
+    }
+}

@@ -1,0 +1,111 @@
+//! The state of one member's dialogue, as it is stored inside `shared_core::Envelope`.
+//!
+//! Stored form: JSON with one-letter fields, because there is one of these per member. The field `v` is the format; reading goes
+//! through [`Stored`], which lifts what an older program wrote to what this one works with and refuses what a newer one wrote (a
+//! program that was rolled back must not drop fields that it does not know). How to change the format: raise [`FORMAT`], give `Stored` the
+//! old shape as an optional field, lift it in `upgrade`, and add a text of the old format to `tests/stored.rs`.
+
+use serde::{Deserialize, Serialize};
+use shared_core::{BoxId, MessageId};
+
+use crate::conversations::Flow;
+
+/// The format that this program writes.
+const FORMAT: u8 = 1;
+
+/// One member's dialogue. The default is a member who has never talked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Stored")]
+pub struct Dialogue {
+    #[serde(rename = "v")]
+    format: u8,
+    /// Counts the prompts; a button of any but the latest is dead.
+    #[serde(rename = "n")]
+    pub(crate) nonce: u32,
+    /// Counts the files that were ever sent to the storage channel, so that a late answer never meets another file.
+    #[serde(rename = "k", skip_serializing_if = "is_zero")]
+    pub(crate) files: u32,
+    #[serde(rename = "o", skip_serializing_if = "Option::is_none")]
+    pub(crate) flow: Option<Flow>,
+    /// In a group, while something is open: whom to address and what to quote.
+    #[serde(rename = "w", skip_serializing_if = "Option::is_none")]
+    pub(crate) speaker: Option<Speaker>,
+}
+
+/// The member as he last spoke.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Speaker {
+    #[serde(rename = "n")]
+    pub name: String,
+    #[serde(rename = "m")]
+    pub message: (BoxId, MessageId),
+}
+
+impl Default for Dialogue {
+    fn default() -> Self {
+        Self {
+            format: FORMAT,
+            nonce: 0,
+            files: 0,
+            flow: None,
+            speaker: None,
+        }
+    }
+}
+
+impl Dialogue {
+    /// Whether the member is in the middle of something.
+    pub fn is_open(&self) -> bool {
+        self.flow.is_some()
+    }
+
+    /// Whether an edit of this message changes something here.
+    pub(crate) fn listens_to_edit(&self, r#box: BoxId, message: MessageId) -> bool {
+        self.flow
+            .as_ref()
+            .is_some_and(|flow| flow.listens_to_edit((r#box, message)))
+    }
+}
+
+/// What is wrong with a stored dialogue. Never says what is in it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the stored dialogue has format {found}, this program reads 1 to {FORMAT}")]
+struct FormatError {
+    found: u8,
+}
+
+/// Every shape that was ever stored.
+#[derive(Deserialize)]
+struct Stored {
+    v: u8,
+    n: u32,
+    #[serde(default)]
+    k: u32,
+    o: Option<Flow>,
+    w: Option<Speaker>,
+}
+
+impl TryFrom<Stored> for Dialogue {
+    type Error = FormatError;
+
+    fn try_from(stored: Stored) -> Result<Self, FormatError> {
+        upgrade(stored)
+    }
+}
+
+fn upgrade(stored: Stored) -> Result<Dialogue, FormatError> {
+    match stored.v {
+        1 => Ok(Dialogue {
+            format: FORMAT,
+            nonce: stored.n,
+            files: stored.k,
+            flow: stored.o,
+            speaker: stored.w,
+        }),
+        found => Err(FormatError { found }),
+    }
+}
+
+fn is_zero(number: &u32) -> bool {
+    *number == 0
+}

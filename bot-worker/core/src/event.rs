@@ -1,0 +1,103 @@
+//! What can happen to a dialogue.
+//!
+//! Members' doings come from [`event_of`], the rest is made by the worker: a file arrived in the storage channel or is out of reach,
+//! the active bot changed. What is not meant for the bot (group talk, edits of messages that were no answer) is no event at all.
+
+use serde::{Deserialize, Serialize};
+use shared_core::{BoxId, Document, Incoming, IncomingKind, MessageId, Place, QueryId};
+
+use crate::Dialogue;
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    Said(Said),
+    /// A message that the dialogue had taken something from was edited.
+    Edited {
+        r#box: BoxId,
+        message: MessageId,
+        text: String,
+    },
+    Pressed {
+        query: QueryId,
+        r#box: BoxId,
+        message: MessageId,
+        data: String,
+    },
+    /// The file with this number is in the storage channel, as this message.
+    FileStored {
+        file: u32,
+        at: MessageId,
+    },
+    /// Nobody can reach the file any more; the member has to send it again.
+    FileLost {
+        file: u32,
+    },
+    /// Another bot answers from here on: where we stand is shown again, with buttons that are alive.
+    Resumed,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Said {
+    pub r#box: BoxId,
+    pub message: MessageId,
+    pub text: String,
+    pub document: Option<Document>,
+    pub album: Option<i64>,
+    /// The member's first name.
+    pub name: String,
+}
+
+/// What the incoming means to this dialogue; `None` when nothing.
+///
+/// In a group a text counts when it is addressed to a bot of ours, and, in the middle of something, when it is a reply: after a switch
+/// the active bot has never seen the prompts of the one before it and cannot know that they were replied to.
+pub fn event_of(incoming: &Incoming, dialogue: &Dialogue) -> Option<Event> {
+    let r#box = incoming.r#box;
+    match &incoming.what {
+        IncomingKind::Message {
+            message,
+            text,
+            document,
+            album,
+            reply_to,
+            addressed,
+        } => {
+            let for_us = match incoming.place {
+                Place::Private => true,
+                Place::Group(_) if dialogue.is_open() => *addressed || reply_to.is_some(),
+                Place::Group(_) => *addressed && text.trim_start().starts_with('/'),
+            };
+            for_us.then(|| {
+                Event::Said(Said {
+                    r#box,
+                    message: *message,
+                    text: text.clone(),
+                    document: document.clone(),
+                    album: *album,
+                    name: incoming.name.clone(),
+                })
+            })
+        }
+        IncomingKind::Edit { message, text, .. } => {
+            dialogue
+                .listens_to_edit(r#box, *message)
+                .then(|| Event::Edited {
+                    r#box,
+                    message: *message,
+                    text: text.clone(),
+                })
+        }
+        IncomingKind::Press {
+            query,
+            message,
+            data,
+        } => Some(Event::Pressed {
+            query: *query,
+            r#box,
+            message: *message,
+            data: data.clone(),
+        }),
+        IncomingKind::Stopped { .. } => None,
+    }
+}

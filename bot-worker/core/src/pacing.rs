@@ -1,0 +1,197 @@
+//! How fast a bot may send: the shape of Telegram's published limits, as token buckets on the boot clock.
+//!
+//! About one message a second per chat, twenty a minute per group, about thirty a second in all (`telegram.md`, Sending); the exact
+//! limits are unpublished, so the figures are configuration and a wait that Telegram orders ([`Pacer::hold`]) always wins.
+//! Invariant: [`Pacer::earliest`] never names a moment at which a bucket is empty. It decides nothing about order or priority.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use shared_core::{BootMs, SendTarget};
+
+/// Messages per second (or minute) and how many may go at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rates {
+    pub chat_per_second: u32,
+    pub chat_burst: u32,
+    pub group_per_minute: u32,
+    pub group_burst: u32,
+    pub bulk_per_second: u32,
+    pub bulk_burst: u32,
+}
+
+impl Default for Rates {
+    fn default() -> Self {
+        Self {
+            chat_per_second: 1,
+            chat_burst: 3,
+            group_per_minute: 18,
+            group_burst: 5,
+            bulk_per_second: 28,
+            bulk_burst: 20,
+        }
+    }
+}
+
+/// A bucket that holds `burst` tokens and gets one back every `interval`.
+#[derive(Debug, Clone, Copy)]
+struct Bucket {
+    interval_us: u64,
+    burst: u64,
+    /// The moment (in microseconds) at which the bucket is, or will be, full again.
+    full_at_us: u64,
+}
+
+impl Bucket {
+    fn new(per: Duration, count: u32, burst: u32) -> Self {
+        let per_us = u64::try_from(per.as_micros()).unwrap_or(u64::MAX);
+        Self {
+            interval_us: per_us / u64::from(count.max(1)),
+            burst: u64::from(burst.max(1)),
+            full_at_us: 0,
+        }
+    }
+
+    fn earliest(&self) -> BootMs {
+        let slack = self.interval_us * (self.burst - 1);
+        BootMs(self.full_at_us.saturating_sub(slack).div_ceil(1000))
+    }
+
+    fn take(&mut self, now: BootMs) {
+        self.full_at_us = self.full_at_us.max(now.0 * 1000) + self.interval_us;
+    }
+
+    fn is_full(&self, now: BootMs) -> bool {
+        self.full_at_us <= now.0 * 1000
+    }
+}
+
+#[derive(Debug)]
+struct Chat {
+    bucket: Bucket,
+    held_until: BootMs,
+}
+
+/// The pace of one bot.
+#[derive(Debug)]
+pub struct Pacer {
+    rates: Rates,
+    bulk: Bucket,
+    chats: HashMap<SendTarget, Chat>,
+    held_until: BootMs,
+}
+
+impl Pacer {
+    pub fn new(rates: Rates) -> Self {
+        Self {
+            rates,
+            bulk: Bucket::new(Duration::from_secs(1), rates.bulk_per_second, rates.bulk_burst),
+            chats: HashMap::new(),
+            held_until: BootMs(0),
+        }
+    }
+
+    /// The first moment at which a message to this chat may leave.
+    pub fn earliest(&self, target: SendTarget) -> BootMs {
+        let chat = self.chats.get(&target);
+        let own = chat.map_or(BootMs(0), |chat| chat.bucket.earliest().max(chat.held_until));
+        own.max(self.bulk.earliest()).max(self.held_until)
+    }
+
+    /// A message to this chat leaves at `now`.
+    pub fn sent(&mut self, target: SendTarget, now: BootMs) {
+        self.bulk.take(now);
+        self.chat(target).bucket.take(now);
+    }
+
+    /// Telegram told us to wait: this chat only, or (`None`) the whole bot.
+    pub fn hold(&mut self, target: Option<SendTarget>, until: BootMs) {
+        match target {
+            Some(target) => {
+                let chat = self.chat(target);
+                chat.held_until = chat.held_until.max(until);
+            }
+            None => self.held_until = self.held_until.max(until),
+        }
+    }
+
+    /// Forgets chats that have nothing left to remember, so that memory follows the traffic.
+    pub fn forget_idle(&mut self, now: BootMs) {
+        self.chats
+            .retain(|_, chat| !chat.bucket.is_full(now) || chat.held_until > now);
+    }
+
+    fn chat(&mut self, target: SendTarget) -> &mut Chat {
+        let rates = self.rates;
+        self.chats.entry(target).or_insert_with(|| Chat {
+            bucket: match target {
+                SendTarget::Member(_) => {
+                    Bucket::new(Duration::from_secs(1), rates.chat_per_second, rates.chat_burst)
+                }
+                SendTarget::Channel(_) => {
+                    Bucket::new(Duration::from_secs(60), rates.group_per_minute, rates.group_burst)
+                }
+            },
+            held_until: BootMs(0),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use shared_core::{ChannelId, MemberId};
+
+    fn member(id: i64) -> SendTarget {
+        SendTarget::Member(MemberId(id))
+    }
+
+    /// Sends as early as allowed, `count` times; returns when the last one left.
+    fn drain(pacer: &mut Pacer, target: SendTarget, count: u32, start: BootMs) -> BootMs {
+        let mut now = start;
+        for _ in 0..count {
+            now = now.max(pacer.earliest(target));
+            pacer.sent(target, now);
+        }
+        now
+    }
+
+    #[test]
+    fn a_chat_gets_its_burst_and_then_one_a_second() {
+        let mut pacer = Pacer::new(Rates::default());
+        let start = BootMs(10_000);
+        assert_eq!(drain(&mut pacer, member(1), 3, start), start);
+        assert_eq!(drain(&mut pacer, member(1), 2, start), BootMs(12_000));
+    }
+
+    #[test]
+    fn a_group_never_gets_more_than_its_minute_allows() {
+        let mut pacer = Pacer::new(Rates::default());
+        let group = SendTarget::Channel(ChannelId(1));
+        let last = drain(&mut pacer, group, 5 + 18, BootMs(0));
+        assert!(last.0 >= 59_900, "five at once, eighteen more take a minute: {last:?}");
+    }
+
+    #[test]
+    fn the_bot_as_a_whole_is_bounded() {
+        let mut pacer = Pacer::new(Rates::default());
+        let mut now = BootMs(0);
+        for id in 0..(20 + 28) {
+            now = now.max(pacer.earliest(member(id)));
+            pacer.sent(member(id), now);
+        }
+        assert!((950..=1050).contains(&now.0), "{now:?}");
+    }
+
+    #[test]
+    fn a_wait_of_one_chat_does_not_block_another() {
+        let mut pacer = Pacer::new(Rates::default());
+        pacer.hold(Some(member(1)), BootMs(9_000));
+        assert_eq!(pacer.earliest(member(1)), BootMs(9_000));
+        assert_eq!(pacer.earliest(member(2)), BootMs(0));
+        pacer.hold(None, BootMs(5_000));
+        assert_eq!(pacer.earliest(member(2)), BootMs(5_000));
+        pacer.forget_idle(BootMs(9_001));
+        assert_eq!(pacer.chats.len(), 0);
+    }
+}

@@ -1,0 +1,194 @@
+//! Which outbox entry leaves next: in order within a chat, answers before prompts before announcements between chats.
+//!
+//! Invariants: at most one entry per chat is in flight, so a chat's order is the order of its commits; an entry that was taken is
+//! either finished or put back at the front, never dropped. `P` is the entry's position in the outbox. The queue does not send,
+//! does not know Telegram, and asks [`Pacer`] when a chat may be written to.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+
+use shared_core::{BootMs, OutboxEntry, Priority, SendTarget};
+
+use crate::pacing::Pacer;
+
+/// What to do now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Next<P> {
+    Send(P, Box<OutboxEntry>),
+    /// Nothing may leave before this moment.
+    WaitUntil(BootMs),
+    /// Nothing is waiting that is not already in flight.
+    Idle,
+}
+
+#[derive(Debug)]
+struct Waiting<P> {
+    position: P,
+    entry: OutboxEntry,
+    arrival: u64,
+}
+
+#[derive(Debug)]
+pub struct SendQueue<P> {
+    chats: HashMap<SendTarget, VecDeque<Waiting<P>>>,
+    in_flight: HashSet<SendTarget>,
+    taken: HashMap<SendTarget, u64>,
+    arrivals: u64,
+    len: usize,
+}
+
+impl<P> Default for SendQueue<P> {
+    fn default() -> Self {
+        Self {
+            chats: HashMap::new(),
+            in_flight: HashSet::new(),
+            taken: HashMap::new(),
+            arrivals: 0,
+            len: 0,
+        }
+    }
+}
+
+impl<P: Clone> SendQueue<P> {
+    /// Adds an entry behind those of its chat.
+    pub fn push(&mut self, position: P, entry: OutboxEntry) {
+        let arrival = self.arrivals;
+        self.arrivals += 1;
+        self.len += 1;
+        let chat = self.chats.entry(entry.target).or_default();
+        chat.push_back(Waiting { position, entry, arrival });
+    }
+
+    /// Takes the entry that should leave now; it counts as sent for the pacer.
+    pub fn next(&mut self, pacer: &mut Pacer, now: BootMs) -> Next<P> {
+        let mut best: Option<(Priority, u64, SendTarget)> = None;
+        let mut wait: Option<BootMs> = None;
+        for (target, chat) in &self.chats {
+            let Some(head) = chat.front().filter(|_| !self.in_flight.contains(target)) else {
+                continue;
+            };
+            let earliest = pacer.earliest(*target);
+            if earliest > now {
+                wait = Some(wait.map_or(earliest, |known| known.min(earliest)));
+                continue;
+            }
+            let rank = (head.entry.priority, head.arrival, *target);
+            if best.is_none_or(|known| (rank.0, rank.1) < (known.0, known.1)) {
+                best = Some(rank);
+            }
+        }
+        match best.and_then(|(_, _, target)| self.take(target)) {
+            Some(taken) => {
+                pacer.sent(taken.entry.target, now);
+                Next::Send(taken.position, Box::new(taken.entry))
+            }
+            None => wait.map_or(Next::Idle, Next::WaitUntil),
+        }
+    }
+
+    fn take(&mut self, target: SendTarget) -> Option<Waiting<P>> {
+        let chat = self.chats.get_mut(&target)?;
+        let head = chat.pop_front()?;
+        if chat.is_empty() {
+            self.chats.remove(&target);
+        }
+        self.in_flight.insert(target);
+        self.taken.insert(target, head.arrival);
+        self.len -= 1;
+        Some(head)
+    }
+
+    /// The chat's entry in flight is done with, one way or another.
+    pub fn finish(&mut self, target: SendTarget) {
+        self.in_flight.remove(&target);
+        self.taken.remove(&target);
+    }
+
+    /// The chat's entry in flight did not leave: it is first in its chat again.
+    pub fn put_back(&mut self, position: P, entry: OutboxEntry) {
+        let target = entry.target;
+        self.in_flight.remove(&target);
+        let arrival = self.taken.remove(&target).unwrap_or(0);
+        self.len += 1;
+        let chat = self.chats.entry(target).or_default();
+        chat.push_front(Waiting { position, entry, arrival });
+    }
+
+    /// Entries waiting, those in flight not counted.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    pub fn in_flight(&self) -> usize {
+        self.in_flight.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::panic)]
+    use super::*;
+    use crate::pacing::Rates;
+    use shared_core::{ConversationKey, EntryId, MemberId, OutboxKind, UnixMs};
+
+    fn entry(member: i64, id: u8, priority: Priority) -> OutboxEntry {
+        OutboxEntry {
+            id: EntryId([id; 16]),
+            conversation: ConversationKey::private(MemberId(member)),
+            target: SendTarget::Member(MemberId(member)),
+            priority,
+            since: UnixMs(0),
+            kind: OutboxKind::Say { text: String::new(), keyboard: None, reply_to: None },
+        }
+    }
+
+    fn taken(queue: &mut SendQueue<u8>, pacer: &mut Pacer, now: u64) -> Option<u8> {
+        match queue.next(pacer, BootMs(now)) {
+            Next::Send(position, _) => Some(position),
+            Next::WaitUntil(_) | Next::Idle => None,
+        }
+    }
+
+    #[test]
+    fn answers_leave_first_and_a_chat_keeps_its_order() {
+        let mut queue = SendQueue::default();
+        let mut pacer = Pacer::new(Rates::default());
+        queue.push(1, entry(1, 1, Priority::Announcement));
+        queue.push(2, entry(2, 2, Priority::Reprompt));
+        queue.push(3, entry(3, 3, Priority::Answer));
+        queue.push(4, entry(3, 4, Priority::Answer));
+        assert_eq!(taken(&mut queue, &mut pacer, 0), Some(3));
+        assert_eq!(taken(&mut queue, &mut pacer, 0), Some(2), "3's chat has one in flight");
+        queue.finish(SendTarget::Member(MemberId(3)));
+        assert_eq!(taken(&mut queue, &mut pacer, 0), Some(4));
+        assert_eq!(taken(&mut queue, &mut pacer, 0), Some(1));
+        assert_eq!(queue.next(&mut pacer, BootMs(0)), Next::Idle);
+    }
+
+    #[test]
+    fn what_did_not_leave_is_first_again() {
+        let mut queue = SendQueue::default();
+        let mut pacer = Pacer::new(Rates::default());
+        queue.push(1, entry(1, 1, Priority::Answer));
+        queue.push(2, entry(1, 2, Priority::Answer));
+        let Next::Send(position, first) = queue.next(&mut pacer, BootMs(0)) else {
+            panic!("nothing to send");
+        };
+        queue.put_back(position, *first);
+        assert_eq!(queue.len(), 2);
+        assert_eq!(taken(&mut queue, &mut pacer, 0), Some(1));
+    }
+
+    #[test]
+    fn a_held_chat_says_until_when() {
+        let mut queue = SendQueue::default();
+        let mut pacer = Pacer::new(Rates::default());
+        queue.push(1, entry(1, 1, Priority::Answer));
+        pacer.hold(Some(SendTarget::Member(MemberId(1))), BootMs(700));
+        assert_eq!(queue.next(&mut pacer, BootMs(0)), Next::WaitUntil(BootMs(700)));
+        assert_eq!(taken(&mut queue, &mut pacer, 700), Some(1));
+    }
+}

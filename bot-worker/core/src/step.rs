@@ -1,0 +1,131 @@
+//! One step: a dialogue and an event in, the dialogue after it and the effects out.
+//!
+//! ```text
+//! event                     something open                                nothing open
+//! Said, a command           run it                                        run it
+//! Said, else                to the conversation                           private: "nothing is open"; group: silence
+//! Edited                    to the conversation                           -
+//! Pressed, foreign member   a note to who pressed                         the same
+//! Pressed, old or unknown   a note to who pressed                         the same
+//! Pressed, live             to the conversation                           -
+//! FileStored, FileLost      to the conversation                           -
+//! Resumed                   where we stand, and the prompt again          -
+//! ```
+//! Invariants: a press is answered exactly once; a step has at most four effects; nothing that was entered is lost by an input
+//! that could not be used.
+
+use shared_core::PlaceKey;
+
+use crate::bound::{clip, one_line};
+use crate::button::Mark;
+use crate::command::{self, Parsed};
+use crate::conversations::{self, Input};
+use crate::dialogue::Speaker;
+use crate::texts::Line;
+use crate::turn::Turn;
+use crate::{Context, Dialogue, Effect, Event, Said};
+
+/// A member's name in a prompt, at most.
+const NAME: usize = 64;
+
+/// What a step leads to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    pub dialogue: Dialogue,
+    pub effects: Vec<Effect>,
+    /// The member is in the middle of something.
+    pub open: bool,
+}
+
+/// Takes one event in. Whether it was taken in before is not asked here.
+pub fn step(dialogue: &Dialogue, event: &Event, ctx: &Context<'_>) -> Step {
+    let mut turn = Turn::new(dialogue, ctx);
+    match event {
+        Event::Said(said) => hear(said, &mut turn),
+        Event::Edited {
+            r#box,
+            message,
+            text,
+        } => turn.give(Input::Edited {
+            message: (*r#box, *message),
+            text: command::without_mention(text, ctx),
+        }),
+        Event::Pressed {
+            query,
+            r#box,
+            message,
+            data,
+        } => {
+            turn.pressed(*query, *r#box, *message);
+            press(data, &mut turn);
+        }
+        Event::FileStored { file, at } => turn.give(Input::FileStored {
+            file: *file,
+            at: *at,
+        }),
+        Event::FileLost { file } => turn.give(Input::FileLost { file: *file }),
+        Event::Resumed => resume(&mut turn),
+    }
+    let (dialogue, effects) = turn.finish();
+    Step {
+        open: dialogue.is_open(),
+        dialogue,
+        effects,
+    }
+}
+
+fn hear(said: &Said, turn: &mut Turn<'_>) {
+    let ctx = turn.ctx;
+    if ctx.key.place != PlaceKey::Private {
+        turn.dialogue.speaker = Some(Speaker {
+            name: clip(&one_line(&said.name), NAME),
+            message: (said.r#box, said.message),
+        });
+    }
+    let text = command::without_mention(&said.text, ctx);
+    match command::parse(text, ctx) {
+        Parsed::Known(command) => conversations::run(command, turn),
+        Parsed::Foreign => {}
+        Parsed::Unknown(name) => {
+            let command = format!("/{}", clip(name, NAME));
+            turn.line(&Line::UnknownCommand { command: &command });
+        }
+        Parsed::NotACommand if turn.is_open() => turn.give(Input::Said {
+            message: (said.r#box, said.message),
+            text,
+            document: said.document.as_ref(),
+            album: said.album,
+        }),
+        Parsed::NotACommand if ctx.key.place == PlaceKey::Private => {
+            turn.line(&Line::NothingOpen {});
+        }
+        Parsed::NotACommand => {}
+    }
+}
+
+fn press(data: &str, turn: &mut Turn<'_>) {
+    let mark = Mark::parse(data);
+    if mark.is_some_and(|mark| mark.member != turn.ctx.key.member) {
+        return turn.note(turn.text(&Line::ForeignButton {}));
+    }
+    let live = mark.filter(|mark| {
+        let flow = turn.dialogue.flow.as_ref();
+        flow.is_some_and(|flow| flow.tag() == mark.flow) && mark.nonce == turn.dialogue.nonce
+    });
+    match live {
+        Some(mark) => turn.give(Input::Chose(mark.choice)),
+        None => turn.note(turn.text(&Line::StaleButton {})),
+    }
+}
+
+fn resume(turn: &mut Turn<'_>) {
+    let new = turn.ctx.me_username;
+    let switched = match turn.ctx.previous_username {
+        Some(old) => turn.text(&Line::Switched {
+            old: &old,
+            new: &new,
+        }),
+        None => turn.text(&Line::SwitchedUnknown { new: &new }),
+    };
+    turn.prompt_with_so_far(Some(switched));
+}

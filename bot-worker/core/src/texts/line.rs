@@ -1,0 +1,111 @@
+//! Every text and what is filled into it, as a closed enum: a missing value does not compile, a missing key does not parse.
+
+use std::fmt::Display;
+
+macro_rules! lines {
+    ($($name:ident = $key:literal { $($hole:ident),* })*) => {
+        pub(crate) enum Line<'a> {
+            $($name { $($hole: &'a dyn Display),* },)*
+        }
+
+        /// Key and placeholders of each text.
+        pub(super) const KEYS: &[(&str, &[&str])] = &[$(($key, &[$(stringify!($hole)),*])),*];
+
+        #[derive(Clone, Copy)]
+        enum Place { $($name),* }
+
+        impl Line<'_> {
+            /// The key's place in `KEYS`, and the values in the order of its placeholders.
+            pub(super) fn parts(&self) -> (usize, Vec<&dyn Display>) {
+                match self {
+                    $(Self::$name { $($hole),* } => (Place::$name as usize, vec![$(*$hole),*]),)*
+                }
+            }
+        }
+    };
+}
+
+lines! {
+    // any conversation
+    ForMember = "for_member" { name }
+    Welcome = "welcome" { bot }
+    Help = "help" {}
+    NothingOpen = "nothing_open" {}
+    AlreadyOpen = "already_open" {}
+    UnknownCommand = "unknown_command" { command }
+    Cancelled = "cancelled" {}
+    CancelledEmpty = "cancelled_empty" {}
+    Switched = "switched" { old, new }
+    SwitchedUnknown = "switched_unknown" { new }
+    SoFar = "so_far" {}
+    SoFarNothing = "so_far_nothing" {}
+    StaleButton = "stale_button" {}
+    ForeignButton = "foreign_button" {}
+
+    // the course upload: prompts
+    StepHeading = "step_heading" { number, name }
+    StepTitle = "step_title" {}
+    StepDescription = "step_description" {}
+    StepCategory = "step_category" {}
+    StepTags = "step_tags" {}
+    StepFiles = "step_files" {}
+    StepReview = "step_review" {}
+    AskTitle = "ask_title" { min, max }
+    AskDescription = "ask_description" { min, max }
+    AskCategory = "ask_category" {}
+    AskTags = "ask_tags" {}
+    AskFiles = "ask_files" { max, megabytes }
+    AskReview = "ask_review" {}
+    KeepBySkip = "keep_by_skip" { value }
+    FilesStored = "files_stored" { count, max }
+    FilesPending = "files_pending" { count }
+    FilesMissing = "files_missing" { names }
+    ChosenCategory = "chosen_category" { category }
+
+    // the course upload: the card
+    CardTitle = "card_title" { title }
+    CardDescription = "card_description" { description }
+    CardCategory = "card_category" { category }
+    CardTags = "card_tags" { tags }
+    CardFiles = "card_files" { files }
+    NoTags = "no_tags" {}
+
+    // the course upload: answers
+    AcceptedTitle = "accepted_title" { title }
+    AcceptedDescription = "accepted_description" { description }
+    AcceptedCategory = "accepted_category" { category }
+    AcceptedTags = "accepted_tags" { tags }
+    AcceptedFile = "accepted_file" { number, name }
+    RemovedFile = "removed_file" { name }
+    UnnamedFile = "unnamed_file" {}
+    LostFile = "lost_file" { number, name }
+    Submitted = "submitted" { title }
+    Announced = "announced" { title }
+
+    // the course upload: refusals
+    BadTitle = "bad_title" { min, max, length }
+    BadDescription = "bad_description" { min, max, length }
+    BadEdit = "bad_edit" { rule }
+    TextWanted = "text_wanted" {}
+    ButtonWanted = "button_wanted" {}
+    FileWanted = "file_wanted" {}
+    NoMoreFiles = "no_more_files" { name, max }
+    FileTooLarge = "file_too_large" { name, megabytes }
+    FilePending = "file_pending" {}
+    NoFileYet = "no_file_yet" {}
+    Incomplete = "incomplete" {}
+
+    // buttons
+    Chosen = "chosen" { name }
+    Done = "done" {}
+    Skip = "skip" {}
+    Back = "back" {}
+    RemoveLast = "remove_last" {}
+    Submit = "submit" {}
+    ChangeTitle = "change_title" {}
+    ChangeDescription = "change_description" {}
+    ChangeCategory = "change_category" {}
+    ChangeTags = "change_tags" {}
+    ChangeFiles = "change_files" {}
+    Cancel = "cancel" {}
+}
