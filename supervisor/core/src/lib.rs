@@ -1,1 +1,33 @@
-//! (skeleton)
+//! The supervisor's judgement, without the world: what is seen, what it means, what to do about it, and how a switch goes on.
+//!
+//! One pass: the app takes a [`Snapshot`] of a pool, [`Verdicts`] say how each bot and worker is, [`decide`] makes a [`Decision`] that leaves
+//! no meaningful choice to whoever executes it, [`check_plan`] audits the plan by rules of its own, and a plan that moves the pool starts a
+//! [`Saga`], which [`Saga::advance`] takes from step to step. The app executes the actions that come back and reports what happened.
+//!
+//! Races that are tolerated: a snapshot is old when it is decided on. A plan that has been overtaken is refused by the scripts that execute it
+//! (leader, epoch), and the next look decides anew.
+//!
+//! Invariant of the crate: no runtime, no I/O, no clock, no randomness. Equal snapshots lead to equal decisions.
+
+#![forbid(unsafe_code)]
+
+mod check;
+mod decide;
+mod plan;
+mod policy;
+mod saga;
+mod snapshot;
+mod standing;
+mod verdict;
+
+pub use check::{Checked, Violation, check_plan};
+pub use decide::{candidates, decide};
+pub use plan::{Cause, Decision, Hold, Placement, Plan, Reason, Unfit};
+pub use policy::Policy;
+pub use saga::{
+    Action, Advanced, GaveUp, Observation, Origin, Outcome, Saga, SagaSeed, SagaState, SwitchKind,
+    SwitchRecord, Timeline, Tried,
+};
+pub use snapshot::{FailedAttempt, PastMove, PoolBot, Process, RedisView, Snapshot, WorkerView};
+pub use standing::{PoolState, Standing};
+pub use verdict::{Finding, Health, Verdict, Verdicts};

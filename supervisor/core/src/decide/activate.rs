@@ -1,0 +1,67 @@
+//! A pool that nobody holds: the best ready bot is named; while there is none, every bot gets a worker.
+
+use shared_core::{BotId, Holder};
+
+use super::Look;
+use crate::plan::{Cause, Plan, Reason};
+use crate::verdict::{Finding, Health};
+
+impl Look<'_> {
+    pub(super) fn activate(&mut self) -> Plan {
+        let mut ranked = self.ranked(None, &Cause::NobodyActive).into_iter();
+        let Some(to) = ranked.next() else {
+            return match self.place(None) {
+                Plan::Nothing => self.nobody_active(),
+                placing => placing,
+            };
+        };
+        match self.preferred_that_connects(&to) {
+            Some((bot, for_ms)) => {
+                self.reasons.push(Reason::WaitsForBot(bot));
+                Plan::Wait { for_ms }
+            }
+            None => Plan::FirstActivation {
+                to,
+                cause: Cause::NobodyActive,
+            },
+        }
+    }
+
+    /// A bot of higher priority that is still on its way, for as long as waiting for it is worth it.
+    fn preferred_that_connects(&self, to: &Holder) -> Option<(BotId, u64)> {
+        let chosen = self.snapshot.bot(to.bot)?.priority;
+        let better = self.snapshot.bots.iter().filter(|b| b.priority < chosen);
+        for bot in better {
+            let on_its_way = self
+                .verdicts
+                .bot(bot.bot)
+                .is_some_and(|v| v.health == Health::Unknown);
+            let worker = self
+                .snapshot
+                .assignment(bot.bot)
+                .and_then(|given| self.snapshot.worker(&given.worker));
+            let up_for = worker.and_then(|view| view.up_for_ms());
+            let left = up_for.and_then(|up| self.policy.first_wait_ms.checked_sub(up));
+            if let (true, Some(left_ms)) = (on_its_way, left.filter(|l| *l > 0)) {
+                return Some((bot.bot, left_ms));
+            }
+        }
+        None
+    }
+
+    fn nobody_active(&mut self) -> Plan {
+        for (bot, verdict) in &self.verdicts.bots {
+            if let Some(Finding::Ours { name }) = &verdict.finding {
+                let reason =
+                    Reason::Bot(*bot, verdict.health, Finding::Ours { name: name.clone() });
+                self.reasons.push(reason);
+                return Plan::Hold {
+                    why: crate::plan::Hold::OurFault {
+                        error: name.clone(),
+                    },
+                };
+            }
+        }
+        self.nobody()
+    }
+}

@@ -1,0 +1,102 @@
+//! From an audited plan to what a saga starts from.
+
+use shared_core::{BotId, Holder, LoginSlot, SwitchId, UnixMs, WorkerId};
+
+use crate::check::Checked;
+use crate::plan::{Cause, Plan};
+use crate::policy::Policy;
+use crate::snapshot::{Process, Snapshot};
+
+/// What a saga starts from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SagaSeed {
+    pub id: SwitchId,
+    /// Who held the pool, as far as it is known.
+    pub from: Option<Holder>,
+    /// The bot to continue from, also when nobody holds the pool.
+    pub previous_bot: Option<BotId>,
+    pub to: Holder,
+    pub then: Vec<Holder>,
+    pub cause: Cause,
+    pub reasons: Vec<String>,
+    /// With which login the target is to connect, when it has to be assigned first.
+    pub assign: Option<LoginSlot>,
+    pub smoke_timeout_ms: u64,
+    pub detected_at: UnixMs,
+}
+
+/// What only the app can give: a random id, and when and why it was decided.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin {
+    pub id: SwitchId,
+    pub reasons: Vec<String>,
+    pub detected_at: UnixMs,
+}
+
+impl SagaSeed {
+    /// `None` for plans that do not move the pool.
+    pub fn of(
+        plan: &Checked,
+        snapshot: &Snapshot,
+        policy: &Policy,
+        origin: Origin,
+    ) -> Option<Self> {
+        let holder = snapshot.holder().cloned();
+        let previous_bot = match &holder {
+            Some(holder) => Some(holder.bot),
+            None => snapshot.epoch.as_ref().and_then(|epoch| epoch.previous_bot),
+        };
+        let (to, then, cause, assign) = match plan.plan() {
+            Plan::FirstActivation { to, cause } => (to.clone(), Vec::new(), cause, None),
+            Plan::Switch {
+                to, cause, then, ..
+            } => (to.clone(), then.clone(), cause, None),
+            Plan::Takeover {
+                bot,
+                from,
+                to,
+                cause,
+                then,
+            } => {
+                let to = Holder {
+                    bot: *bot,
+                    worker: to.clone(),
+                };
+                let slot = takeover_slot(*bot, from, snapshot);
+                (to, then.clone(), cause, Some(slot))
+            }
+            Plan::Nothing | Plan::Wait { .. } | Plan::Hold { .. } | Plan::PlaceStandbys(_) => {
+                return None;
+            }
+        };
+        let smoke_timeout_ms = match (assign, cause) {
+            (Some(_), Cause::LineSilent { .. }) => policy.takeover_smoke_ms,
+            _ => policy.smoke_timeout_ms,
+        };
+        Some(Self {
+            id: origin.id,
+            from: holder,
+            previous_bot,
+            to,
+            then,
+            cause: cause.clone(),
+            reasons: origin.reasons,
+            assign,
+            smoke_timeout_ms,
+            detected_at: origin.detected_at,
+        })
+    }
+}
+
+/// A key must never be live twice. A worker whose process we can end has let go of it; of any other one that cannot be known, so the resting
+/// login is used where there is one.
+fn takeover_slot(bot: BotId, from: &WorkerId, snapshot: &Snapshot) -> LoginSlot {
+    let live = snapshot.assignment(bot).map_or(LoginSlot::A, |a| a.slot);
+    match snapshot.worker(from).map(|view| view.process) {
+        Some(Process::Dead | Process::Running { .. }) => live,
+        Some(Process::Elsewhere) | None => snapshot
+            .bot(bot)
+            .and_then(|known| known.resting)
+            .unwrap_or(live),
+    }
+}

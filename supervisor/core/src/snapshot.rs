@@ -1,0 +1,144 @@
+//! What the leader saw of one pool in one look. Only facts; what they mean is the verdicts' business.
+//!
+//! Invariant: a heartbeat that belongs to a process's predecessor (another nonce) is not in a snapshot of that process.
+
+use shared_core::{
+    Assignment, BotHealth, BotId, EpochRecord, Heartbeat, Holder, LoginLease, LoginSlot, Phase,
+    PoolId, UnixMs, WorkerId,
+};
+
+use crate::saga::{Saga, SwitchKind};
+
+/// Can Redis be reached, and for how long has it been? Silence of workers is only counted while it can.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RedisView {
+    Up { for_ms: u64 },
+    Down,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PoolBot {
+    pub bot: BotId,
+    pub name: String,
+    /// Lower is preferred.
+    pub priority: u32,
+    /// A login that is kept unconnected, if there is one.
+    pub resting: Option<LoginSlot>,
+}
+
+/// A worker's process as far as this supervisor can know it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Process {
+    /// Our child (started or adopted), alive.
+    Running { for_ms: u64 },
+    /// Our child, seen to be dead by its pidfd; nothing of it runs any more.
+    Dead,
+    /// Not ours: it is judged by its heartbeat alone.
+    Elsewhere,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WorkerView {
+    pub worker: WorkerId,
+    pub process: Process,
+    /// The last heartbeat and its age by Redis' clock.
+    pub beat: Option<(Heartbeat, u64)>,
+}
+
+/// A switch or takeover that opened an epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PastMove {
+    pub kind: SwitchKind,
+    pub at: UnixMs,
+}
+
+/// A holder that was named and did not pass.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FailedAttempt {
+    pub holder: Holder,
+    pub at: UnixMs,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Snapshot {
+    pub pool: PoolId,
+    pub redis: RedisView,
+    pub database_ok: bool,
+    pub epoch: Option<EpochRecord>,
+    pub bots: Vec<PoolBot>,
+    pub workers: Vec<WorkerView>,
+    pub assignments: Vec<Assignment>,
+    pub leases: Vec<LoginLease>,
+    pub saga: Option<Saga>,
+    /// Moves of the last hour at least.
+    pub past: Vec<PastMove>,
+    pub failed: Vec<FailedAttempt>,
+}
+
+impl Snapshot {
+    /// Who answers, if the epoch is open. A record that is fenced or smoking without a saga names nobody: whoever it was to be must be tested.
+    pub fn holder(&self) -> Option<&Holder> {
+        let record = self.epoch.as_ref()?;
+        match record.phase {
+            Phase::Open => record.holder.as_ref(),
+            Phase::Fenced | Phase::Smoking => None,
+        }
+    }
+
+    pub fn running_saga(&self) -> Option<&Saga> {
+        self.saga.as_ref().filter(|saga| saga.is_running())
+    }
+
+    pub fn bot(&self, bot: BotId) -> Option<&PoolBot> {
+        self.bots.iter().find(|known| known.bot == bot)
+    }
+
+    pub fn worker(&self, worker: &WorkerId) -> Option<&WorkerView> {
+        self.workers.iter().find(|view| view.worker == *worker)
+    }
+
+    pub fn assignment(&self, bot: BotId) -> Option<&Assignment> {
+        self.assignments.iter().find(|given| given.bot == bot)
+    }
+
+    pub fn lease(&self, bot: BotId) -> Option<&LoginLease> {
+        self.leases.iter().find(|lease| lease.bot == bot)
+    }
+
+    /// What `worker` last said of `bot`, however old.
+    pub fn health(&self, bot: BotId, worker: &WorkerId) -> Option<&BotHealth> {
+        let (beat, _) = self.worker(worker)?.beat.as_ref()?;
+        beat.bot(&self.pool, bot)
+    }
+
+    /// Bots of this pool that are assigned to the worker.
+    pub fn load(&self, worker: &WorkerId) -> usize {
+        self.assignments
+            .iter()
+            .filter(|given| given.worker == *worker && self.bot(given.bot).is_some())
+            .count()
+    }
+
+    /// Milliseconds since the last move that opened an epoch.
+    pub fn since_last_move(&self, now: UnixMs) -> Option<u64> {
+        self.past.iter().map(|past| now.since(past.at)).min()
+    }
+
+    /// Moves of this kind within the last hour.
+    pub fn moves_last_hour(&self, kind: SwitchKind, now: UnixMs) -> u32 {
+        const HOUR_MS: u64 = 3_600_000;
+        let moves = self
+            .past
+            .iter()
+            .filter(|past| past.kind == kind && now.since(past.at) < HOUR_MS);
+        u32::try_from(moves.count()).unwrap_or(u32::MAX)
+    }
+}
+
+impl WorkerView {
+    /// How long the worker has been up, by its own clock; `None` before its first heartbeat.
+    pub fn up_for_ms(&self) -> Option<u64> {
+        let (beat, age) = self.beat.as_ref()?;
+        Some(beat.sent.since(beat.started) + age)
+    }
+}

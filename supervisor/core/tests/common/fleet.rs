@@ -1,0 +1,244 @@
+//! A fleet as text, for scenarios: facts above the line `---`, what is decided below it.
+//!
+//! ```text
+//! redis down | redis up MS
+//! database down
+//! epoch open b1@w1 | epoch fenced prev=b1
+//! worker w1 running|dead|elsewhere [age=MS] [up=MS] [sql=no]     no `age`: no heartbeat yet; `up` also counts for the process
+//! bot b1 on w1 ready|connecting|absent|shaky|failed [ok=MS] [reach=N] [lease=no] [error=NAME] [wait=S] [prio=N]
+//! bot b2 homeless
+//! past switch|takeover ago=MS
+//! failed b2@w2 ago=MS
+//! saga activated b2@w2
+//! ```
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, dead_code)]
+
+use std::collections::BTreeMap;
+
+use shared_core::*;
+use supervisor_core::*;
+
+pub const NOW: UnixMs = UnixMs(1_700_000_000_000);
+
+pub fn ago(ms: i64) -> UnixMs {
+    UnixMs(NOW.0 - ms)
+}
+
+pub fn worker(name: &str) -> WorkerId {
+    WorkerId::new(name).unwrap()
+}
+
+pub fn pool() -> PoolId {
+    PoolId::new("main").unwrap()
+}
+
+pub fn holder(text: &str) -> Holder {
+    let (bot, at) = text.split_once('@').expect("bot@worker");
+    Holder {
+        bot: bot.parse().unwrap(),
+        worker: worker(at),
+    }
+}
+
+pub fn stamp(epoch: u64) -> EpochStamp {
+    EpochStamp {
+        epoch: Epoch(epoch),
+        nonce: Nonce([epoch as u8; 8]),
+    }
+}
+
+pub fn empty() -> Snapshot {
+    Snapshot {
+        pool: pool(),
+        redis: RedisView::Up { for_ms: 600_000 },
+        database_ok: true,
+        epoch: None,
+        bots: Vec::new(),
+        workers: Vec::new(),
+        assignments: Vec::new(),
+        leases: Vec::new(),
+        saga: None,
+        past: Vec::new(),
+        failed: Vec::new(),
+    }
+}
+
+/// `key=value` words of a line.
+fn options<'a>(words: &[&'a str]) -> BTreeMap<&'a str, &'a str> {
+    words.iter().filter_map(|w| w.split_once('=')).collect()
+}
+
+pub fn parse(text: &str) -> Snapshot {
+    let mut snapshot = empty();
+    for line in text
+        .lines()
+        .filter(|l| !l.trim().is_empty() && !l.starts_with('#'))
+    {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let opts = options(&words);
+        let number = |key: &str| opts.get(key).map(|n| n.parse::<i64>().expect(line));
+        match words[0] {
+            "redis" if words[1] == "down" => snapshot.redis = RedisView::Down,
+            "redis" => {
+                let for_ms = words[2].parse().unwrap();
+                snapshot.redis = RedisView::Up { for_ms };
+            }
+            "database" => snapshot.database_ok = false,
+            "epoch" => snapshot.epoch = Some(epoch(&words, &opts)),
+            "worker" => snapshot.workers.push(worker_view(&words, &opts)),
+            "bot" => add_bot(&mut snapshot, &words, &opts),
+            "past" => snapshot.past.push(PastMove {
+                kind: match words[1] {
+                    "switch" => SwitchKind::Switch,
+                    "takeover" => SwitchKind::Takeover,
+                    _ => SwitchKind::First,
+                },
+                at: ago(number("ago").unwrap()),
+            }),
+            "failed" => snapshot.failed.push(FailedAttempt {
+                holder: holder(words[1]),
+                at: ago(number("ago").unwrap()),
+            }),
+            "saga" => snapshot.saga = Some(saga(holder(words[2]))),
+            other => panic!("unknown line `{other}`"),
+        }
+    }
+    snapshot
+}
+
+fn epoch(words: &[&str], opts: &BTreeMap<&str, &str>) -> EpochRecord {
+    let phase = Phase::parse(words[1]).expect("a phase");
+    EpochRecord {
+        stamp: stamp(3),
+        phase,
+        holder: words.get(2).filter(|w| w.contains('@')).map(|w| holder(w)),
+        previous_bot: opts.get("prev").map(|b| b.parse().unwrap()),
+        since: ago(600_000),
+    }
+}
+
+fn saga(to: Holder) -> Saga {
+    let seed = seed(to, &[]);
+    let saga = Saga::start(seed).saga;
+    saga.advance(Observation::Fenced { stamp: stamp(4) }, NOW)
+        .saga
+        .advance(Observation::Activated, NOW)
+        .saga
+}
+
+pub fn seed(to: Holder, then: &[&str]) -> SagaSeed {
+    SagaSeed {
+        id: SwitchId([1; 8]),
+        from: Some(holder("b1@w1")),
+        previous_bot: Some(BotId(1)),
+        to,
+        then: then.iter().map(|t| holder(t)).collect(),
+        cause: Cause::BotFatal {
+            class: ErrorClass::TokenDead,
+            error: "ACCESS_TOKEN_EXPIRED".into(),
+        },
+        reasons: Vec::new(),
+        assign: None,
+        smoke_timeout_ms: 2000,
+        detected_at: NOW,
+    }
+}
+
+fn worker_view(words: &[&str], opts: &BTreeMap<&str, &str>) -> WorkerView {
+    let up: u64 = opts.get("up").map_or(60_000, |up| up.parse().unwrap());
+    let process = match words[2] {
+        "running" => Process::Running { for_ms: up },
+        "dead" => Process::Dead,
+        "elsewhere" => Process::Elsewhere,
+        other => panic!("unknown process `{other}`"),
+    };
+    let beat = opts.get("age").map(|age| {
+        let age: u64 = age.parse().unwrap();
+        let sent = ago(age as i64);
+        let beat = Heartbeat {
+            worker: worker(words[1]),
+            nonce: Nonce([1; 8]),
+            pid: 1,
+            seq: 1,
+            sent,
+            started: ago(up as i64),
+            version: "test".into(),
+            bots: Vec::new(),
+            pools: Vec::new(),
+            redis_us: 100,
+            sql_ok: opts.get("sql") != Some(&"no"),
+        };
+        (beat, age)
+    });
+    WorkerView {
+        worker: worker(words[1]),
+        process,
+        beat,
+    }
+}
+
+fn add_bot(snapshot: &mut Snapshot, words: &[&str], opts: &BTreeMap<&str, &str>) {
+    let bot: BotId = words[1].parse().unwrap();
+    let priority = opts
+        .get("prio")
+        .map_or(snapshot.bots.len() as u32, |p| p.parse().unwrap());
+    snapshot.bots.push(PoolBot {
+        bot,
+        name: words[1].to_owned(),
+        priority,
+        resting: None,
+    });
+    if words[2] == "homeless" {
+        return;
+    }
+    let at = worker(words[3]);
+    snapshot.assignments.push(Assignment {
+        bot,
+        worker: at.clone(),
+        slot: LoginSlot::A,
+        grant: Nonce([9; 8]),
+    });
+    let connection = match words.get(4).copied() {
+        None => return,
+        Some("ready") => Connection::Ready,
+        Some("connecting") => Connection::Connecting,
+        Some("absent") => Connection::Absent,
+        Some("shaky") => Connection::Shaky,
+        Some("failed") => Connection::Failed,
+        Some(other) => panic!("unknown connection `{other}`"),
+    };
+    let number = |key: &str| opts.get(key).map(|n| n.parse::<u64>().unwrap());
+    let health = BotHealth {
+        pool: pool(),
+        bot,
+        username: format!("{bot}_bot"),
+        slot: LoginSlot::A,
+        role: BotRole::Standby,
+        connection,
+        last_ok_ago_ms: number("ok").or((connection == Connection::Ready).then_some(100)),
+        probe: LatencySummary {
+            count: 10,
+            last_us: number("probe").unwrap_or(500),
+            max_us: 900,
+        },
+        last_error: opts.get("error").map(|name| ErrorSeen {
+            class: match *name {
+                "TIMEOUT" => ErrorClass::Network,
+                "ACCESS_TOKEN_EXPIRED" => ErrorClass::TokenDead,
+                name => classify(401, name, None),
+            },
+            name: (*name).to_owned(),
+            ago_ms: 50,
+        }),
+        flood_wait_s: number("wait").map(|s| s as u32),
+        lease_held: opts.get("lease") != Some(&"no"),
+        reach: number("reach").unwrap_or(0),
+    };
+    let view = snapshot.workers.iter_mut().find(|view| view.worker == at);
+    let (beat, _) = view
+        .expect("the worker stands above its bots")
+        .beat
+        .as_mut()
+        .expect("the worker beats");
+    beat.bots.push(health);
+}

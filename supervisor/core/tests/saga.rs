@@ -1,0 +1,288 @@
+//! Switches step by step, as transcripts: an observation, the state after it, the actions that follow.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod common;
+
+use common::fleet::{NOW, holder, parse, seed, stamp};
+use shared_core::{
+    BotId, Epoch, LoginSlot, Milestone, MilestoneKind, SmokeCheck, SmokeReport, SmokeResult,
+    SwitchId, UnixMs,
+};
+use supervisor_core::*;
+
+struct Drive {
+    saga: Saga,
+    log: String,
+}
+
+impl Drive {
+    fn start(seed: SagaSeed) -> Self {
+        let mut drive = Self {
+            saga: Saga::start(seed.clone()).saga,
+            log: String::new(),
+        };
+        drive.note("start", Saga::start(seed));
+        drive
+    }
+
+    fn note(&mut self, what: &str, advanced: Advanced) {
+        let actions: Vec<String> = advanced.actions.iter().map(Action::to_string).collect();
+        self.saga = advanced.saga;
+        self.log.push_str(&format!(
+            "{what}: {} [{}]\n",
+            self.saga.state,
+            actions.join(", ")
+        ));
+    }
+
+    fn see(mut self, what: &str, observation: Observation) -> Self {
+        let advanced = self.saga.clone().advance(observation, NOW);
+        self.note(what, advanced);
+        self
+    }
+
+    fn fenced(self, epoch: u64) -> Self {
+        self.see(
+            "fenced",
+            Observation::Fenced {
+                stamp: stamp(epoch),
+            },
+        )
+    }
+
+    fn activated(self) -> Self {
+        self.see("activated", Observation::Activated)
+    }
+
+    fn smoked(self, epoch: u64, failed: Option<&str>) -> Self {
+        let to = self.saga.target().unwrap().clone();
+        let report = SmokeReport {
+            epoch: Epoch(epoch),
+            bot: to.bot,
+            worker: to.worker,
+            results: vec![SmokeResult {
+                check: SmokeCheck::Rpc,
+                failed: failed.map(str::to_owned),
+                took_ms: 3,
+            }],
+        };
+        self.see("smoked", Observation::Smoked(report))
+    }
+}
+
+#[test]
+fn a_switch_that_goes_well() {
+    let drive = Drive::start(seed(holder("b2@w2"), &["b3@w2"]))
+        .fenced(4)
+        .activated()
+        .smoked(4, None)
+        .see("opened", Observation::Opened)
+        .see("recorded", Observation::Recorded);
+    assert_eq!(
+        drive.log,
+        "start: decided b2@w2 [fence]\n\
+         fenced: fenced b2@w2 e4 [activate b2@w2 e4]\n\
+         activated: activated b2@w2 e4 []\n\
+         smoked: smoked b2@w2 e4 [open b2@w2 e4]\n\
+         opened: opened b2@w2 e4 [record]\n\
+         recorded: recorded [clear]\n"
+    );
+    assert_eq!(drive.saga.kind, SwitchKind::Switch);
+}
+
+#[test]
+fn each_failure_takes_the_next_standby_and_the_last_one_holds() {
+    let drive = Drive::start(seed(holder("b2@w2"), &["b3@w2", "b4@w2"]))
+        .fenced(4)
+        .activated()
+        .smoked(4, Some("no answer"))
+        .fenced(5)
+        .activated()
+        .see("waited", Observation::Waited { ms: 1999 })
+        .see("waited", Observation::Waited { ms: 2000 })
+        .fenced(6)
+        .see(
+            "lost",
+            Observation::HolderLost {
+                why: "worker w2: its process is dead".into(),
+            },
+        );
+    assert_eq!(
+        drive.log,
+        "start: decided b2@w2 [fence]\n\
+         fenced: fenced b2@w2 e4 [activate b2@w2 e4]\n\
+         activated: activated b2@w2 e4 []\n\
+         smoked: decided b3@w2 [fence]\n\
+         fenced: fenced b3@w2 e5 [activate b3@w2 e5]\n\
+         activated: activated b3@w2 e5 []\n\
+         waited: activated b3@w2 e5 []\n\
+         waited: decided b4@w2 [fence]\n\
+         fenced: fenced b4@w2 e6 [activate b4@w2 e6]\n\
+         lost: held [record]\n"
+    );
+    let why: Vec<String> = drive.saga.tried.iter().map(|t| t.why.to_string()).collect();
+    assert_eq!(
+        why,
+        [
+            "smoke test: Rpc: no answer",
+            "no smoke test within 2000 ms",
+            "lost: worker w2: its process is dead"
+        ]
+    );
+    let record = drive.saga.record().unwrap();
+    assert_eq!((record.outcome, record.to), (Outcome::Held, None));
+}
+
+#[test]
+fn a_takeover_releases_the_old_worker_before_it_assigns_and_falls_back_to_a_standby() {
+    let mut seed = seed(holder("b1@w2"), &["b2@w2"]);
+    seed.assign = Some(LoginSlot::B);
+    let drive = Drive::start(seed)
+        .fenced(4)
+        .activated()
+        .smoked(4, Some("no answer"))
+        .fenced(5);
+    assert_eq!(
+        drive.log,
+        "start: decided b1@w2 [fence]\n\
+         fenced: fenced b1@w2 e4 [release b1@w1, assign b1@w2 slot b, activate b1@w2 e4]\n\
+         activated: activated b1@w2 e4 []\n\
+         smoked: decided b2@w2 [fence]\n\
+         fenced: fenced b2@w2 e5 [activate b2@w2 e5]\n"
+    );
+    assert_eq!(
+        drive.saga.kind,
+        SwitchKind::Switch,
+        "a takeover that ended with another bot is a switch"
+    );
+}
+
+#[test]
+fn reports_of_another_attempt_open_nothing() {
+    let drive = Drive::start(seed(holder("b2@w2"), &[]))
+        .fenced(4)
+        .see("refused late", Observation::FenceRefused)
+        .activated()
+        .smoked(3, None)
+        .see("opened", Observation::Opened);
+    assert!(drive.log.ends_with(
+        "smoked: activated b2@w2 e4 []\n\
+         opened: activated b2@w2 e4 []\n"
+    ));
+    let to = holder("b2@w2");
+    let empty = SmokeReport {
+        epoch: Epoch(4),
+        bot: to.bot,
+        worker: to.worker,
+        results: Vec::new(),
+    };
+    let drive = drive.see("empty", Observation::Smoked(empty));
+    assert!(
+        drive.log.ends_with("empty: held [record]\n"),
+        "{}",
+        drive.log
+    );
+}
+
+#[test]
+fn the_next_leader_goes_on_where_the_saga_stands() {
+    let shown = |saga: &Saga| -> Vec<String> {
+        let stored = serde_json::to_string(saga).unwrap();
+        let read: Saga = serde_json::from_str(&stored).unwrap();
+        read.resume().iter().map(Action::to_string).collect()
+    };
+    let drive = Drive::start(seed(holder("b2@w2"), &[]));
+    assert_eq!(shown(&drive.saga), ["fence"]);
+    let drive = drive.fenced(4);
+    assert_eq!(shown(&drive.saga), ["activate b2@w2 e4"]);
+    let drive = drive.activated();
+    assert!(shown(&drive.saga).is_empty());
+    let drive = drive.smoked(4, None);
+    assert_eq!(shown(&drive.saga), ["open b2@w2 e4"]);
+    let drive = drive.see("opened", Observation::Opened);
+    assert_eq!(shown(&drive.saga), ["record"]);
+    assert!(!drive.saga.is_running());
+    let drive = drive.see("recorded", Observation::Recorded);
+    assert_eq!(shown(&drive.saga), ["clear"]);
+}
+
+#[test]
+fn what_sql_does_not_know_yet_is_carried_on_and_bounded() {
+    let mut saga = Saga::start(seed(holder("b2@w2"), &[])).saga;
+    for _ in 0..30 {
+        saga.state = SagaState::Held;
+        saga = Saga::start(seed(holder("b2@w2"), &[])).saga.after(&saga);
+    }
+    assert_eq!(saga.unrecorded.len(), 16);
+}
+
+#[test]
+fn a_lost_target_is_seen_and_a_slow_one_is_waited_for() {
+    let policy = Policy::default();
+    let fleet = |b2: &str, w2: &str| {
+        parse(&format!(
+            "epoch smoking b2@w2 prev=b1\nworker w1 running age=100\nworker w2 {w2} age=100\n\
+             bot b1 on w1 failed error=ACCESS_TOKEN_EXPIRED\nbot b2 on w2 {b2}\nsaga activated b2@w2"
+        ))
+    };
+    let lost = |snapshot: Snapshot| snapshot.saga.clone().unwrap().lost(&snapshot, &policy);
+    assert_eq!(lost(fleet("ready", "running")), None);
+    assert_eq!(lost(fleet("connecting", "running")), None);
+    assert_eq!(
+        lost(fleet("ready", "dead")).as_deref(),
+        Some("worker w2: its process is dead")
+    );
+    assert_eq!(
+        lost(fleet("failed error=SESSION_REVOKED", "running")).as_deref(),
+        Some("b2: SESSION_REVOKED")
+    );
+}
+
+#[test]
+fn a_takeover_from_a_worker_that_cannot_be_ended_uses_the_resting_login() {
+    let policy = Policy::default();
+    for (process, expected) in [
+        ("dead age=100", LoginSlot::A),
+        ("running age=1600", LoginSlot::A),
+        ("elsewhere age=1600", LoginSlot::B),
+    ] {
+        let mut snapshot = parse(&format!(
+            "epoch open b1@w1\nworker w1 {process}\nworker w2 running age=100\n\
+             bot b1 on w1 ready\nbot b2 on w2 ready"
+        ));
+        snapshot.bots[0].resting = Some(LoginSlot::B);
+        let plan = decide(&snapshot, &policy, NOW).plan;
+        let checked = check_plan(&snapshot, &policy, NOW, &plan).unwrap();
+        let origin = Origin {
+            id: SwitchId([2; 8]),
+            reasons: Vec::new(),
+            detected_at: NOW,
+        };
+        let seed = SagaSeed::of(&checked, &snapshot, &policy, origin).unwrap();
+        assert_eq!(seed.assign, Some(expected), "{process}");
+        assert_eq!(seed.previous_bot, Some(BotId(1)));
+    }
+}
+
+#[test]
+fn the_timeline_takes_the_workers_first_milestones() {
+    let at = |kind, at| Milestone {
+        epoch: Epoch(4),
+        kind,
+        worker: holder("b2@w2").worker,
+        at: UnixMs(at),
+    };
+    let mut timeline = Timeline::detected(UnixMs(1));
+    assert!(timeline.take(&[
+        at(MilestoneKind::Activated, 5),
+        at(MilestoneKind::CaughtUp, 7)
+    ]));
+    assert!(!timeline.is_complete());
+    assert!(timeline.take(&[
+        at(MilestoneKind::FirstReply, 9),
+        at(MilestoneKind::FirstReply, 11)
+    ]));
+    assert!(!timeline.take(&[at(MilestoneKind::FirstReply, 12)]));
+    assert_eq!(timeline.first_reply_at, Some(UnixMs(9)));
+    assert!(timeline.is_complete());
+}

@@ -1,0 +1,46 @@
+//! How a pool stands: one word and its reasons.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod common;
+
+use common::fleet::parse;
+use supervisor_core::{Policy, Standing};
+
+fn standing(fleet: &str) -> String {
+    let standing = Standing::of(&parse(fleet), &Policy::default());
+    format!("{:?}: {}", standing.state, standing.reasons.join("; "))
+}
+
+#[test]
+fn a_pool_stands_as_its_members_feel_it() {
+    let well = "epoch open b1@w1\nworker w1 running age=100\nworker w2 running age=100\nbot b1 on w1 ready";
+    for (fleet, expected) in [
+        (format!("{well}\nbot b2 on w2 ready"), "Ok: "),
+        (
+            format!("{well}\nbot b2 on w2 connecting"),
+            "Degraded: bot b2 unknown: connecting",
+        ),
+        (
+            format!("{well}\nbot b2 on w2 ready\ndatabase down"),
+            "Degraded: the database cannot be reached",
+        ),
+        (
+            format!("{well}\nredis down"),
+            "Down: Redis cannot be reached",
+        ),
+        (
+            format!("{well}\nbot b2 on w2 ready\nsaga activated b2@w2"),
+            "Switching: switch in progress: ACCESS_TOKEN_EXPIRED",
+        ),
+        (
+            well.replace("open b1@w1", "fenced prev=b1"),
+            "Down: no bot is active",
+        ),
+        (
+            well.replace("b1 on w1 ready", "b1 on w1 failed error=SESSION_REVOKED"),
+            "Down: bot b1 failed: SESSION_REVOKED",
+        ),
+    ] {
+        assert_eq!(standing(&fleet), expected, "{fleet}");
+    }
+}
