@@ -66,9 +66,12 @@ impl Hub {
         self.connections.insert(id, connection);
     }
 
+    /// Forgets a connection; what it was is returned.
     pub fn close(&mut self, id: u64) -> Option<Connection> {
+        let account = self.connections.get(&id)?.account;
         self.set_account(id, None);
-        let connection = self.connections.remove(&id)?;
+        let mut connection = self.connections.remove(&id)?;
+        connection.account = account;
         if let Some(key_id) = connection.key_id
             && self.callers.get(&key_id) == Some(&id)
         {
@@ -218,7 +221,7 @@ mod tests {
     fn hub(connections: &[(u64, i64, i64)]) -> Hub {
         let mut hub = Hub::default();
         for &(id, key_id, account) in connections {
-            let (outbox, _queue) = Outbox::new();
+            let (outbox, _queue) = Outbox::new(tokio_util::sync::CancellationToken::new());
             hub.open(id, outbox);
             hub.set_account(id, Some(UserId(account)));
             if let Some(connection) = hub.get_mut(id) {

@@ -52,6 +52,12 @@ pub enum Encoder {
 }
 
 impl TransportCode {
+    pub fn from_code(code: i32) -> Option<Self> {
+        [Self::NotFound, Self::Flood]
+            .into_iter()
+            .find(|known| known.code() == code)
+    }
+
     pub fn code(self) -> i32 {
         match self {
             Self::NotFound => -404,

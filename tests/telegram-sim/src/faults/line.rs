@@ -3,6 +3,7 @@
 use rand::Rng;
 
 use super::{Effect, Fault, Faults, State};
+use crate::transport::TransportCode;
 use crate::world::UserId;
 
 /// How much later something leaves the server.
@@ -28,6 +29,19 @@ impl Faults {
         self.active(account, |effect| {
             matches!(effect, Effect::Reset { refuse: true })
         })
+    }
+
+    /// The code that this account's packets are answered with, and the fault that wants it.
+    pub fn transport_code(&self, account: Option<UserId>) -> Option<(u64, TransportCode)> {
+        self.faults
+            .values()
+            .filter(|fault| fault.applies_to(account))
+            .find_map(|fault| match fault.spec.effect {
+                Effect::TransportError { code } => {
+                    Some((fault.id, TransportCode::from_code(code)?))
+                }
+                _ => None,
+            })
     }
 
     pub fn fate_of_update(&mut self, account: UserId) -> UpdateFate {

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::transport::TransportCode;
 use crate::world::UserId;
 
 /// What is sent to `POST /v1/faults`.
@@ -52,6 +53,9 @@ pub enum Effect {
         #[serde(default = "default_stall_ms")]
         stall_ms: u64,
     },
+    /// Every packet is answered with a bare transport code (-404: the key is not known; -429: too many connections), and
+    /// the connection ends.
+    TransportError { code: i32 },
     Flood {
         #[serde(default)]
         method: Option<String>,
@@ -131,6 +135,9 @@ impl FaultSpec {
             {
                 return Err(format!("{kind}: percent is not between 0 and 100"));
             }
+            Effect::TransportError { code } if TransportCode::from_code(*code).is_none() => {
+                return Err("transport_error: code is -404 or -429".to_owned());
+            }
             _ => {}
         }
         if self.for_ms.is_some() && !self.effect.lasts() {
@@ -156,6 +163,7 @@ impl Effect {
             Self::Reset { .. } => "reset",
             Self::Slow { .. } => "slow",
             Self::Loss { .. } => "loss",
+            Self::TransportError { .. } => "transport_error",
             Self::Flood { .. } => "flood",
             Self::RpcError { .. } => "rpc_error",
             Self::DropUpdates { .. } => "drop_updates",

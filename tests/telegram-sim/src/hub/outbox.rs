@@ -25,7 +25,8 @@ pub enum CloseReason {
     ByClient,
     Io(String),
     Malformed(String),
-    KeyUnknown,
+    /// The client was told this code.
+    Coded(TransportCode),
     PingTimeout,
     Idle,
     DoesNotRead,
@@ -77,12 +78,13 @@ pub struct Outbox {
 }
 
 impl Outbox {
-    pub fn new() -> (Self, mpsc::Receiver<Outgoing>) {
+    /// `closed` ends the connection; it also falls when the server stops.
+    pub fn new(closed: CancellationToken) -> (Self, mpsc::Receiver<Outgoing>) {
         let (queue, receiver) = mpsc::channel(MAX_QUEUED);
         let outbox = Self {
             queue,
             state: Arc::default(),
-            closed: CancellationToken::new(),
+            closed,
             reason: Arc::default(),
         };
         (outbox, receiver)
@@ -156,7 +158,7 @@ impl fmt::Display for CloseReason {
             Self::ByClient => f.write_str("closed by the client"),
             Self::Io(error) => write!(f, "socket error: {error}"),
             Self::Malformed(what) => f.write_str(what),
-            Self::KeyUnknown => f.write_str("unknown auth key"),
+            Self::Coded(code) => write!(f, "transport error {}", code.code()),
             Self::PingTimeout => f.write_str("no ping within the delay that the client asked for"),
             Self::Idle => f.write_str("idle"),
             Self::DoesNotRead => f.write_str("the client does not read"),

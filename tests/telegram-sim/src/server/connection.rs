@@ -47,7 +47,7 @@ struct Reader {
 pub async fn run(shared: Arc<Shared>, stream: TcpStream) {
     let _ = stream.set_nodelay(true);
     let id = shared.next_connection_id();
-    let (outbox, queue) = Outbox::new();
+    let (outbox, queue) = Outbox::new(shared.shutdown().child_token());
     let accepted = shared.step(|core, now| {
         core.record(WireEvent::ConnectionOpened { connection: id }, now);
         core.hub.open(id, outbox.clone());
@@ -70,27 +70,27 @@ pub async fn run(shared: Arc<Shared>, stream: TcpStream) {
         closing: false,
     };
     reader.read_all(read).await;
-    let reason = outbox.reason().cloned().unwrap_or(CloseReason::ByClient);
+    // Without a reason it was the server's own stop that ended the connection.
+    let reason = outbox.reason().cloned().unwrap_or(CloseReason::Shutdown);
     shared.step(|core, now| core.close(id, &reason, now));
 }
 
 impl Reader {
     async fn read_all(&mut self, mut socket: OwnedReadHalf) {
         let closed = self.outbox.closed().clone();
-        let shutdown = self.shared.shutdown().clone();
         let mut buffer = BytesMut::with_capacity(READ_CHUNK);
         while !closed.is_cancelled() {
             buffer.reserve(READ_CHUNK);
             tokio::select! {
                 biased;
                 () = closed.cancelled() => break,
-                () = shutdown.cancelled() => self.outbox.close(CloseReason::Shutdown),
                 read = socket.read_buf(&mut buffer) => match read {
                     Ok(0) => self.outbox.close(CloseReason::ByClient),
                     Ok(_) => {
                         self.closing = read_on(&socket, &mut buffer);
                         self.outbox.wait_for_room().await;
                         if let Err(reason) = self.consume(&mut buffer) {
+                            buffer.clear();
                             self.refuse(reason).await;
                         }
                     }
@@ -183,7 +183,7 @@ impl Reader {
                     now,
                 );
             });
-            return Err(CloseReason::KeyUnknown);
+            return Err(CloseReason::Coded(TransportCode::NotFound));
         };
         self.key = Some(Arc::clone(&key));
         Ok(key)
@@ -204,21 +204,22 @@ impl Reader {
         }
     }
 
-    /// Ends the connection; an unknown key is told -404 first, unless a fault keeps the line silent.
+    /// Ends the connection, after a code if there is one to tell; a line that a fault keeps silent stays open and mute.
     async fn refuse(&mut self, reason: CloseReason) {
-        let silent = self
+        if self
             .shared
-            .look(|core, _| core.faults.is_silent(None).is_some());
-        if reason != CloseReason::KeyUnknown || silent {
-            if !silent {
-                self.outbox.close(reason);
-            }
+            .look(|core, _| core.faults.is_silent(None).is_some())
+        {
             return;
         }
+        let CloseReason::Coded(code) = reason else {
+            self.outbox.close(reason);
+            return;
+        };
         self.start_writer();
         self.outbox.send(Outgoing {
             due: None,
-            payload: Payload::Code(TransportCode::NotFound),
+            payload: Payload::Code(code),
         });
         // The writing task closes the connection once the code is out; its write has a timeout.
         self.outbox.closed().cancelled().await;

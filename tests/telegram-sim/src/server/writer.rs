@@ -64,7 +64,7 @@ impl Writer {
                 let mut out = Vec::new();
                 self.encoder.encode_code(code, &mut out);
                 self.write(&out).await;
-                self.outbox.close(CloseReason::KeyUnknown);
+                self.outbox.close(CloseReason::Coded(code));
                 return;
             }
             let mut batch = Batch::default();

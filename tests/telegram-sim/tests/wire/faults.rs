@@ -40,10 +40,9 @@ async fn a_reset_closes_sockets_once_or_until_it_is_cleared() {
     telegram
         .fault(json!({"kind": "reset", "bot": bot.id}))
         .await;
-    assert_eq!(
-        telegram.event("connection_closed", 1).await["reason"],
-        "reset by a fault"
-    );
+    let closed = telegram.event("connection_closed", 1).await;
+    assert_eq!(closed["reason"], "reset by a fault");
+    assert_eq!(closed["account"], bot.id);
     let again = Login::over(session.clone());
     again.invoke(&STATE).await.unwrap();
     again.die().await;
@@ -179,4 +178,23 @@ async fn lost_segments_stall_the_line_and_lose_updates() {
     assert!(started.elapsed() >= Duration::from_millis(150));
     telegram.starts(member, &bot).await;
     assert_eq!(telegram.events("updates_lost").await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_transport_error_is_a_bare_code() {
+    let telegram = Telegram::start().await;
+    let bot = telegram.bot("alpha").await;
+    let login = telegram.login(&bot).await;
+    let fault = telegram
+        .fault(json!({"kind": "transport_error", "bot": bot.id, "code": -429}))
+        .await;
+    let refused = login.invoke(&STATE).await;
+    assert!(
+        matches!(&refused, Err(InvocationError::Transport(error)) if error.to_string().contains("429")),
+        "{refused:?}"
+    );
+    let closed = telegram.event("connection_closed", 1).await;
+    assert_eq!(closed["reason"], "transport error -429");
+    telegram.clear(fault).await;
+    Login::over(login.die().await).invoke(&STATE).await.unwrap();
 }

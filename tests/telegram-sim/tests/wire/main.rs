@@ -5,6 +5,7 @@
 
 mod faults;
 mod files;
+mod load;
 mod login;
 mod messages;
 mod protocol;

@@ -169,6 +169,7 @@ impl Core {
                 | Effect::Slow { .. }
                 | Effect::Loss { .. }
                 | Effect::DropUpdates { .. }
+                | Effect::TransportError { .. }
                 | Effect::Revoke { .. }
                 | Effect::Delete {},
                 _,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use grammers_tl_types::{self as tl, Serializable};
 
 use super::Core;
-use crate::hub::{CloseReason, Payload};
+use crate::hub::{CloseReason, Outgoing, Payload};
 use crate::mtproto::BadMessage;
 use crate::mtproto::incoming::{Message, Packet, Request};
 use crate::mtproto::outgoing::ServerMessage;
@@ -105,6 +105,14 @@ impl Core {
         if let Some(fault) = self.faults.is_refused(known.account) {
             self.faults.count_hits(fault, 1);
             known.outbox.close(CloseReason::Reset);
+            return false;
+        }
+        if let Some((fault, code)) = self.faults.transport_code(known.account) {
+            self.faults.count_hits(fault, 1);
+            known.outbox.send(Outgoing {
+                due: None,
+                payload: Payload::Code(code),
+            });
             return false;
         }
         if let Some(fault) = self.faults.is_silent(known.account) {
