@@ -12,3 +12,6 @@ pub(crate) mod peer;
 pub(crate) mod updates;
 pub(crate) mod upload;
 pub(crate) mod users;
+
+#[cfg(test)]
+mod tests;

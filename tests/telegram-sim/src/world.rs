@@ -177,7 +177,9 @@ impl World {
             KeyState::Unknown | KeyState::Fresh | KeyState::Dead(_) => None,
         };
         let method = Self::method_name(body).unwrap_or("unknown");
-        let account = caller.account.or_else(|| dispatch::account_of_login(body));
+        let account = self
+            .owner_of_key(caller.auth_key_id)
+            .or_else(|| dispatch::account_of_login(body));
         if let Some(hit) = self
             .rpc_faults
             .consult(account, method, now.mono_ms, &mut self.rng)
@@ -188,6 +190,7 @@ impl World {
                 method: method.to_owned(),
                 error: hit.error.clone(),
             });
+            self.record_wait(account, method, &hit.error);
             return Outcome::Reply(Err(hit.error));
         }
         let result = dispatch::run(self, caller, body, now);

@@ -126,7 +126,7 @@ impl Uploads {
         parts: i32,
         big: bool,
     ) -> Result<Vec<u8>, RpcError> {
-        if parts < 1 || parts > PARTS_MAX {
+        if !(1..=PARTS_MAX).contains(&parts) {
             return Err(RpcError::bad_request("FILE_PARTS_INVALID"));
         }
         let Some(upload) = self.open.get(&(owner, file)) else {
@@ -139,6 +139,9 @@ impl Uploads {
             return Err(RpcError::bad_request(format!(
                 "FILE_PART_{missing}_MISSING"
             )));
+        }
+        if upload.parts.len() != parts.unsigned_abs() as usize {
+            return Err(RpcError::bad_request("FILE_PARTS_INVALID"));
         }
         let lengths: Vec<usize> = upload.parts.values().map(Vec::len).collect();
         let (first, last) = (lengths[0], lengths.len() - 1);
@@ -172,7 +175,7 @@ fn check_part(part: i32, total: Option<i32>, bytes: &[u8]) -> Result<(), RpcErro
         return Err(RpcError::bad_request("FILE_PART_TOO_BIG"));
     }
     let is_last = total.is_none_or(|total| part + 1 == total);
-    if !is_last && (!bytes.len().is_multiple_of(1_024) || PART_MAX % bytes.len() != 0) {
+    if !is_last && (!bytes.len().is_multiple_of(1_024) || !PART_MAX.is_multiple_of(bytes.len())) {
         return Err(RpcError::bad_request("FILE_PART_SIZE_INVALID"));
     }
     Ok(())

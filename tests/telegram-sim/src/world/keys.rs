@@ -17,7 +17,10 @@ use super::{KeyState, Now, World};
 enum Key {
     Fresh,
     LoggedIn(UserId),
-    Dead(RpcError),
+    Dead {
+        error: RpcError,
+        was: Option<UserId>,
+    },
 }
 
 #[derive(Debug, Default)]
@@ -44,7 +47,7 @@ impl Keys {
     fn account(&self, id: i64) -> Option<UserId> {
         match self.by_id.get(&id) {
             Some(Key::LoggedIn(account)) => Some(*account),
-            Some(Key::Fresh | Key::Dead(_)) | None => None,
+            Some(Key::Fresh | Key::Dead { .. }) | None => None,
         }
     }
 
@@ -69,7 +72,7 @@ impl World {
                 KeyState::Dead(deactivated())
             }
             Some(Key::LoggedIn(account)) => KeyState::Account(*account),
-            Some(Key::Dead(error)) => KeyState::Dead(error.clone()),
+            Some(Key::Dead { error, .. }) => KeyState::Dead(error.clone()),
         }
     }
 
@@ -80,12 +83,26 @@ impl World {
 
     /// E.g. 406 `AUTH_KEY_DUPLICATED`, which the wire side judges.
     pub fn kill_key(&mut self, auth_key_id: i64, why: RpcError) {
-        let account = self.keys.set(auth_key_id, Key::Dead(why.clone()));
+        let account = self.owner_of_key(auth_key_id);
+        let dead = Key::Dead {
+            error: why.clone(),
+            was: account,
+        };
+        self.keys.set(auth_key_id, dead);
         self.record(Event::KeyKilled {
             auth_key_id,
             account,
             error: why,
         });
+    }
+
+    /// Who speaks, or spoke, with this key: a dead one's too, for logs and for faults aimed at an account.
+    pub fn owner_of_key(&self, auth_key_id: i64) -> Option<UserId> {
+        match self.keys.by_id.get(&auth_key_id)? {
+            Key::Fresh => None,
+            Key::LoggedIn(account) => Some(*account),
+            Key::Dead { was, .. } => *was,
+        }
     }
 
     /// True when an update for this account can reach anybody.
@@ -150,10 +167,12 @@ impl World {
     pub(crate) fn check_can_log_in(&self, auth_key_id: i64) -> Result<(), RpcError> {
         match self.keys.by_id.get(&auth_key_id) {
             Some(Key::Fresh | Key::LoggedIn(_)) => Ok(()),
-            Some(Key::Dead(error)) if error.code == 401 && error.message != "AUTH_KEY_INVALID" => {
+            Some(Key::Dead { error, .. })
+                if error.code == 401 && error.message != "AUTH_KEY_INVALID" =>
+            {
                 Ok(())
             }
-            Some(Key::Dead(error)) => Err(error.clone()),
+            Some(Key::Dead { error, .. }) => Err(error.clone()),
             None => Err(RpcError::unauthorized("AUTH_KEY_UNREGISTERED")),
         }
     }

@@ -25,7 +25,7 @@ impl World {
                 return Err(RpcError::bad_request("CHANNEL_PRIVATE"));
             }
             if !channel.is_basic() {
-                return Ok(self.viewed_channel(id, after, Some(member))?);
+                return self.viewed_channel(id, after, Some(member));
             }
         }
         let Some(dialog) = account.dialog(chat) else {
@@ -44,6 +44,10 @@ impl World {
 
     /// Everything in a supergroup or broadcast channel (`out` is always false).
     pub fn channel_messages(&self, channel: ChannelId) -> Result<Vec<ViewedMessage>, RpcError> {
+        if self.channel(channel)?.is_basic() {
+            // Its messages have other numbers for each member: ask for a member's view.
+            return Err(RpcError::bad_request("CHANNEL_INVALID"));
+        }
         self.viewed_channel(channel, MessageId(0), None)
     }
 
