@@ -1,0 +1,68 @@
+//! `[policy]`: when the supervisor acts. What each number means for a decision is `supervisor-core`'s business.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::TimingConfig;
+use super::error::{Fault, in_range};
+use super::value::{in_millis, millis, whole};
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PolicyConfig {
+    /// A worker whose heartbeat is older than this has failed.
+    #[serde(rename = "worker_silent_ms", deserialize_with = "millis")]
+    pub worker_silent: Duration,
+    /// A bot whose line has been silent for longer has failed.
+    #[serde(rename = "line_silent_ms", deserialize_with = "millis")]
+    pub line_silent: Duration,
+    /// How long a named holder has for its smoke test.
+    #[serde(rename = "smoke_timeout_ms", deserialize_with = "millis")]
+    pub smoke_timeout: Duration,
+    /// Between two moves that nothing fatal forces.
+    #[serde(rename = "cooldown_ms", deserialize_with = "millis")]
+    pub cooldown: Duration,
+    #[serde(deserialize_with = "whole")]
+    pub switches_per_hour: u32,
+}
+
+impl Default for PolicyConfig {
+    fn default() -> Self {
+        Self {
+            worker_silent: Duration::from_millis(1500),
+            line_silent: Duration::from_millis(3500),
+            smoke_timeout: Duration::from_secs(2),
+            cooldown: Duration::from_secs(60),
+            switches_per_hour: 12,
+        }
+    }
+}
+
+impl PolicyConfig {
+    pub(super) fn validate(&self, timing: &TimingConfig) -> Result<(), Fault> {
+        let ranges = [
+            ("worker_silent_ms", self.worker_silent, 100, 600_000),
+            ("line_silent_ms", self.line_silent, 500, 600_000),
+            ("smoke_timeout_ms", self.smoke_timeout, 100, 60_000),
+            ("cooldown_ms", self.cooldown, 0, 86_400_000),
+        ];
+        for (key, value, low, high) in ranges {
+            in_range(&format!("policy.{key}"), in_millis(value), low, high)?;
+        }
+        in_range(
+            "policy.switches_per_hour",
+            u64::from(self.switches_per_hour),
+            1,
+            3600,
+        )?;
+        if self.worker_silent < timing.heartbeat * 3 {
+            return Err(Fault::inconsistent(
+                "policy.worker_silent_ms",
+                "is so short that a late heartbeat would look like a dead worker",
+                "make it at least three timing.heartbeat_ms",
+            ));
+        }
+        Ok(())
+    }
+}

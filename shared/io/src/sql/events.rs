@@ -1,0 +1,134 @@
+//! `events`: what an operator may want to look up later; a log that outlives log files.
+
+use std::str::FromStr;
+
+use shared_core::{IdError, Nonce, PoolId, UnixMs};
+use sqlx::any::AnyRow;
+
+use super::StoreError;
+use super::db::{Columns, Db};
+
+/// What happened. The details of each kind are its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum EventKind {
+    SupervisorStarted,
+    SupervisorStopped,
+    WorkerStarted,
+    WorkerDied,
+    BotFailed,
+    BotRecovered,
+    PoolHeld,
+    LoginMade,
+    LoginLost,
+    LineageChanged,
+}
+
+impl EventKind {
+    const ALL: [Self; 10] = [
+        Self::SupervisorStarted,
+        Self::SupervisorStopped,
+        Self::WorkerStarted,
+        Self::WorkerDied,
+        Self::BotFailed,
+        Self::BotRecovered,
+        Self::PoolHeld,
+        Self::LoginMade,
+        Self::LoginLost,
+        Self::LineageChanged,
+    ];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::SupervisorStarted => "supervisor_started",
+            Self::SupervisorStopped => "supervisor_stopped",
+            Self::WorkerStarted => "worker_started",
+            Self::WorkerDied => "worker_died",
+            Self::BotFailed => "bot_failed",
+            Self::BotRecovered => "bot_recovered",
+            Self::PoolHeld => "pool_held",
+            Self::LoginMade => "login_made",
+            Self::LoginLost => "login_lost",
+            Self::LineageChanged => "lineage_changed",
+        }
+    }
+}
+
+impl FromStr for EventKind {
+    type Err = IdError;
+    fn from_str(text: &str) -> Result<Self, IdError> {
+        let known = Self::ALL.into_iter().find(|kind| kind.as_str() == text);
+        known.ok_or(IdError::Malformed {
+            what: "EventKind",
+            expected: "a kind of event that this program knows",
+        })
+    }
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Event {
+    pub id: Nonce,
+    /// `None` when it concerns the deployment.
+    pub pool: Option<PoolId>,
+    pub at: UnixMs,
+    pub kind: EventKind,
+    /// Which bot, worker, ... as its id prints.
+    pub subject: String,
+    pub details: serde_json::Value,
+}
+
+#[derive(Clone, Copy)]
+pub struct Events<'a>(pub(super) &'a Db);
+
+impl Events<'_> {
+    /// Adds it; the same id again changes nothing.
+    pub async fn add(&self, event: &Event) -> Result<(), StoreError> {
+        let query = sqlx::query(
+            "INSERT INTO events (id, pool, at, kind, subject, details) VALUES ($1, $2, $3, $4, $5, $6) \
+             ON CONFLICT (id) DO NOTHING",
+        )
+        .bind(event.id.to_string())
+        .bind(event.pool.as_ref().map_or("", PoolId::as_str))
+        .bind(event.at.0)
+        .bind(event.kind.as_str())
+        .bind(&event.subject)
+        .bind(event.details.to_string())
+        .execute(self.0.pool());
+        self.0
+            .bounded("storing event", event.kind.as_str(), query)
+            .await?;
+        Ok(())
+    }
+
+    /// The latest first; `None` for those of the deployment.
+    pub async fn list(&self, pool: Option<&PoolId>, limit: u32) -> Result<Vec<Event>, StoreError> {
+        let name = pool.map_or("", PoolId::as_str);
+        let list = async {
+            let rows =
+                sqlx::query("SELECT * FROM events WHERE pool = $1 ORDER BY at DESC, id LIMIT $2")
+                    .bind(name)
+                    .bind(i64::from(limit))
+                    .fetch_all(self.0.pool())
+                    .await?;
+            rows.iter().map(read).collect()
+        };
+        self.0
+            .bounded("listing the events of pool", name, list)
+            .await
+    }
+}
+
+fn read(row: &AnyRow) -> Result<Event, sqlx::Error> {
+    let pool = row.text("pool")?;
+    Ok(Event {
+        id: row.id("id")?,
+        pool: if pool.is_empty() {
+            None
+        } else {
+            Some(row.name("pool")?)
+        },
+        at: row.time("at")?,
+        kind: row.id("kind")?,
+        subject: row.text("subject")?,
+        details: row.json("details")?,
+    })
+}
