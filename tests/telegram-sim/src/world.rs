@@ -44,7 +44,7 @@ pub use api::{
     NewBot, NewChannel, NewContact, NewContent, NewDocument, NewMessage, Right, Rights, RpcFault,
     RpcFaultEffect, SentMessages, ViewedButton, ViewedDocument, ViewedMessage,
 };
-pub(crate) use boxlog::{At, Change, Entry};
+pub(crate) use boxlog::{At, Change, Entry, cut_to_weight};
 pub(crate) use channel::{Channel, Standing};
 pub use error::RpcError;
 pub use event::{BoxRef, Event};

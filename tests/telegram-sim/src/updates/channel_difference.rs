@@ -7,6 +7,7 @@ use tl::{enums, types};
 use super::deleted;
 use super::render::Seen;
 use crate::services::build;
+use crate::world::cut_to_weight;
 use crate::world::{
     At, BoxRef, Change, ChannelId, ChatRef, Entry, Event, MessageId, Now, RpcError, UserId, World,
 };
@@ -54,8 +55,17 @@ impl World {
             .unwrap_or(0)
             .clamp(1, bounds.channel_slice);
         let mut entries: Vec<Entry> = channel.log.after(pts).take(slice + 1).cloned().collect();
-        let is_final = entries.len() <= slice;
+        let there = entries.len();
         entries.truncate(slice);
+        cut_to_weight(&mut entries, bounds.slice_bytes, |entry| {
+            match entry.change {
+                Change::New(id) | Change::Edit(id) => channel
+                    .message(id)
+                    .map_or(64, |message| message.body.weight()),
+                Change::Delete(_) => 64,
+            }
+        });
+        let is_final = there == entries.len();
         let to_pts = entries.last().map_or(present, |last| last.pts);
         let mut seen = Seen::default();
         let (new_messages, other_updates) = self.tl_missed_in(viewer, id, &entries, &mut seen);

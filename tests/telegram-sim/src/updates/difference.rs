@@ -9,6 +9,7 @@ use tl::{enums, types};
 
 use super::deleted;
 use super::render::Seen;
+use crate::world::cut_to_weight;
 use crate::world::{
     Account, At, BoxRef, Change, ChannelId, Entry, Event, Now, QtsEntry, RpcError, UserId, World,
 };
@@ -74,11 +75,7 @@ impl World {
         let slice = usize::try_from(cursor.slice.unwrap_or(i32::MAX))
             .unwrap_or(1)
             .max(1);
-        let missed = missed(
-            account,
-            cursor,
-            slice.min(self.settings.bounds.difference_slice),
-        );
+        let missed = self.missed(account, cursor, slice);
         let to_pts = missed.entries.last().map_or(cursor.pts, |last| last.pts);
         let to_qts = missed.secondary.last().map_or(cursor.qts, |last| last.qts);
         let mut seen = Seen::default();
@@ -128,6 +125,33 @@ impl World {
             intermediate_state,
         }
         .into())
+    }
+
+    fn missed(&self, account: &Account, cursor: Cursor, slice: usize) -> Missed {
+        let slice = slice.min(self.settings.bounds.difference_slice);
+        let ahead = account.log.after(cursor.pts).take(slice + 1);
+        let mut entries: Vec<Entry> = ahead.cloned().collect();
+        let bot = account.bot.as_ref();
+        let ahead = bot.map(|bot| bot.qts.after(cursor.qts).take(slice + 1));
+        let mut secondary: Vec<QtsEntry> = ahead.into_iter().flatten().cloned().collect();
+        let there = (entries.len(), secondary.len());
+        entries.truncate(slice);
+        secondary.truncate(slice);
+        cut_to_weight(&mut entries, self.settings.bounds.slice_bytes, |entry| {
+            let message = match entry.change {
+                Change::New(id) | Change::Edit(id) => account.content(id),
+                Change::Delete(_) => None,
+            };
+            message
+                .and_then(|id| self.copied(id))
+                .map_or(64, |message| message.body.weight())
+        });
+        let complete = there == (entries.len(), secondary.len());
+        Missed {
+            entries,
+            secondary,
+            complete,
+        }
     }
 
     fn expire_box(&mut self, viewer: UserId, now: Now) -> Result<(), RpcError> {
@@ -249,28 +273,5 @@ impl World {
             slice,
             too_long,
         });
-    }
-}
-
-fn missed(account: &Account, cursor: Cursor, slice: usize) -> Missed {
-    let entries: Vec<Entry> = account
-        .log
-        .after(cursor.pts)
-        .take(slice + 1)
-        .cloned()
-        .collect();
-    let mut secondary: Vec<QtsEntry> = account
-        .bot
-        .as_ref()
-        .map(|bot| bot.qts.after(cursor.qts).take(slice + 1).cloned().collect())
-        .unwrap_or_default();
-    let complete = entries.len() <= slice && secondary.len() <= slice;
-    let mut entries = entries;
-    entries.truncate(slice);
-    secondary.truncate(slice);
-    Missed {
-        entries,
-        secondary,
-        complete,
     }
 }

@@ -42,6 +42,21 @@ pub(crate) struct BoxLog {
     keep: bool,
 }
 
+/// Cuts a run of changes where it gets heavier than `max`; the first one always stays.
+pub(crate) fn cut_to_weight(
+    entries: &mut Vec<Entry>,
+    max: usize,
+    weight: impl Fn(&Entry) -> usize,
+) {
+    let mut sum = 0;
+    let fitting = entries.iter().take_while(|entry| {
+        sum += weight(entry);
+        sum <= max
+    });
+    let keep = fitting.count().max(1);
+    entries.truncate(keep);
+}
+
 /// Where a change landed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct At {

@@ -41,7 +41,7 @@ impl World {
             return Ok(());
         }
         if !member {
-            return self.leave(channel, actor, user, now);
+            return self.remove(channel, actor, user, now);
         }
         if place.is_broadcast() && self.is_bot(user) {
             return Err(RpcError::bad_request("USER_BOT"));
@@ -96,8 +96,9 @@ impl World {
             return Err(RpcError::bad_request("USER_CREATOR"));
         }
         let is_bot = self.is_bot(user);
+        let rights = rights.filter(|rights| !rights.is_empty());
         let admin = rights.is_some();
-        match rights.filter(|rights| !rights.is_empty()) {
+        match rights {
             Some(rights) => {
                 self.add_to_channel(channel, user, now)?;
                 let place = self.channel_mut(channel)?;
@@ -169,6 +170,21 @@ impl World {
             member: false,
         });
         self.tell_standing(channel, actor, user, before, now)
+    }
+
+    /// Thrown out: it cannot be promoted again before somebody adds it.
+    fn remove(
+        &mut self,
+        channel: ChannelId,
+        actor: UserId,
+        user: UserId,
+        now: Now,
+    ) -> Result<(), RpcError> {
+        let place = self.channel_mut(channel)?;
+        if place.creator != user {
+            place.banned.insert(user);
+        }
+        self.leave(channel, actor, user, now)
     }
 
     pub(crate) fn note_joined(&mut self, channel: ChannelId, user: UserId) -> Result<(), RpcError> {

@@ -45,6 +45,13 @@ pub(crate) struct Edited {
 }
 
 impl Body {
+    /// About how many bytes it takes on the wire: generous for everything but the text.
+    pub fn weight(&self) -> usize {
+        let entities = self.entities.as_ref().map_or(0, Vec::len);
+        let keyboard = if self.markup.is_some() { 2_048 } else { 0 };
+        512 + self.text.len() + entities * 32 + keyboard
+    }
+
     pub fn has_inline_keyboard(&self) -> bool {
         matches!(self.markup, Some(enums::ReplyMarkup::ReplyInlineMarkup(_)))
     }

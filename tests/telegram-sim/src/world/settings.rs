@@ -153,6 +153,8 @@ impl Default for LoginFlood {
 pub struct Bounds {
     /// Updates in one `differenceSlice`.
     pub difference_slice: usize,
+    /// About so many bytes in one difference of either kind: clients drop packets above 1,032 KiB.
+    pub slice_bytes: usize,
     /// Beyond so many missed updates: `differenceTooLong`.
     pub difference_too_long: i32,
     /// Updates in one `channelDifference`, whatever `limit` says (bots may ask for 100,000).
@@ -166,6 +168,7 @@ impl Default for Bounds {
     fn default() -> Self {
         Self {
             difference_slice: 300,
+            slice_bytes: 512 * 1_024,
             difference_too_long: 1_000_000,
             channel_slice: 300,
             channel_too_long: 100_000,

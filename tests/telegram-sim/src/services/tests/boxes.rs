@@ -368,3 +368,35 @@ fn a_member_sees_only_what_is_after() {
         ["two"]
     );
 }
+
+#[test]
+fn a_heavy_difference_is_sliced_by_weight() {
+    let mut s = scene_with(|settings| {
+        settings.bounds = Bounds {
+            slice_bytes: 10_000,
+            ..Bounds::default()
+        };
+    });
+    let bot = s.bot("a_bot");
+    let member = s.started(bot);
+    let rights: &[Right] = &[Right::DeleteMessages];
+    let group = s.channel(ChannelKind::Supergroup, &[member], &[(bot, rights)]);
+    let (own, shared) = (s.pts(bot), s.world.channel_view(group).unwrap().pts);
+    for _ in 0..3 {
+        s.say(member, ChatRef::User(bot), &"x".repeat(4_000));
+        s.say(member, ChatRef::Channel(group), &"x".repeat(4_000));
+    }
+    let enums::updates::Difference::Slice(slice) = s.difference(bot, own) else {
+        panic!("not sliced")
+    };
+    let enums::updates::State::State(state) = slice.intermediate_state;
+    assert_eq!((slice.new_messages.len(), state.pts), (2, own + 2));
+    let difference = s.channel_difference(bot, group, shared, 100).unwrap();
+    let enums::updates::ChannelDifference::Difference(slice) = difference else {
+        panic!("{difference:?}")
+    };
+    assert_eq!(
+        (slice.new_messages.len(), slice.pts, slice.r#final),
+        (2, shared + 2, false)
+    );
+}

@@ -5,7 +5,7 @@ use tl::functions::{channels, contacts, messages, users};
 use tl::{enums, types};
 
 use crate::world::testing::*;
-use crate::world::{ChannelKind, ChatRef, UserId};
+use crate::world::{Caller, ChannelKind, ChatRef, Event, Outcome, RpcError, UserId};
 
 fn by_hash(user: UserId, access_hash: i64) -> enums::InputPeer {
     types::InputPeerUser {
@@ -164,4 +164,38 @@ fn a_start_link_carries_a_checked_payload() {
         .member_view(member, ChatRef::User(bot), None)
         .unwrap();
     assert_eq!(view[0].text, "/start dGhpcyBpcw_-9");
+}
+
+#[test]
+fn what_the_simulator_does_not_speak_is_said_aloud() {
+    let mut s = scene();
+    let bot = s.bot("a_bot");
+    let refused = s
+        .call(bot, &tl::functions::help::GetAppConfig { hash: 0 })
+        .unwrap_err();
+    assert!(refused.starts_with("INPUT_METHOD_INVALID_"), "{refused}");
+    let events = s.world.drain_events();
+    let told = events
+        .iter()
+        .any(|event| matches!(event, Event::UnknownMethod { method, .. } if method == "help.getAppConfig"));
+    assert!(told, "{events:?}");
+}
+
+#[test]
+fn a_call_that_cannot_be_read_is_refused() {
+    let mut s = scene();
+    let bot = s.bot("a_bot");
+    let mut caller = Caller {
+        connection: 1,
+        auth_key_id: s.key_of(bot),
+        session_id: 1,
+        layer: 230,
+        account: None,
+    };
+    let request = s.text(to_user(bot), "cut off");
+    let whole = tl::Serializable::to_bytes(&request);
+    let mut refusal = |body: &[u8]| s.world.call(&mut caller, body, s.now);
+    let fetch_error = Outcome::Reply(Err(RpcError::bad_request("INPUT_FETCH_ERROR")));
+    assert_eq!(refusal(&whole[..whole.len() - 8]), fetch_error);
+    assert_eq!(refusal(&[1, 2]), fetch_error);
 }

@@ -178,3 +178,19 @@ fn a_channel_holds_fifty_admins_and_a_group_twenty_bots() {
         .unwrap_err();
     assert_eq!(refused.message, "ADMINS_TOO_MUCH");
 }
+
+#[test]
+fn who_was_thrown_out_is_not_promoted_before_he_is_added_again() {
+    let mut s = scene();
+    let (chief, helper) = (s.bot("chief_bot"), s.bot("helper_bot"));
+    let rights: &[Right] = &[Right::AddAdmins, Right::PinMessages];
+    let group = s.channel(ChannelKind::Supergroup, &[helper], &[(chief, rights)]);
+    s.world.set_membership(group, helper, false, s.now).unwrap();
+    let refused = promote(&mut s, chief, group, helper, &[Right::PinMessages]);
+    assert_eq!(refused.as_deref(), Some("USER_KICKED"));
+    s.world.set_membership(group, helper, true, s.now).unwrap();
+    assert_eq!(
+        promote(&mut s, chief, group, helper, &[Right::PinMessages]),
+        None
+    );
+}
