@@ -121,7 +121,8 @@ mod tests {
     #[test]
     fn a_catalog_that_could_not_work_is_refused_with_its_reason() {
         assert_eq!(catalog().validate(), Ok(()));
-        let table: [(fn(&mut Catalog), &str); 7] = [
+        type Spoil = fn(&mut Catalog);
+        let table: [(Spoil, &str); 7] = [
             (|c| c.categories.clear(), "has no category"),
             (|c| c.tags = vec!["x".into(); 91], "91 tags"),
             (|c| c.tags.push(String::new()), "1 to 40 characters"),

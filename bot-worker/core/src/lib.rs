@@ -8,6 +8,8 @@
 //! Continuity comes from the shape: everything a conversation knows is in its `Dialogue`, so whichever bot has the dialogue can go
 //! on. A conversation is added in `conversations`; its module says how.
 //!
+//! What leaves when is decided here as well, without sending anything: `send_queue` gives the order, `pacing` the rate.
+//!
 //! Invariants of the crate: no runtime, no I/O, no clock, no randomness. A step never fails: what it cannot use it answers with a
 //! helpful line. At most four effects a step, no text above Telegram's bounds. It does not turn duplicates away: that is the
 //! watermarks' business (`shared-core`), before a step is taken.
@@ -22,6 +24,8 @@ mod conversations;
 mod dialogue;
 mod effect;
 mod event;
+pub mod pacing;
+pub mod send_queue;
 mod step;
 mod texts;
 mod turn;

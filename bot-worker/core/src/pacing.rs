@@ -85,7 +85,11 @@ impl Pacer {
     pub fn new(rates: Rates) -> Self {
         Self {
             rates,
-            bulk: Bucket::new(Duration::from_secs(1), rates.bulk_per_second, rates.bulk_burst),
+            bulk: Bucket::new(
+                Duration::from_secs(1),
+                rates.bulk_per_second,
+                rates.bulk_burst,
+            ),
             chats: HashMap::new(),
             held_until: BootMs(0),
         }
@@ -94,7 +98,9 @@ impl Pacer {
     /// The first moment at which a message to this chat may leave.
     pub fn earliest(&self, target: SendTarget) -> BootMs {
         let chat = self.chats.get(&target);
-        let own = chat.map_or(BootMs(0), |chat| chat.bucket.earliest().max(chat.held_until));
+        let own = chat.map_or(BootMs(0), |chat| {
+            chat.bucket.earliest().max(chat.held_until)
+        });
         own.max(self.bulk.earliest()).max(self.held_until)
     }
 
@@ -125,12 +131,16 @@ impl Pacer {
         let rates = self.rates;
         self.chats.entry(target).or_insert_with(|| Chat {
             bucket: match target {
-                SendTarget::Member(_) => {
-                    Bucket::new(Duration::from_secs(1), rates.chat_per_second, rates.chat_burst)
-                }
-                SendTarget::Channel(_) => {
-                    Bucket::new(Duration::from_secs(60), rates.group_per_minute, rates.group_burst)
-                }
+                SendTarget::Member(_) => Bucket::new(
+                    Duration::from_secs(1),
+                    rates.chat_per_second,
+                    rates.chat_burst,
+                ),
+                SendTarget::Channel(_) => Bucket::new(
+                    Duration::from_secs(60),
+                    rates.group_per_minute,
+                    rates.group_burst,
+                ),
             },
             held_until: BootMs(0),
         })
@@ -169,7 +179,10 @@ mod tests {
         let mut pacer = Pacer::new(Rates::default());
         let group = SendTarget::Channel(ChannelId(1));
         let last = drain(&mut pacer, group, 5 + 18, BootMs(0));
-        assert!(last.0 >= 59_900, "five at once, eighteen more take a minute: {last:?}");
+        assert!(
+            last.0 >= 59_900,
+            "five at once, eighteen more take a minute: {last:?}"
+        );
     }
 
     #[test]

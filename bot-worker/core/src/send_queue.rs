@@ -55,7 +55,11 @@ impl<P: Clone> SendQueue<P> {
         self.arrivals += 1;
         self.len += 1;
         let chat = self.chats.entry(entry.target).or_default();
-        chat.push_back(Waiting { position, entry, arrival });
+        chat.push_back(Waiting {
+            position,
+            entry,
+            arrival,
+        });
     }
 
     /// Takes the entry that should leave now; it counts as sent for the pacer.
@@ -110,7 +114,11 @@ impl<P: Clone> SendQueue<P> {
         let arrival = self.taken.remove(&target).unwrap_or(0);
         self.len += 1;
         let chat = self.chats.entry(target).or_default();
-        chat.push_front(Waiting { position, entry, arrival });
+        chat.push_front(Waiting {
+            position,
+            entry,
+            arrival,
+        });
     }
 
     /// Entries waiting, those in flight not counted.
@@ -141,7 +149,11 @@ mod tests {
             target: SendTarget::Member(MemberId(member)),
             priority,
             since: UnixMs(0),
-            kind: OutboxKind::Say { text: String::new(), keyboard: None, reply_to: None },
+            kind: OutboxKind::Say {
+                text: String::new(),
+                keyboard: None,
+                reply_to: None,
+            },
         }
     }
 
@@ -161,7 +173,11 @@ mod tests {
         queue.push(3, entry(3, 3, Priority::Answer));
         queue.push(4, entry(3, 4, Priority::Answer));
         assert_eq!(taken(&mut queue, &mut pacer, 0), Some(3));
-        assert_eq!(taken(&mut queue, &mut pacer, 0), Some(2), "3's chat has one in flight");
+        assert_eq!(
+            taken(&mut queue, &mut pacer, 0),
+            Some(2),
+            "3's chat has one in flight"
+        );
         queue.finish(SendTarget::Member(MemberId(3)));
         assert_eq!(taken(&mut queue, &mut pacer, 0), Some(4));
         assert_eq!(taken(&mut queue, &mut pacer, 0), Some(1));
@@ -188,7 +204,10 @@ mod tests {
         let mut pacer = Pacer::new(Rates::default());
         queue.push(1, entry(1, 1, Priority::Answer));
         pacer.hold(Some(SendTarget::Member(MemberId(1))), BootMs(700));
-        assert_eq!(queue.next(&mut pacer, BootMs(0)), Next::WaitUntil(BootMs(700)));
+        assert_eq!(
+            queue.next(&mut pacer, BootMs(0)),
+            Next::WaitUntil(BootMs(700))
+        );
         assert_eq!(taken(&mut queue, &mut pacer, 700), Some(1));
     }
 }

@@ -1,1 +1,14 @@
-//! (tests follow)
+//! The conversations from outside: what a member does, and what he reads.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod buttons;
+mod commands;
+mod groups;
+mod outbox;
+mod properties;
+mod refusals;
+mod stored;
+mod switching;
+mod talk;
+mod upload;

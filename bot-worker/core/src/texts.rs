@@ -61,6 +61,25 @@ impl Texts {
         }
     }
 
+    /// What a standby says to who writes to it, with the active bot's username if there is one.
+    pub fn standby(&self, active: Option<&str>) -> String {
+        match active {
+            Some(active) => self.fill(&Line::Standby { active: &active }),
+            None => self.fill(&Line::StandbyUnknown {}),
+        }
+    }
+
+    /// What a group is told after a switch, with the usernames of both bots.
+    pub fn announcement(&self, new: &str, old: Option<&str>) -> String {
+        match old {
+            Some(old) => self.fill(&Line::Announcement {
+                old: &old,
+                new: &new,
+            }),
+            None => self.fill(&Line::AnnouncementUnknown { new: &new }),
+        }
+    }
+
     pub(crate) fn fill(&self, line: &Line<'_>) -> String {
         let (at, values) = line.parts();
         // `parse` makes one template for each key, and `at` is the key's place among them.

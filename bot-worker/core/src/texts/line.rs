@@ -42,6 +42,12 @@ lines! {
     StaleButton = "stale_button" {}
     ForeignButton = "foreign_button" {}
 
+    // what is said outside of a conversation
+    Standby = "standby" { active }
+    StandbyUnknown = "standby_unknown" {}
+    Announcement = "announcement" { old, new }
+    AnnouncementUnknown = "announcement_unknown" { new }
+
     // the course upload: prompts
     StepHeading = "step_heading" { number, name }
     StepTitle = "step_title" {}

@@ -1,0 +1,102 @@
+//! The stored form: its size, and that what older programs wrote is read.
+
+use shared_core::{Admission, BotId, BoxId, Envelope, MessageId, QueryId, UpdateId};
+
+use super::talk::Talk;
+use crate::Dialogue;
+
+/// Written by format 1; must be read for as long as any conversation may be stored so.
+const V1: &str = "9\n{\"f\":1,\"w\":{\"m\":[[\"b7\",41]]},\"s\":{\"v\":1,\"n\":12,\"k\":2,\"o\":{\"u\":{\"s\":\"f\",\"b\":true,\"t\":{\"t\":\"Watercolours\",\"m\":[\"b7\",2]},\"d\":{\"t\":\"How to paint a sky\",\"m\":[\"c800\",3]},\"c\":\"Art\",\"g\":[\"free\"],\"f\":[{\"n\":1,\"t\":\"sky.pdf\",\"b\":1000,\"s\":{\"s\":501}},{\"n\":2,\"t\":\"sea.pdf\",\"b\":9,\"s\":\"p\"},{\"n\":3,\"t\":\"old.pdf\",\"b\":9,\"s\":\"l\"}],\"r\":[\"b7\",4],\"a\":44}},\"w\":{\"n\":\"Anna\",\"m\":[\"c800\",40]}}}";
+
+#[test]
+fn format_1_is_read_and_written_back_as_it_was() {
+    let envelope = Envelope::<Dialogue>::decode(V1).unwrap();
+    assert!(envelope.state.is_open());
+    assert_eq!(
+        envelope.encode().unwrap(),
+        V1,
+        "format 1 is what is written"
+    );
+}
+
+#[test]
+fn a_format_1_conversation_goes_on() {
+    let mut talk = Talk::private();
+    talk.dialogue = Envelope::<Dialogue>::decode(V1).unwrap().state;
+    let at = MessageId(502);
+    let said = talk.event(&crate::Event::FileStored { file: 2, at });
+    assert!(said.starts_with("✓ File 2: sea.pdf\n"), "{said}");
+    assert!(said.contains("old.pdf"), "{said}");
+    let review = talk.press("Done");
+    assert!(review.contains("Step 6/6: Review\n"), "{review}");
+    assert!(review.contains("\nFiles: sky.pdf; sea.pdf\n"), "{review}");
+}
+
+#[test]
+fn a_newer_format_is_refused_without_its_content() {
+    for version in ["2", "0"] {
+        let stored =
+            format!("1\n{{\"f\":1,\"w\":{{}},\"s\":{{\"v\":{version},\"n\":1,\"secret\":1}}}}");
+        let error = Envelope::<Dialogue>::decode(&stored).unwrap_err();
+        assert!(!error.to_string().contains("secret"), "{error}");
+    }
+    let error = serde_json::from_str::<Dialogue>("{\"v\":2,\"n\":1}").unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .starts_with("the stored dialogue has format 2, this program reads 1 to 1"),
+        "{error}"
+    );
+}
+
+fn size(talk: &Talk) -> usize {
+    let mut envelope = Envelope {
+        state: talk.dialogue.clone(),
+        ..Envelope::default()
+    };
+    let message = UpdateId::Message {
+        r#box: BoxId::Private(BotId(7_000_000_001)),
+        message: MessageId(123_456),
+    };
+    assert_eq!(envelope.marks.admit(&message), Admission::New);
+    envelope.encode().unwrap().len()
+}
+
+#[test]
+fn a_conversation_is_small() {
+    let mut talk = Talk::private();
+    talk.bot = BotId(7_000_000_001);
+    assert!(size(&talk) < 100, "never talked: {} bytes", size(&talk));
+    talk.say("/upload");
+    talk.say("#17-1 Watercolours for everybody who has a brush");
+    talk.say(&"How to paint a sky. ".repeat(15));
+    talk.press("Art");
+    for tag in ["free", "video", "text"] {
+        talk.press(tag);
+    }
+    talk.press("Done");
+    talk.store("17-5 watercolours part 1.pdf");
+    talk.store("17-6 watercolours part 2.pdf");
+    talk.press("Done");
+    assert!(size(&talk) < 1200, "in the review: {} bytes", size(&talk));
+    talk.press("Submit");
+    assert!(size(&talk) < 200, "finished: {} bytes", size(&talk));
+}
+
+#[test]
+fn a_finished_member_with_full_rings_stays_below_500_bytes() {
+    let mut talk = Talk::at("Review");
+    talk.press("Submit");
+    let mut envelope = Envelope {
+        state: talk.dialogue.clone(),
+        ..Envelope::default()
+    };
+    for query in 0..40 {
+        let press = UpdateId::Press {
+            query: QueryId(1_234_567_890_123_456_000 + query),
+        };
+        envelope.marks.admit(&press);
+    }
+    let size = envelope.encode().unwrap().len();
+    assert!(size < 500, "{size} bytes");
+}
