@@ -120,12 +120,9 @@ impl Boxes {
         }
     }
 
-    /// Takes live updates in and returns those that are due, in order.
-    pub(super) fn live(&mut self, mut events: Vec<Event>, date: i32, now: Instant) -> Vec<Event> {
-        events.sort_by_key(|event| {
-            let position = event.position;
-            position.map_or(0, |position| position.after - position.count)
-        });
+    /// Takes live updates in and returns those that are due. They keep their order, except where their counters say otherwise: what
+    /// comes too early within a container is released by what it waits for.
+    pub(super) fn live(&mut self, events: Vec<Event>, date: i32, now: Instant) -> Vec<Event> {
         let mut due = Vec::with_capacity(events.len());
         for event in events {
             self.offer(event, now, &mut due);

@@ -9,6 +9,7 @@ use grammers_tl_types as tl;
 use shared_core::{ChannelId, ErrorClass};
 
 use super::Calls;
+use crate::config::Right;
 use crate::telegram::error::CallError;
 
 const MAX_CHANNELS_AT_ONCE: usize = 50;
@@ -34,6 +35,43 @@ pub struct AdminRights {
     pub pin_messages: bool,
     pub add_admins: bool,
     pub manage_topics: bool,
+    pub anonymous: bool,
+    pub manage_call: bool,
+    pub other: bool,
+    pub post_stories: bool,
+    pub edit_stories: bool,
+    pub delete_stories: bool,
+    pub manage_direct_messages: bool,
+}
+
+impl OwnRights {
+    /// May the bot do this here? A creator may do everything.
+    pub fn has(&self, right: Right) -> bool {
+        self.creator || self.admin.is_some_and(|admin| admin.has(right))
+    }
+}
+
+impl AdminRights {
+    pub fn has(&self, right: Right) -> bool {
+        match right {
+            Right::ChangeInfo => self.change_info,
+            Right::PostMessages => self.post_messages,
+            Right::EditMessages => self.edit_messages,
+            Right::DeleteMessages => self.delete_messages,
+            Right::BanUsers => self.ban_users,
+            Right::InviteUsers => self.invite_users,
+            Right::PinMessages => self.pin_messages,
+            Right::AddAdmins => self.add_admins,
+            Right::ManageTopics => self.manage_topics,
+            Right::Anonymous => self.anonymous,
+            Right::ManageCall => self.manage_call,
+            Right::Other => self.other,
+            Right::PostStories => self.post_stories,
+            Right::EditStories => self.edit_stories,
+            Right::DeleteStories => self.delete_stories,
+            Right::ManageDirectMessages => self.manage_direct_messages,
+        }
+    }
 }
 
 /// What a bot is and may do in one channel.
@@ -170,5 +208,12 @@ fn admin_rights(rights: &tl::enums::ChatAdminRights) -> AdminRights {
         pin_messages: it.pin_messages,
         add_admins: it.add_admins,
         manage_topics: it.manage_topics,
+        anonymous: it.anonymous,
+        manage_call: it.manage_call,
+        other: it.other,
+        post_stories: it.post_stories,
+        edit_stories: it.edit_stories,
+        delete_stories: it.delete_stories,
+        manage_direct_messages: it.manage_direct_messages,
     }
 }

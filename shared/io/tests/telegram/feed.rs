@@ -1,0 +1,236 @@
+//! Live updates: what becomes an item, and how the cursors move.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use serde_json::json;
+use shared_core::{BoxId, IncomingKind, MessageId, SendTarget};
+use shared_io::telegram::{FeedStart, Say};
+use tokio::time::timeout;
+
+use super::support::{PATIENCE, Telegram, caught_up, items, start, told, until, user};
+
+fn say(text: &str, random_id: i64) -> Say<'_> {
+    Say {
+        text,
+        keyboard: None,
+        reply_to: None,
+        random_id,
+        silent: false,
+    }
+}
+
+#[tokio::test]
+async fn what_a_member_does_comes_in_order_and_moves_the_cursor() {
+    let telegram = Telegram::start().await;
+    let bot = telegram.bot("alpha").await;
+    let member = telegram.friend("Ann", &bot).await;
+    let mut line = telegram.line(&bot).await;
+    let (mut feed, seeded) = caught_up(&mut line, start(&bot)).await;
+    assert_eq!(seeded.items, [], "the past is not news");
+    let before = seeded.private_after.expect("where it begins");
+
+    let first = telegram.say_to(member, &bot, "one").await;
+    telegram.say_to(member, &bot, "two").await;
+    telegram
+        .edit(member, user(&bot), first, "one and a half")
+        .await;
+    telegram.block(member, &bot).await;
+    let all = until(&mut feed, |_, all| all.items.len() >= 4).await;
+    assert_eq!(
+        told(&all.items),
+        [
+            "Ann: one",
+            "Ann: two",
+            "Ann edits: one and a half",
+            "Ann stopped=true"
+        ]
+    );
+    assert!(
+        all.items
+            .iter()
+            .all(|item| item.r#box == BoxId::Private(bot.id))
+    );
+    assert!(!all.from_difference);
+    let after = all.private_after.unwrap();
+    assert_eq!((after.pts, after.qts), (before.pts + 3, before.qts + 1));
+    let state = line.calls().state().await.unwrap();
+    assert_eq!((after.pts, after.qts), (state.pts, state.qts));
+}
+
+#[tokio::test]
+async fn our_own_messages_move_the_cursor_without_an_item() {
+    let telegram = Telegram::start().await;
+    let bot = telegram.bot("alpha").await;
+    let member = telegram.friend("Ann", &bot).await;
+    let group = telegram.supergroup(&[member], &[&bot]).await;
+    let mut line = telegram.line(&bot).await;
+    let begin = FeedStart {
+        groups: HashSet::from([group]),
+        ..start(&bot)
+    };
+    let (mut feed, _) = caught_up(&mut line, begin).await;
+    let calls = line.calls();
+    let sent = calls
+        .say(SendTarget::Member(member), &say("hello", 1))
+        .await
+        .unwrap()
+        .unwrap();
+    calls
+        .edit(SendTarget::Member(member), sent, "hello!", None)
+        .await
+        .unwrap();
+    calls
+        .say(SendTarget::Channel(group), &say("hello all", 2))
+        .await
+        .unwrap();
+    calls
+        .delete(SendTarget::Member(member), &[sent])
+        .await
+        .unwrap();
+    let state = calls.state().await.unwrap();
+    let pts = calls.channel_pts(group).await.unwrap();
+    let all = until(&mut feed, |_, all| {
+        all.private_after
+            .is_some_and(|after| after.pts == state.pts)
+            && all.channels_after == [(group, pts)]
+    })
+    .await;
+    assert_eq!(told(&all.items), [""; 0]);
+    assert!(!all.from_difference, "every step of it was told live");
+}
+
+#[tokio::test]
+async fn a_group_is_heard_when_it_matters_and_answered_when_addressed() {
+    let telegram = Telegram::start().await;
+    let bot = telegram.bot("alpha").await;
+    let member = telegram.member("Ann").await;
+    let group = telegram.supergroup(&[member], &[&bot]).await;
+    let other = telegram.supergroup(&[member], &[&bot]).await;
+    let mut line = telegram.line(&bot).await;
+    let begin = FeedStart {
+        groups: HashSet::from([group]),
+        ..start(&bot)
+    };
+    let (mut feed, _) = caught_up(&mut line, begin).await;
+    let ours = line
+        .calls()
+        .say(SendTarget::Channel(group), &say("who?", 1))
+        .await
+        .unwrap()
+        .unwrap();
+
+    telegram.say_in(member, other, "/elsewhere").await;
+    telegram.say_in(member, group, "chatting").await;
+    telegram.say_in(member, group, "/help").await;
+    telegram.say_in(member, group, "hello @Alpha_bot").await;
+    let reply = json!({"to": {"channel": group.0}, "text": "me", "reply_to": ours.0});
+    telegram
+        .post(&format!("/v1/members/{}/send", member.0), reply)
+        .await;
+    telegram.say_in(member, group, "/help@beta_bot").await;
+    let heard: Vec<_> = items(&mut feed, 5)
+        .await
+        .into_iter()
+        .map(|item| match item.what {
+            IncomingKind::Message {
+                text,
+                addressed,
+                reply_to,
+                ..
+            } => (text, addressed, reply_to),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    let expected: [(&str, bool, Option<MessageId>); 5] = [
+        ("chatting", false, None),
+        ("/help", true, None),
+        ("hello @Alpha_bot", true, None),
+        ("me", true, Some(ours)),
+        ("/help@beta_bot", false, None),
+    ];
+    let expected: Vec<_> = expected
+        .map(|(text, is, to)| (text.to_owned(), is, to))
+        .into();
+    assert_eq!(heard, expected);
+}
+
+#[tokio::test]
+async fn a_lost_update_is_fetched_when_the_probe_is_ahead() {
+    let telegram = Telegram::start().await;
+    let bot = telegram.bot("alpha").await;
+    let member = telegram.friend("Ann", &bot).await;
+    let mut line = telegram.line(&bot).await;
+    let (mut feed, _) = caught_up(&mut line, start(&bot)).await;
+    telegram
+        .fault(json!({"kind": "drop_updates", "count": 1, "bot": bot.id.0}))
+        .await;
+    telegram.say_to(member, &bot, "lost on the way").await;
+    telegram.event("fault_fired", 1).await;
+    let probe = line.calls().state().await.unwrap();
+    feed.observe(&probe);
+    let all = until(&mut feed, |_, all| !all.items.is_empty()).await;
+    assert_eq!(told(&all.items), ["Ann: lost on the way"]);
+    assert!(all.from_difference);
+    assert_eq!(all.private_after.unwrap().pts, probe.pts);
+}
+
+#[tokio::test]
+async fn a_lost_update_is_fetched_when_the_next_one_does_not_follow() {
+    let telegram = Telegram::start().await;
+    let bot = telegram.bot("alpha").await;
+    let member = telegram.friend("Ann", &bot).await;
+    let group = telegram.supergroup(&[member], &[&bot]).await;
+    let mut line = telegram.line(&bot).await;
+    let begin = FeedStart {
+        groups: HashSet::from([group]),
+        ..start(&bot)
+    };
+    let (mut feed, _) = caught_up(&mut line, begin).await;
+    telegram.say_in(member, group, "first").await;
+    items(&mut feed, 1).await;
+    telegram
+        .fault(json!({"kind": "drop_updates", "count": 1, "bot": bot.id.0}))
+        .await;
+    telegram.say_in(member, group, "lost on the way").await;
+    telegram.event("fault_fired", 1).await;
+    telegram.say_in(member, group, "next").await;
+    let all = until(&mut feed, |_, all| all.items.len() >= 2).await;
+    assert_eq!(told(&all.items), ["Ann: lost on the way", "Ann: next"]);
+    let pts = line.calls().channel_pts(group).await.unwrap();
+    assert_eq!(all.channels_after, [(group, pts)]);
+}
+
+#[tokio::test]
+async fn impatience_loses_nothing() {
+    let telegram = Telegram::start().await;
+    let bot = telegram.bot("alpha").await;
+    let member = telegram.friend("Ann", &bot).await;
+    let mut line = telegram.line(&bot).await;
+    let (mut feed, _) = caught_up(&mut line, start(&bot)).await;
+    // Every answer takes longer than the patience of the caller.
+    telegram
+        .fault(json!({"kind": "slow", "delay_ms": 60, "bot": bot.id.0}))
+        .await;
+    telegram
+        .fault(json!({"kind": "reset", "bot": bot.id.0}))
+        .await;
+    telegram.event("connection_closed", 1).await;
+    for n in 0..5 {
+        telegram.say_to(member, &bot, &format!("message {n}")).await;
+    }
+    let collect = async {
+        let mut heard = Vec::new();
+        while heard.len() < 5 {
+            if let Ok(batch) = timeout(Duration::from_millis(20), feed.next()).await {
+                heard.extend(told(&batch.unwrap().items));
+            }
+        }
+        heard
+    };
+    let heard = timeout(PATIENCE, collect).await.unwrap();
+    let expected: Vec<_> = (0..5).map(|n| format!("Ann: message {n}")).collect();
+    assert_eq!(heard, expected);
+}
