@@ -1,0 +1,224 @@
+//! The active bot's work, for as long as one open epoch names it: the engine, the outbox sender, the re-prompts and the recorder.
+//!
+//! Dropping it stops all of them at once; what was in flight is replayed or re-sent by the next holder under the protections of
+//! watermarks and random ids. Invariant: nothing of this runs for another epoch than the one it was started with.
+
+use std::sync::Arc;
+
+use shared_core::{BotId, EpochRecord, EpochStamp, Milestone, MilestoneKind};
+use shared_io::clock;
+use shared_io::redis::RedisState;
+use shared_io::telegram::{Batch, CallError, Calls, UpdateFeed};
+use tokio::sync::{Notify, mpsc};
+use tokio::task::JoinHandle;
+use tracing::{debug, warn};
+
+use crate::bot::BotContext;
+use crate::engine::{Engine, Input};
+use crate::recorder;
+use crate::reprompt::Reprompts;
+use crate::sender::Sender;
+use crate::session::AbortOnDrop;
+
+/// Batches that wait for the engine; the feed waits when it is full, its own channel holds what comes meanwhile.
+const BATCHES: usize = 256;
+
+/// What the tasks of one epoch share.
+pub struct Tenure {
+    pub context: Arc<BotContext>,
+    pub calls: Calls,
+    pub stamp: EpochStamp,
+    pub previous_bot: Option<BotId>,
+    pub previous_username: Option<String>,
+    /// Usernames of all bots of the pool that are known.
+    pub usernames: Vec<String>,
+    /// Something may be in the outbox.
+    pub outbox: Notify,
+    /// Something may be waiting for SQL.
+    pub records: Notify,
+    /// Entries that the sender has loaded and not finished.
+    pub waiting: std::sync::atomic::AtomicUsize,
+    pub work: crate::engine::Work,
+}
+
+impl Tenure {
+    pub fn redis(&self) -> &RedisState {
+        &self.context.shared.redis
+    }
+
+    /// Did another bot answer before? A takeover by another worker is no change for members.
+    pub fn bot_changed(&self) -> bool {
+        self.previous_bot
+            .is_some_and(|before| before != self.context.lease.bot)
+    }
+
+    /// Publishes a point of the timeline; best effort.
+    pub async fn milestone(&self, kind: MilestoneKind) {
+        let milestone = Milestone {
+            epoch: self.stamp.epoch,
+            kind,
+            worker: self.context.shared.worker.clone(),
+            at: clock::unix_now(),
+        };
+        if let Err(error) = self.context.state.milestone(&milestone).await {
+            debug!(?kind, %error, "milestone not published");
+        }
+        self.redis().ring_supervisor().await;
+    }
+}
+
+pub struct Active {
+    tenure: Arc<Tenure>,
+    input: mpsc::Sender<Input>,
+    engine: AbortOnDrop<()>,
+    sender: AbortOnDrop<Option<CallError>>,
+    _recorder: AbortOnDrop<()>,
+    told_caught_up: bool,
+}
+
+impl Active {
+    /// Loads the pool's cursors into the feed and starts everything.
+    pub async fn start(
+        context: &Arc<BotContext>,
+        calls: &Calls,
+        record: &EpochRecord,
+        feed: &mut UpdateFeed,
+    ) -> Result<Self, String> {
+        let text = |error: shared_io::redis::StateError| error.to_string();
+        seed_channels(context, calls, record.stamp).await?;
+        let channels = context.state.channels().await.map_err(text)?;
+        let private = context
+            .state
+            .private_cursor(context.lease.bot)
+            .await
+            .map_err(text)?;
+        let held = context
+            .state
+            .held(context.lease.bot, 1000)
+            .await
+            .map_err(text)?;
+        let pending = context.state.outbox(None, 1000).await.map_err(text)?;
+        let usernames = usernames(context).await;
+        let name_of = |bot: BotId| {
+            usernames
+                .iter()
+                .find(|(known, _)| *known == bot)
+                .map(|(_, n)| n.clone())
+        };
+        let tenure = Arc::new(Tenure {
+            context: Arc::clone(context),
+            calls: calls.clone(),
+            stamp: record.stamp,
+            previous_bot: record.previous_bot,
+            previous_username: record.previous_bot.and_then(name_of),
+            usernames: usernames.iter().map(|(_, name)| name.clone()).collect(),
+            outbox: Notify::new(),
+            records: Notify::new(),
+            waiting: std::sync::atomic::AtomicUsize::new(0),
+            work: crate::engine::Work::default(),
+        });
+        feed.known_usernames(tenure.usernames.iter().map(String::as_str));
+        feed.set_channels(&channels);
+        let (input, inputs) = mpsc::channel(BATCHES);
+        let served = pending
+            .iter()
+            .map(|(_, entry)| entry.conversation)
+            .collect();
+        let engine = Engine::new(Arc::clone(&tenure), private, channels, served);
+        let reprompts = Reprompts::new(Arc::clone(&tenure));
+        let sender = Sender::new(Arc::clone(&tenure), input.clone());
+        Ok(Self {
+            input,
+            engine: AbortOnDrop(tokio::spawn(engine.run(held, inputs, reprompts))),
+            sender: AbortOnDrop(tokio::spawn(sender.run())),
+            _recorder: AbortOnDrop(spawn_recorder(&tenure)),
+            tenure,
+            told_caught_up: false,
+        })
+    }
+
+    pub fn stamp(&self) -> EpochStamp {
+        self.tenure.stamp
+    }
+
+    pub fn is_caught_up(&self) -> bool {
+        self.told_caught_up
+    }
+
+    pub async fn take(&mut self, batch: Batch) {
+        // The engine's end is seen by `ended`; what it did not take is replayed.
+        let _ = self.input.send(Input::Batch(batch)).await;
+    }
+
+    /// Every difference since the committed cursors has been handed over.
+    pub async fn caught_up(&mut self) {
+        if !std::mem::replace(&mut self.told_caught_up, true) {
+            let _ = self.input.send(Input::CaughtUp).await;
+        }
+    }
+
+    /// Waits until the engine or the sender ends: `Some` with a fatal error of the connection, `None` when the epoch is over.
+    pub async fn ended(&mut self) -> Option<CallError> {
+        tokio::select! {
+            result = &mut self.engine => {
+                if let Err(panic) = result {
+                    tracing::error!(%panic, "the engine panicked");
+                }
+                None
+            }
+            result = &mut self.sender => match result {
+                Ok(error) => error,
+                Err(panic) => {
+                    tracing::error!(%panic, "the sender panicked");
+                    None
+                }
+            },
+        }
+    }
+}
+
+/// The pool's bots and their names, as far as they ever logged in.
+async fn usernames(context: &BotContext) -> Vec<(BotId, String)> {
+    match context.shared.store.bots().list(&context.pool).await {
+        Ok(rows) => rows
+            .into_iter()
+            .filter_map(|row| row.username.map(|name| (row.bot, name)))
+            .collect(),
+        Err(error) => {
+            warn!(%error, "the bots' names could not be read");
+            Vec::new()
+        }
+    }
+}
+
+/// A group that the pool has no cursor for starts from where it stands.
+async fn seed_channels(
+    context: &BotContext,
+    calls: &Calls,
+    stamp: EpochStamp,
+) -> Result<(), String> {
+    let known = context
+        .state
+        .channels()
+        .await
+        .map_err(|error| error.to_string())?;
+    for group in context.config.groups() {
+        if known.iter().any(|(channel, _)| *channel == group) {
+            continue;
+        }
+        match calls.channel_pts(group).await {
+            Ok(pts) => context
+                .state
+                .seed_channel(stamp, group, pts)
+                .await
+                .map(drop)
+                .map_err(|error| error.to_string())?,
+            Err(error) => warn!(channel = %group, %error, "the group's cursor could not be seeded"),
+        }
+    }
+    Ok(())
+}
+
+fn spawn_recorder(tenure: &Arc<Tenure>) -> JoinHandle<()> {
+    tokio::spawn(recorder::run(Arc::clone(tenure)))
+}

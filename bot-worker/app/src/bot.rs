@@ -1,0 +1,180 @@
+//! One assigned bot: waits for its lease, leads sessions one after the other, and waits longer after each one that failed.
+//!
+//! ```text
+//! no lease ──held──▶ session ──stopped──▶ end
+//!    ▲                 │ lease ended, demoted, line lost: again at once (line lost: with backoff)
+//!    └─────────────────┘ fatal error: reported at once; tried again with a long backoff, in case the bot comes back
+//! ```
+//! Invariant: when a session is over its socket is closed before the lease is given back.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bot_worker_core::Catalog;
+use shared_core::{Assignment, BotToken, Connection, EpochStamp, LoginLease, PoolId};
+use shared_io::config::{BotConfig, PoolConfig};
+use shared_io::redis::PoolState;
+use shared_io::retry::{Backoff, RetryPolicy};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use crate::epoch_watch::View;
+use crate::guard::LeaseCell;
+use crate::session::{Ended, Session};
+use crate::status::BotStatus;
+use crate::worker::Shared;
+
+/// Everything that one bot's tasks need.
+pub struct BotContext {
+    pub shared: Arc<Shared>,
+    pub pool: PoolId,
+    pub state: PoolState,
+    pub config: PoolConfig,
+    pub bot: BotConfig,
+    catalog: Catalog,
+    pub lease: LoginLease,
+    pub cell: Arc<LeaseCell>,
+    pub status: Arc<BotStatus>,
+    /// The epoch of a predecessor of this worker's name; never acted on.
+    pub inherited: Option<EpochStamp>,
+}
+
+impl BotContext {
+    pub fn token(&self) -> &BotToken {
+        &self.bot.token
+    }
+
+    pub fn catalog(&self) -> &Catalog {
+        &self.catalog
+    }
+}
+
+/// `None` without a storage channel, which the configuration's checks do not let through.
+fn catalog_of(config: &PoolConfig) -> Option<Catalog> {
+    Some(Catalog {
+        categories: config.upload.categories.clone(),
+        tags: config.upload.tags.clone(),
+        max_files: config.upload.max_files,
+        max_file_bytes: config.upload.max_file_bytes(),
+        storage: config.storage()?,
+        broadcast: config.broadcast(),
+    })
+}
+
+pub struct BotTask {
+    context: Arc<BotContext>,
+    view: watch::Receiver<View>,
+}
+
+impl BotTask {
+    /// `None` when the configuration has no such bot.
+    pub fn new(
+        shared: &Arc<Shared>,
+        pool: &PoolId,
+        assignment: &Assignment,
+        view: watch::Receiver<View>,
+        inherited: Option<EpochStamp>,
+    ) -> Option<Self> {
+        let config = shared
+            .config
+            .pools
+            .iter()
+            .find(|config| config.name == *pool)?;
+        let bot = config
+            .bots
+            .iter()
+            .find(|bot| bot.token.bot() == assignment.bot)?;
+        let state = shared.redis.pool(pool);
+        let lease = LoginLease {
+            bot: assignment.bot,
+            slot: assignment.slot,
+            worker: shared.worker.clone(),
+            nonce: shared.nonce,
+        };
+        let cell = shared
+            .guard
+            .want(pool, &state, lease.clone(), assignment.grant);
+        let status = shared.status.add_bot(pool, assignment.bot, assignment.slot);
+        Some(Self {
+            context: Arc::new(BotContext {
+                shared: Arc::clone(shared),
+                pool: pool.clone(),
+                state,
+                config: config.clone(),
+                bot: bot.clone(),
+                catalog: catalog_of(config)?,
+                lease,
+                cell,
+                status,
+                inherited,
+            }),
+            view,
+        })
+    }
+
+    pub async fn run(self, stop: CancellationToken) {
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = self.lead_sessions(&stop) => {}
+        }
+        let context = &self.context;
+        context
+            .shared
+            .guard
+            .drop_lease(&context.pool, context.lease.bot, &context.cell);
+        if let Err(error) = context.state.release_lease(&context.lease).await {
+            info!(bot = %context.lease.bot, %error, "the lease was not given back and will run out");
+        }
+        context.shared.status.remove_bot(&context.status);
+    }
+
+    async fn lead_sessions(&self, stop: &CancellationToken) {
+        let context = &self.context;
+        let mut line_lost = Backoff::new(RetryPolicy::forever(
+            Duration::from_millis(50),
+            Duration::from_secs(5),
+        ));
+        let mut fatal = Backoff::new(RetryPolicy::forever(
+            Duration::from_secs(5),
+            Duration::from_secs(120),
+        ));
+        loop {
+            context.status.lease(false);
+            context.cell.held().await;
+            context.status.lease(true);
+            let ended = Session::lead(Arc::clone(context), self.view.clone(), stop.clone()).await;
+            let bot = context.lease.bot;
+            let pause = match ended {
+                Ended::Stopped => return,
+                Ended::LeaseEnded => {
+                    warn!(%bot, "login lease ended, connection closed");
+                    context.status.connection(Connection::Absent);
+                    None
+                }
+                Ended::Demoted => {
+                    info!(%bot, "no longer active");
+                    line_lost.reset();
+                    fatal.reset();
+                    None
+                }
+                Ended::LineLost { was_ready, error } => {
+                    warn!(%bot, %error, "connection lost");
+                    context.status.connection(Connection::Shaky);
+                    if was_ready {
+                        line_lost.reset();
+                    }
+                    line_lost.next_delay()
+                }
+                Ended::Fatal(error) => {
+                    warn!(%bot, %error, "the bot's session is over");
+                    context.status.connection(Connection::Failed);
+                    fatal.next_delay()
+                }
+            };
+            if let Some(pause) = pause {
+                tokio::time::sleep(pause).await;
+            }
+        }
+    }
+}

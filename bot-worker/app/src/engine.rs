@@ -1,0 +1,337 @@
+//! The engine of an open epoch: takes updates in, each conversation in order and conversations in parallel, and moves the cursors behind.
+//!
+//! ```text
+//! batch ─▶ ticket in LowWater ─▶ lane of its conversation ─▶ commit ─▶ settle ─▶ cursors move over the settled run
+//! held private messages, stored files and re-prompts take the same way, without a ticket
+//! ```
+//! Invariants: one commit per conversation is in flight; an item is settled after its commit is known, never before; a refused commit
+//! (fenced) ends the engine. Redis away: lanes wait and try again, nothing is dropped, and intake stops at a bound.
+
+mod cursors;
+mod lane;
+mod work;
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use bot_worker_core::{Dialogue, Event};
+use futures_util::StreamExt;
+use futures_util::future::BoxFuture;
+use futures_util::stream::FuturesUnordered;
+use shared_core::{
+    ChannelId, ConversationKey, Envelope, EventId, Incoming, IncomingKind, MilestoneKind, Place,
+};
+use shared_io::redis::{Counter, HeldPosition, OutboxPosition, PrivateCursor};
+use shared_io::telegram::Batch;
+use tokio::sync::mpsc;
+use tracing::{info, warn};
+
+use crate::active::Tenure;
+use crate::announce;
+use crate::reprompt::Reprompts;
+use cursors::{Flushed, Intake};
+pub use work::Work;
+
+/// Items taken in and not settled, at most; beyond it the feed waits.
+const IN_FLIGHT: usize = 2000;
+/// Conversations kept in memory. Nobody else writes them while the epoch is ours, so they need no look at Redis.
+const CACHED: usize = 20_000;
+/// A message that a standby kept longer than this is not acted on: its sender was told whom to write to.
+const HELD_FOR: Duration = Duration::from_secs(15 * 60);
+/// How often the pool's figures are renewed for the heartbeat.
+const FIGURES: Duration = Duration::from_millis(500);
+
+/// What comes to the engine from the other tasks of its tenure.
+pub enum Input {
+    Batch(Batch),
+    CaughtUp,
+    /// Something that happened to a conversation and did not come from its member.
+    Internal {
+        conversation: ConversationKey,
+        event: Event,
+        id: EventId,
+        /// The outbox entry that this is the outcome of.
+        settles: Option<OutboxPosition>,
+    },
+}
+
+/// What has to be settled when an item is done.
+#[derive(Debug, Clone, Copy)]
+pub enum Origin {
+    Ticket(shared_core::Ticket),
+    Held(HeldPosition),
+    Own,
+}
+
+pub enum Item {
+    Heard(Incoming),
+    Internal {
+        event: Event,
+        id: EventId,
+        settles: Option<OutboxPosition>,
+    },
+    /// Show the prompt again, unless the conversation went on by itself in this epoch.
+    Reprompt,
+}
+
+struct Lane {
+    waiting: VecDeque<(Item, Origin)>,
+    running: bool,
+}
+
+pub struct Engine {
+    tenure: Arc<Tenure>,
+    intake: Intake,
+    lanes: HashMap<ConversationKey, Lane>,
+    running: FuturesUnordered<BoxFuture<'static, lane::Done>>,
+    cache: HashMap<ConversationKey, Envelope<Dialogue>>,
+    /// Conversations that get a live keyboard of this bot without being asked.
+    served: HashSet<ConversationKey>,
+    caught_up: bool,
+}
+
+impl Engine {
+    pub fn new(
+        tenure: Arc<Tenure>,
+        private: Option<PrivateCursor>,
+        channels: Vec<(ChannelId, i32)>,
+        served: HashSet<ConversationKey>,
+    ) -> Self {
+        Self {
+            intake: Intake::new(private, channels),
+            tenure,
+            lanes: HashMap::new(),
+            running: FuturesUnordered::new(),
+            cache: HashMap::new(),
+            served,
+            caught_up: false,
+        }
+    }
+
+    /// Runs until the epoch is over.
+    pub async fn run(
+        mut self,
+        held: Vec<(HeldPosition, Incoming)>,
+        mut inputs: mpsc::Receiver<Input>,
+        mut reprompts: Reprompts,
+    ) {
+        self.take_held(held);
+        let mut flush: Option<BoxFuture<'static, Flushed>> = None;
+        let mut figures = tokio::time::interval(FIGURES);
+        loop {
+            if flush.is_none() {
+                flush = self.intake.flush(&self.tenure);
+            }
+            let room = self.intake.in_flight() < IN_FLIGHT;
+            tokio::select! {
+                Some(done) = self.running.next(), if !self.running.is_empty() => {
+                    if !self.finish(done) { return }
+                }
+                flushed = async { match flush.as_mut() { Some(f) => f.await, None => std::future::pending().await } } => {
+                    flush = None;
+                    if !self.intake.flushed(&self.tenure, flushed) { return }
+                }
+                input = inputs.recv(), if room => match input {
+                    Some(input) => self.take(input),
+                    None => return,
+                },
+                batch = reprompts.next(), if self.caught_up => self.reprompt(batch),
+                _ = figures.tick() => self.publish_figures(),
+            }
+        }
+    }
+
+    fn take(&mut self, input: Input) {
+        match input {
+            Input::Batch(batch) => self.take_batch(batch),
+            Input::CaughtUp => {
+                self.caught_up = true;
+                info!(epoch = %self.tenure.stamp, "caught up");
+                let tenure = Arc::clone(&self.tenure);
+                tokio::spawn(async move {
+                    if tenure.bot_changed() {
+                        announce::run(&tenure).await;
+                    }
+                    tenure.milestone(MilestoneKind::CaughtUp).await;
+                    tenure.milestone(MilestoneKind::Resumed).await;
+                });
+            }
+            Input::Internal {
+                conversation,
+                event,
+                id,
+                settles,
+            } => {
+                self.push(
+                    conversation,
+                    Item::Internal { event, id, settles },
+                    Origin::Own,
+                );
+            }
+        }
+    }
+
+    fn take_batch(&mut self, batch: Batch) {
+        if batch.unknown > 0 {
+            warn!(
+                unknown = batch.unknown,
+                "Telegram would not give out updates"
+            );
+            self.tenure
+                .work
+                .count(&self.tenure, Counter::UpdatesUnknown, batch.unknown);
+        }
+        let (ticket, items) = self.intake.open(batch);
+        for incoming in items {
+            self.note_reach(&incoming);
+            match incoming.what {
+                IncomingKind::Stopped { .. } => self.intake.settle(ticket),
+                _ => self.push(
+                    incoming.conversation(),
+                    Item::Heard(incoming),
+                    Origin::Ticket(ticket),
+                ),
+            }
+        }
+    }
+
+    /// Who writes to the bot in private, or takes a stop back, can be written to.
+    fn note_reach(&mut self, incoming: &Incoming) {
+        if incoming.place != Place::Private {
+            return;
+        }
+        match incoming.what {
+            IncomingKind::Stopped { stopped } => self.intake.reach(incoming.member, !stopped),
+            _ => self.intake.reach(incoming.member, true),
+        }
+        if let IncomingKind::Message { text, .. } = &incoming.what
+            && text.starts_with("/start")
+        {
+            self.unpark(incoming.member);
+        }
+    }
+
+    /// Replies that waited for this member's Start go back into the outbox.
+    fn unpark(&self, member: shared_core::MemberId) {
+        let tenure = Arc::clone(&self.tenure);
+        tokio::spawn(async move {
+            match tenure.context.state.unpark(tenure.stamp, member).await {
+                Ok(_) => tenure.outbox.notify_one(),
+                Err(error) => warn!(%member, %error, "parked replies were not taken up"),
+            }
+        });
+    }
+
+    fn take_held(&mut self, held: Vec<(HeldPosition, Incoming)>) {
+        let now = shared_io::clock::unix_now();
+        let (fresh, stale): (Vec<_>, Vec<_>) = held
+            .into_iter()
+            .partition(|(_, incoming)| u128::from(now.since(incoming.date)) < HELD_FOR.as_millis());
+        for (position, _) in stale {
+            self.settle(Origin::Held(position));
+        }
+        for (position, incoming) in fresh {
+            self.push(
+                incoming.conversation(),
+                Item::Heard(incoming),
+                Origin::Held(position),
+            );
+        }
+    }
+
+    fn reprompt(&mut self, conversations: Vec<ConversationKey>) {
+        for key in conversations {
+            if !self.served.contains(&key) {
+                self.push(key, Item::Reprompt, Origin::Own);
+            }
+        }
+    }
+
+    fn push(&mut self, key: ConversationKey, item: Item, origin: Origin) {
+        let lane = self.lanes.entry(key).or_insert_with(|| Lane {
+            waiting: VecDeque::new(),
+            running: false,
+        });
+        lane.waiting.push_back((item, origin));
+        self.start(key);
+    }
+
+    /// Starts the lane's next item, if none is running.
+    fn start(&mut self, key: ConversationKey) {
+        let Some(lane) = self.lanes.get_mut(&key) else {
+            return;
+        };
+        if lane.running {
+            return;
+        }
+        loop {
+            let Some((item, origin)) = lane.waiting.pop_front() else {
+                self.lanes.remove(&key);
+                return;
+            };
+            if matches!(item, Item::Reprompt) && self.served.contains(&key) {
+                continue;
+            }
+            lane.running = true;
+            let cached = self.cache.remove(&key);
+            let run = lane::run(Arc::clone(&self.tenure), key, cached, item, origin);
+            self.running.push(Box::pin(run));
+            return;
+        }
+    }
+
+    /// False when the epoch is over.
+    fn finish(&mut self, done: lane::Done) -> bool {
+        let Some(envelope) = done.envelope else {
+            info!(epoch = %self.tenure.stamp, "fenced: another epoch has begun");
+            return false;
+        };
+        if self.cache.len() >= CACHED {
+            self.cache.clear();
+        }
+        if done.committed {
+            self.served.insert(done.key);
+        }
+        self.cache.insert(done.key, envelope);
+        self.settle(done.origin);
+        if let Some(lane) = self.lanes.get_mut(&done.key) {
+            lane.running = false;
+        }
+        self.start(done.key);
+        true
+    }
+
+    fn settle(&mut self, origin: Origin) {
+        match origin {
+            Origin::Ticket(ticket) => self.intake.settle(ticket),
+            Origin::Held(position) => self.intake.settle_held(position),
+            Origin::Own => {}
+        }
+    }
+
+    fn publish_figures(&self) {
+        let tenure = Arc::clone(&self.tenure);
+        tokio::spawn(async move {
+            let state = &tenure.context.state;
+            if let Ok(open) = state.open_count().await {
+                tenure
+                    .work
+                    .conversations_open
+                    .store(open, Ordering::Relaxed);
+            }
+            if let Ok(outbox) = state.outbox_len().await {
+                tenure.work.outbox.store(outbox, Ordering::Relaxed);
+            }
+            if let Ok(parked) = state.parked_count().await {
+                tenure.work.parked.store(parked, Ordering::Relaxed);
+            }
+            tenure
+                .context
+                .shared
+                .status
+                .set_pool(tenure.work.figures(&tenure));
+        });
+    }
+}

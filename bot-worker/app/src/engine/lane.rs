@@ -1,0 +1,293 @@
+//! One item on its way through one conversation: read, admitted, stepped, committed.
+//!
+//! ```text
+//! read (cache or Redis) ─▶ watermarks: duplicate? ─▶ done
+//!                          └▶ step (pure) ─▶ commit ─▶ Done    ─▶ replies are in the outbox; presses are answered
+//!                                                     ├ Stale   ─▶ read again: an earlier try of ours may have come through
+//!                                                     ├ Gone    ─▶ done: what it settles was settled
+//!                                                     ├ Fenced  ─▶ the epoch is over
+//!                                                     └ no answer ─▶ again, with backoff: the version tells whether it came through
+//! ```
+//! Invariant: every path that settles an item has either committed it or knows that it needs no commit.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use bot_worker_core::{Context, Dialogue, Event, Outbox, event_of, outbox_of, step};
+use shared_core::{
+    Admission, ConversationKey, Envelope, EnvelopeError, EventId, Incoming, QueryId, UpdateId,
+};
+use shared_io::clock;
+use shared_io::redis::{Commit, Committed, Counter, OutboxPosition, StateError};
+use shared_io::retry::{Backoff, RetryPolicy};
+use tracing::{debug, error, warn};
+
+use super::{Item, Origin};
+use crate::active::Tenure;
+
+/// What became of an item.
+pub struct Done {
+    pub key: ConversationKey,
+    pub origin: Origin,
+    /// The conversation as it stands; `None` when the epoch is over.
+    pub envelope: Option<Envelope<Dialogue>>,
+    /// Something was committed, so the member has or gets a live prompt.
+    pub committed: bool,
+}
+
+enum Try {
+    Finished {
+        envelope: Envelope<Dialogue>,
+        committed: bool,
+    },
+    Fenced,
+    ReadAgain,
+}
+
+pub async fn run(
+    tenure: Arc<Tenure>,
+    key: ConversationKey,
+    cached: Option<Envelope<Dialogue>>,
+    item: Item,
+    origin: Origin,
+) -> Done {
+    let mut backoff = Backoff::new(RetryPolicy::forever(
+        Duration::from_millis(20),
+        Duration::from_millis(500),
+    ));
+    let mut known = cached;
+    loop {
+        let tried = match known.take() {
+            Some(envelope) => attempt(&tenure, key, envelope, &item).await,
+            None => match read(&tenure, &key).await {
+                Ok(envelope) => attempt(&tenure, key, envelope, &item).await,
+                Err(error) => Err(error),
+            },
+        };
+        match tried {
+            Ok(Try::Finished {
+                envelope,
+                committed,
+            }) => {
+                return Done {
+                    key,
+                    origin,
+                    envelope: Some(envelope),
+                    committed,
+                };
+            }
+            Ok(Try::Fenced) => {
+                tenure.work.commits_refused.fetch_add(1, Ordering::Relaxed);
+                return Done {
+                    key,
+                    origin,
+                    envelope: None,
+                    committed: false,
+                };
+            }
+            Ok(Try::ReadAgain) => {}
+            Err(error) => {
+                warn!(conversation = %key, %error, "a conversation waits");
+                let pause = backoff.next_delay().unwrap_or(Duration::from_millis(500));
+                tokio::time::sleep(pause).await;
+            }
+        }
+    }
+}
+
+/// An unreadable conversation begins anew, above the version that is stored; the damage is said once, by key.
+async fn read(tenure: &Tenure, key: &ConversationKey) -> Result<Envelope<Dialogue>, StateError> {
+    let Some(stored) = tenure.context.state.conversation(key).await? else {
+        return Ok(Envelope::default());
+    };
+    match Envelope::decode(&stored) {
+        Ok(envelope) => Ok(envelope),
+        Err(damage) => {
+            error!(conversation = %key, error = %damage, "a stored conversation cannot be read and begins anew");
+            let version = stored_version(&stored, &damage);
+            Ok(Envelope {
+                version,
+                ..Envelope::default()
+            })
+        }
+    }
+}
+
+fn stored_version(stored: &str, damage: &EnvelopeError) -> u64 {
+    match damage {
+        EnvelopeError::NoVersion => 0,
+        EnvelopeError::Unreadable { .. } | EnvelopeError::TooNew { .. } => stored
+            .split_once('\n')
+            .and_then(|(version, _)| version.parse().ok())
+            .unwrap_or(0),
+    }
+}
+
+async fn attempt(
+    tenure: &Arc<Tenure>,
+    key: ConversationKey,
+    envelope: Envelope<Dialogue>,
+    item: &Item,
+) -> Result<Try, StateError> {
+    let Some((update, event)) = meaning(tenure, item, &envelope.state) else {
+        return Ok(Try::Finished {
+            envelope,
+            committed: false,
+        });
+    };
+    let mut next = envelope.clone();
+    if next.marks.admit(&update) == Admission::Duplicate {
+        tenure.work.count(tenure, Counter::Duplicates, 1);
+        if let UpdateId::Press { query } = update {
+            answer_press(tenure, query, None, false);
+        }
+        return Ok(Try::Finished {
+            envelope,
+            committed: false,
+        });
+    }
+    let now = clock::unix_now();
+    let catalog = tenure.context.catalog();
+    let username = tenure.context.status.username();
+    let stepped = step(
+        &envelope.state,
+        &event,
+        &Context {
+            pool: &tenure.context.pool,
+            me_username: &username,
+            previous_username: tenure.previous_username.as_deref(),
+            pool_usernames: &tenure.usernames,
+            texts: &tenure.context.shared.texts,
+            catalog,
+            now,
+            key,
+        },
+    );
+    next.state = stepped.dialogue;
+    next.version += 1;
+    let outbox = outbox_of(stepped.effects, &tenure.context.pool, &key, &update, now);
+    let stored = match next.encode() {
+        Ok(stored) => stored,
+        // Plain data: it cannot fail; if it does, the member can say it again and nothing is half done.
+        Err(fault) => {
+            error!(conversation = %key, error = %fault, "a conversation could not be encoded");
+            return Ok(Try::Finished {
+                envelope,
+                committed: false,
+            });
+        }
+    };
+    let counters = counters_of(item, &event);
+    let committed = tenure
+        .context
+        .state
+        .commit(&Commit {
+            stamp: tenure.stamp,
+            conversation: &key,
+            expected_version: envelope.version,
+            stored: &stored,
+            open: stepped.open.then_some(now),
+            outbox: &outbox.entries,
+            records: &outbox.records,
+            settles: settles_of(item),
+            counters: &counters,
+        })
+        .await?;
+    Ok(match committed {
+        Committed::Done { .. } => {
+            after_commit(tenure, outbox);
+            Try::Finished {
+                envelope: next,
+                committed: true,
+            }
+        }
+        Committed::Gone => Try::Finished {
+            envelope,
+            committed: false,
+        },
+        Committed::Stale { version } => {
+            debug!(conversation = %key, version, "read again");
+            // The commit of an earlier try came through: its replies are in the outbox.
+            tenure.outbox.notify_one();
+            tenure.records.notify_one();
+            Try::ReadAgain
+        }
+        Committed::Fenced { .. } => Try::Fenced,
+    })
+}
+
+/// The item's identity and what it means here; `None` when it means nothing.
+fn meaning(tenure: &Tenure, item: &Item, dialogue: &Dialogue) -> Option<(UpdateId, Event)> {
+    match item {
+        Item::Heard(incoming) => heard(incoming, dialogue),
+        Item::Internal { event, id, .. } => {
+            Some((UpdateId::Internal { event: *id }, event.clone()))
+        }
+        Item::Reprompt => dialogue.is_open().then(|| {
+            (
+                UpdateId::Internal {
+                    event: resumption(tenure),
+                },
+                Event::Resumed,
+            )
+        }),
+    }
+}
+
+fn heard(incoming: &Incoming, dialogue: &Dialogue) -> Option<(UpdateId, Event)> {
+    Some((incoming.id()?, event_of(incoming, dialogue)?))
+}
+
+/// One resumption per epoch: asked for twice, it is a duplicate.
+fn resumption(tenure: &Tenure) -> EventId {
+    let mut id = [0; 16];
+    id[..8].copy_from_slice(&tenure.stamp.epoch.0.to_be_bytes());
+    id[8..].copy_from_slice(&tenure.stamp.nonce.0);
+    EventId(id)
+}
+
+fn settles_of(item: &Item) -> Option<OutboxPosition> {
+    match item {
+        Item::Internal { settles, .. } => *settles,
+        Item::Heard(_) | Item::Reprompt => None,
+    }
+}
+
+fn counters_of(item: &Item, event: &Event) -> Vec<(Counter, i64)> {
+    match (item, event) {
+        (Item::Reprompt, _) => vec![(Counter::ConversationsContinued, 1)],
+        (_, Event::FileLost { .. }) => vec![(Counter::FilesToResend, 1)],
+        _ => Vec::new(),
+    }
+}
+
+fn after_commit(tenure: &Arc<Tenure>, outbox: Outbox) {
+    tenure.work.commits.fetch_add(1, Ordering::Relaxed);
+    if !outbox.entries.is_empty() {
+        tenure.outbox.notify_one();
+    }
+    if !outbox.records.is_empty() {
+        tenure.records.notify_one();
+    }
+    for answer in outbox.answers {
+        answer_press(tenure, answer.query, answer.text, answer.alert);
+    }
+}
+
+/// Best effort: who gets no answer presses again.
+fn answer_press(tenure: &Arc<Tenure>, query: QueryId, text: Option<String>, alert: bool) {
+    if !tenure.context.cell.holds() {
+        return;
+    }
+    let tenure = Arc::clone(tenure);
+    tokio::spawn(async move {
+        if let Err(error) = tenure
+            .calls
+            .answer_press(query, text.as_deref(), alert)
+            .await
+        {
+            debug!(%query, %error, "a press was not answered");
+        }
+    });
+}

@@ -1,0 +1,203 @@
+//! The lease guard: one loop renews all of this worker's login leases, and everyone else asks a [`LeaseCell`].
+//!
+//! Invariant: a cell holds only while the last confirmed renewal's deadline, counted from when it was *sent*, has not passed. A
+//! renewal that hangs or fails makes cells run out by themselves; nobody has to notice. Acquiring and renewing are one script, which
+//! refuses whoever the assignment does not name.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use shared_core::{BootMs, BotId, LeaseClock, LeaseTiming, LoginLease, Nonce, PoolId};
+use shared_io::clock;
+use shared_io::redis::{LeaseAnswer, LeaseClaim, PoolState};
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, warn};
+
+use crate::status::lock;
+
+/// One bot's lease as its tasks see it.
+#[derive(Debug)]
+pub struct LeaseCell {
+    clock: Mutex<LeaseClock>,
+    changed: Notify,
+}
+
+impl LeaseCell {
+    fn new() -> Self {
+        Self {
+            clock: Mutex::new(LeaseClock::not_held()),
+            changed: Notify::new(),
+        }
+    }
+
+    pub fn holds(&self) -> bool {
+        lock(&self.clock).holds(clock::boot_now())
+    }
+
+    /// Waits until the lease is held.
+    pub async fn held(&self) {
+        loop {
+            let changed = self.changed.notified();
+            if self.holds() {
+                return;
+            }
+            changed.await;
+        }
+    }
+
+    /// Waits until the lease is not held: taken by another, given back, or run out.
+    pub async fn ended(&self) {
+        loop {
+            let changed = self.changed.notified();
+            let Some(left) = self.left() else { return };
+            tokio::select! {
+                () = changed => {}
+                () = tokio::time::sleep(left) => {}
+            }
+        }
+    }
+
+    /// How long it still holds.
+    fn left(&self) -> Option<Duration> {
+        let now = clock::boot_now();
+        let deadline = lock(&self.clock).deadline()?;
+        (deadline > now).then(|| deadline.since(now))
+    }
+
+    fn renewed(&self, sent_at: BootMs, timing: &LeaseTiming) {
+        lock(&self.clock).renewed(sent_at, timing);
+        self.changed.notify_waiters();
+    }
+
+    fn lost(&self) {
+        lock(&self.clock).lost();
+        self.changed.notify_waiters();
+    }
+}
+
+struct Wanted {
+    claim: LeaseClaim,
+    cell: Arc<LeaseCell>,
+}
+
+struct PoolLeases {
+    state: PoolState,
+    wanted: BTreeMap<BotId, Wanted>,
+}
+
+/// All leases that this worker wants to hold.
+pub struct Guard {
+    timing: LeaseTiming,
+    pools: Mutex<BTreeMap<PoolId, PoolLeases>>,
+    changed: Notify,
+}
+
+impl Guard {
+    pub fn new(timing: LeaseTiming) -> Self {
+        Self {
+            timing,
+            pools: Mutex::new(BTreeMap::new()),
+            changed: Notify::new(),
+        }
+    }
+
+    /// Starts to acquire and renew the lease, at once.
+    pub fn want(
+        &self,
+        pool: &PoolId,
+        state: &PoolState,
+        lease: LoginLease,
+        grant: Nonce,
+    ) -> Arc<LeaseCell> {
+        let cell = Arc::new(LeaseCell::new());
+        let bot = lease.bot;
+        let wanted = Wanted {
+            claim: LeaseClaim { lease, grant },
+            cell: Arc::clone(&cell),
+        };
+        let mut pools = lock(&self.pools);
+        let entry = pools.entry(pool.clone()).or_insert_with(|| PoolLeases {
+            state: state.clone(),
+            wanted: BTreeMap::new(),
+        });
+        if let Some(before) = entry.wanted.insert(bot, wanted) {
+            before.cell.lost();
+        }
+        drop(pools);
+        self.changed.notify_one();
+        cell
+    }
+
+    /// Stops renewing. The caller releases the lease in Redis after its connection is closed.
+    pub fn drop_lease(&self, pool: &PoolId, bot: BotId, cell: &Arc<LeaseCell>) {
+        cell.lost();
+        if let Some(entry) = lock(&self.pools).get_mut(pool)
+            && entry
+                .wanted
+                .get(&bot)
+                .is_some_and(|wanted| Arc::ptr_eq(&wanted.cell, cell))
+        {
+            entry.wanted.remove(&bot);
+        }
+    }
+
+    /// Renews until stopped.
+    pub async fn run(&self, stop: CancellationToken) {
+        while !stop.is_cancelled() {
+            self.renew_all().await;
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = self.changed.notified() => {}
+                () = tokio::time::sleep(self.timing.renew_every) => {}
+            }
+        }
+    }
+
+    async fn renew_all(&self) {
+        let batches: Vec<_> = {
+            let pools = lock(&self.pools);
+            pools
+                .values()
+                .filter(|entry| !entry.wanted.is_empty())
+                .map(|entry| {
+                    let claims: Vec<_> = entry.wanted.values().map(|w| w.claim.clone()).collect();
+                    let cells: Vec<_> =
+                        entry.wanted.values().map(|w| Arc::clone(&w.cell)).collect();
+                    (entry.state.clone(), claims, cells)
+                })
+                .collect()
+        };
+        let renewals = batches.iter().map(|(state, claims, cells)| async move {
+            let sent_at = clock::boot_now();
+            let answer =
+                tokio::time::timeout(self.timing.ttl, state.renew_leases(claims, self.timing.ttl))
+                    .await;
+            match answer {
+                Ok(Ok(answers)) => self.take_answers(sent_at, claims, cells, &answers),
+                Ok(Err(error)) => warn!(%error, "login leases could not be renewed"),
+                Err(_) => warn!("renewing login leases took longer than they live"),
+            }
+        });
+        futures_util::future::join_all(renewals).await;
+    }
+
+    fn take_answers(
+        &self,
+        sent_at: BootMs,
+        claims: &[LeaseClaim],
+        cells: &[Arc<LeaseCell>],
+        answers: &[LeaseAnswer],
+    ) {
+        for ((claim, cell), answer) in claims.iter().zip(cells).zip(answers) {
+            match answer {
+                LeaseAnswer::Held => cell.renewed(sent_at, &self.timing),
+                other => {
+                    debug!(bot = %claim.lease.bot, ?other, "login lease not ours");
+                    cell.lost();
+                }
+            }
+        }
+    }
+}

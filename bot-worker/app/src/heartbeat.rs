@@ -1,0 +1,75 @@
+//! Says that this worker is alive and how its bots are: on every change that matters, and at least every interval.
+//!
+//! A heartbeat is a sample of [`Status`]; it judges nothing. One that Redis does not take in time is dropped, the next one is newer.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use shared_core::{Heartbeat, Nonce, UnixMs, WorkerId};
+use shared_io::clock;
+use shared_io::redis::RedisState;
+use tokio_util::sync::CancellationToken;
+use tracing::warn;
+
+use crate::status::Status;
+
+pub struct Beating {
+    pub worker: WorkerId,
+    pub nonce: Nonce,
+    pub every: Duration,
+    pub redis: RedisState,
+    pub status: Arc<Status>,
+}
+
+impl Beating {
+    pub async fn run(self, stop: CancellationToken) {
+        let started = clock::unix_now();
+        let mut seq = 0;
+        let mut urgent = true;
+        loop {
+            seq += 1;
+            let heartbeat = self.compose(seq, started).await;
+            let sent = clock::boot_now();
+            let beat = async {
+                if urgent {
+                    self.redis.beat_and_ring(&heartbeat).await
+                } else {
+                    self.redis.beat(&heartbeat).await
+                }
+            };
+            match tokio::time::timeout(Duration::from_secs(1), beat).await {
+                Ok(Ok(())) => {
+                    let took = clock::boot_now().since(sent).as_micros();
+                    self.status
+                        .redis_took(u64::try_from(took).unwrap_or(u64::MAX));
+                }
+                Ok(Err(error)) => warn!(%error, "the heartbeat did not reach Redis"),
+                Err(_) => warn!("the heartbeat did not reach Redis within a second"),
+            }
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = self.status.changed() => urgent = true,
+                () = tokio::time::sleep(self.every) => urgent = false,
+            }
+        }
+    }
+
+    async fn compose(&self, seq: u64, started: UnixMs) -> Heartbeat {
+        Heartbeat {
+            worker: self.worker.clone(),
+            nonce: self.nonce,
+            pid: std::process::id(),
+            seq,
+            sent: clock::unix_now(),
+            started,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            bots: self.status.bots(),
+            pools: self.status.pools(),
+            redis_us: self
+                .status
+                .redis_us
+                .load(std::sync::atomic::Ordering::Relaxed),
+            sql_ok: true,
+        }
+    }
+}

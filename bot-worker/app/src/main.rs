@@ -1,0 +1,75 @@
+//! `understudy-worker`: holds Telegram connections and runs conversations.
+//!
+//! Stateless: all that matters is in Redis or SQL, so this process may be killed at any moment. It is started by the supervisor (or
+//! by a service manager) with a name of its own; which bots it holds is decided by the supervisor and read from Redis.
+
+#![forbid(unsafe_code)]
+
+mod active;
+mod announce;
+mod bot;
+mod engine;
+mod epoch_watch;
+mod guard;
+mod heartbeat;
+mod pool;
+mod recorder;
+mod reprompt;
+mod sender;
+mod session;
+mod smoke;
+mod standby;
+mod status;
+mod worker;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::Parser;
+use shared_core::{Nonce, WorkerId};
+use shared_io::config::Config;
+
+/// Holds Telegram connections for Understudy and runs the members' conversations.
+#[derive(Debug, Parser)]
+#[command(
+    name = "understudy-worker",
+    version,
+    after_help = "Example:\n  understudy-worker --config understudy.toml --name w1"
+)]
+struct Args {
+    /// The configuration file, the same as the supervisor's.
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    /// This worker's name; no two live workers may share one.
+    #[arg(long, value_name = "NAME")]
+    name: String,
+    /// Tells this process from an earlier one of the same name (16 hex digits; random when left out).
+    #[arg(long, value_name = "HEX")]
+    nonce: Option<String>,
+}
+
+fn main() -> ExitCode {
+    match start(Args::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("understudy-worker: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn start(args: Args) -> anyhow::Result<()> {
+    let config = Config::load(&args.config)?;
+    shared_io::telemetry::init(&config.log)?;
+    let name = WorkerId::new(args.name).context("--name")?;
+    let nonce: Nonce = match args.nonce {
+        Some(text) => text.parse().context("--nonce")?,
+        None => shared_io::clock::nonce(),
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("starting the runtime")?;
+    runtime.block_on(worker::run(config, name, nonce))
+}

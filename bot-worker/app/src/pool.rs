@@ -1,0 +1,128 @@
+//! One pool on this worker: follows its view and keeps one task per assigned bot.
+//!
+//! Invariant: a bot's task runs exactly while an assignment names this worker with the same grant; another grant is another task.
+//! An epoch record that already named this worker when the process began is not ours: it belonged to a predecessor of the same name, who
+//! may be hung and wake up. Only an epoch minted in this process's time is acted on.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use shared_core::{Assignment, BotId, EpochStamp, PoolId};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info};
+
+use crate::bot::BotTask;
+use crate::epoch_watch::{self, View};
+use crate::worker::Shared;
+
+pub struct PoolTask {
+    shared: Arc<Shared>,
+    pool: PoolId,
+}
+
+struct Running {
+    assignment: Assignment,
+    stop: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+impl PoolTask {
+    pub fn new(shared: Arc<Shared>, pool: PoolId) -> Self {
+        Self { shared, pool }
+    }
+
+    pub async fn run(self, stop: CancellationToken) {
+        let state = self.shared.redis.pool(&self.pool);
+        let (views, mut view) = watch::channel(View::default());
+        let follow = tokio::spawn(epoch_watch::follow(
+            self.pool.clone(),
+            state,
+            Arc::new(views),
+            stop.clone(),
+        ));
+        let mut running: BTreeMap<BotId, Running> = BTreeMap::new();
+        let mut inherited: Option<Option<EpochStamp>> = None;
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => break,
+                changed = view.changed() => if changed.is_err() { break },
+            }
+            let current = view.borrow_and_update().clone();
+            let inherited = *inherited.get_or_insert_with(|| self.inherited(&current));
+            self.reconcile(&current, inherited, &view, &mut running)
+                .await;
+        }
+        for (_, bot) in std::mem::take(&mut running) {
+            end(bot).await;
+        }
+        let _ = follow.await;
+        self.shared.status.remove_pool(&self.pool);
+    }
+
+    /// The stamp under which a predecessor of this name held the pool, if one did.
+    fn inherited(&self, view: &View) -> Option<EpochStamp> {
+        let record = view.epoch.as_ref()?;
+        let holder = record.holder.as_ref()?;
+        (holder.worker == self.shared.worker).then_some(record.stamp)
+    }
+
+    async fn reconcile(
+        &self,
+        current: &View,
+        inherited: Option<EpochStamp>,
+        view: &watch::Receiver<View>,
+        running: &mut BTreeMap<BotId, Running>,
+    ) {
+        let mine: BTreeMap<BotId, &Assignment> = current
+            .assignments
+            .iter()
+            .filter(|assignment| assignment.worker == self.shared.worker)
+            .map(|assignment| (assignment.bot, assignment))
+            .collect();
+        let over: Vec<BotId> = running
+            .iter()
+            .filter(|(bot, run)| mine.get(bot) != Some(&&run.assignment) || run.task.is_finished())
+            .map(|(bot, _)| *bot)
+            .collect();
+        for bot in over {
+            if let Some(run) = running.remove(&bot) {
+                end(run).await;
+            }
+        }
+        for (bot, assignment) in mine {
+            if running.contains_key(&bot) {
+                continue;
+            }
+            let Some(task) = BotTask::new(
+                &self.shared,
+                &self.pool,
+                assignment,
+                view.clone(),
+                inherited,
+            ) else {
+                error!(pool = %self.pool, %bot, "assigned a bot that the configuration does not have");
+                continue;
+            };
+            info!(pool = %self.pool, %bot, slot = %assignment.slot, "bot assigned");
+            let stop = CancellationToken::new();
+            let task = tokio::spawn(task.run(stop.clone()));
+            running.insert(
+                bot,
+                Running {
+                    assignment: assignment.clone(),
+                    stop,
+                    task,
+                },
+            );
+        }
+    }
+}
+
+async fn end(run: Running) {
+    run.stop.cancel();
+    if let Err(panic) = run.task.await {
+        error!(bot = %run.assignment.bot, %panic, "a bot's task panicked");
+    }
+}

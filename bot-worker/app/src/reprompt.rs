@@ -1,0 +1,108 @@
+//! Shows open conversations where they stand after another bot took over, the latest active first.
+//!
+//! Only who was active lately is written to unasked, and in private only who has started this bot; for the others replies are parked when they cannot be
+//! delivered. Asked for in small portions while the outbox is short, so that answers are never behind a long tail of prompts and
+//! promotion does not depend on how many conversations there are.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use shared_core::{ConversationKey, PlaceKey, UnixMs};
+use shared_io::clock;
+use tracing::{info, warn};
+
+use crate::active::Tenure;
+
+const PORTION: usize = 20;
+/// More entries than this waiting to be sent: prompts wait.
+const OUTBOX: usize = 40;
+/// Who was active within this time is shown his prompt unasked.
+const LATELY: Duration = Duration::from_secs(30 * 60);
+const PASSES: usize = 2;
+const PAUSE: Duration = Duration::from_millis(50);
+
+pub struct Reprompts {
+    tenure: Arc<Tenure>,
+    offset: usize,
+    passes: usize,
+    finished: bool,
+    since: UnixMs,
+}
+
+impl Reprompts {
+    pub fn new(tenure: Arc<Tenure>) -> Self {
+        // The same bot on another worker: its keyboards are alive, nobody needs to be told anything.
+        let same_bot = !tenure.bot_changed();
+        Self {
+            since: clock::unix_now(),
+            tenure,
+            offset: 0,
+            passes: 0,
+            finished: same_bot,
+        }
+    }
+
+    /// The next conversations to show again. Cancel-safe: what was not returned is looked up again.
+    pub async fn next(&mut self) -> Vec<ConversationKey> {
+        loop {
+            if self.finished {
+                std::future::pending::<()>().await;
+            }
+            tokio::time::sleep(PAUSE).await;
+            if self.tenure.waiting.load(Ordering::Relaxed) > OUTBOX {
+                continue;
+            }
+            let portion = self.portion().await;
+            if !portion.is_empty() {
+                return portion;
+            }
+        }
+    }
+
+    async fn portion(&mut self) -> Vec<ConversationKey> {
+        let state = &self.tenure.context.state;
+        let page = match state.open_conversations(self.offset, PORTION).await {
+            Ok(page) => page,
+            Err(error) => {
+                warn!(%error, "open conversations could not be listed yet");
+                return Vec::new();
+            }
+        };
+        let full = page.len() == PORTION;
+        let lately: Vec<ConversationKey> = page
+            .iter()
+            .filter(|(_, at)| u128::from(self.since.since(*at)) <= LATELY.as_millis())
+            .map(|(key, _)| *key)
+            .collect();
+        let members: Vec<_> = lately.iter().map(|key| key.member).collect();
+        let reached = match state.reaches(self.tenure.context.lease.bot, &members).await {
+            Ok(reached) => reached,
+            Err(error) => {
+                warn!(%error, "reach could not be looked up yet");
+                return Vec::new();
+            }
+        };
+        self.offset += page.len();
+        if !full || lately.len() < page.len() {
+            self.end_pass();
+        }
+        lately
+            .into_iter()
+            .zip(reached)
+            .filter(|(key, reached)| *reached || key.place != PlaceKey::Private)
+            .map(|(key, _)| key)
+            .collect()
+    }
+
+    /// Conversations that end meanwhile move the rest forward past the page: a second pass finds who was skipped, and the epoch's event id
+    /// turns away who was not.
+    fn end_pass(&mut self) {
+        self.passes += 1;
+        self.offset = 0;
+        if self.passes == PASSES {
+            self.finished = true;
+            info!("everyone who was active lately has been shown where he stands");
+        }
+    }
+}

@@ -1,0 +1,337 @@
+//! Empties the outbox: in order per chat, at Telegram's pace, answers first, each entry until it is known what became of it.
+//!
+//! ```text
+//! what Telegram said            what follows
+//! sent, or sent before          the entry is settled
+//! wait                          the chat is held that long; a second chat told to wait holds the bot for a moment too
+//! network, server               again, with a pause that grows
+//! cannot be written to          private: parked until the member presses Start; group or channel: discarded, with a line in the log
+//! file out of reach             the conversation hears that the file is lost
+//! the session is over           the sender ends; entries stay for the next holder
+//! anything else                 discarded, with the reason in the log: it would fail for ever and block its chat
+//! ```
+//! Invariants: an entry leaves Redis only when its outcome is known; before each send the lease must hold; `random_id` follows from
+//! entry and bot, so that a send repeated after a lost answer is not shown twice.
+
+mod deliver;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use bot_worker_core::pacing::{Pacer, Rates};
+use bot_worker_core::send_queue::{Next, SendQueue};
+use futures_util::StreamExt;
+use futures_util::future::BoxFuture;
+use futures_util::stream::FuturesUnordered;
+use shared_core::{EntryId, ErrorClass, MilestoneKind, OutboxEntry, SendTarget};
+use shared_io::clock;
+use shared_io::redis::{EpochAnswer, OutboxPosition, StateError};
+use shared_io::telegram::CallError;
+use tokio::sync::mpsc;
+use tracing::{info, warn};
+
+use crate::active::Tenure;
+use crate::engine::Input;
+use deliver::{Outcome, deliver};
+
+/// Sends in flight at once.
+const IN_FLIGHT: usize = 32;
+/// How many messages may leave at once before the bulk rate is the bound.
+const BULK_BURST: u32 = 20;
+/// Entries read from Redis at once, and kept in memory at most.
+const PAGE: usize = 500;
+const LOADED: usize = 5_000;
+/// Looked at without a hint this often.
+const POLL: Duration = Duration::from_secs(1);
+
+pub struct Sender {
+    tenure: Arc<Tenure>,
+    engine: mpsc::Sender<Input>,
+    queue: SendQueue<OutboxPosition>,
+    pacer: Pacer,
+    after: Option<OutboxPosition>,
+    in_flight: FuturesUnordered<BoxFuture<'static, Sent>>,
+    settling: Vec<OutboxPosition>,
+    tries: HashMap<EntryId, Tries>,
+    replied: AtomicBool,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Tries {
+    /// Copies made whose message id stayed unknown: each asks under another random id.
+    copies: u32,
+    /// Sends that failed: each shows the same random id.
+    failures: u32,
+}
+
+struct Sent {
+    position: OutboxPosition,
+    entry: OutboxEntry,
+    outcome: Outcome,
+}
+
+impl Sender {
+    pub fn new(tenure: Arc<Tenure>, engine: mpsc::Sender<Input>) -> Self {
+        let rates = &tenure.context.shared.config.rates;
+        let pacer = Pacer::new(Rates {
+            chat_per_second: rates.chat_per_second,
+            chat_burst: rates.chat_burst,
+            group_per_minute: rates.group_per_minute,
+            group_burst: rates.group_burst,
+            bulk_per_second: rates.bulk_per_second,
+            bulk_burst: BULK_BURST,
+        });
+        Self {
+            tenure,
+            engine,
+            queue: SendQueue::default(),
+            pacer,
+            after: None,
+            in_flight: FuturesUnordered::new(),
+            settling: Vec::new(),
+            tries: HashMap::new(),
+            replied: AtomicBool::new(false),
+        }
+    }
+
+    /// Runs until the session is over (`Some`, with Telegram's error) or the epoch is (`None`).
+    pub async fn run(mut self) -> Option<CallError> {
+        let mut look = true;
+        loop {
+            if std::mem::take(&mut look)
+                && let Err(error) = self.load().await
+            {
+                warn!(%error, "the outbox could not be read yet");
+            }
+            let pause = self.start_sends();
+            self.tenure
+                .waiting
+                .store(self.queue.len() + self.in_flight.len(), Ordering::Relaxed);
+            tokio::select! {
+                Some(sent) = self.in_flight.next(), if !self.in_flight.is_empty() => {
+                    match self.finish(sent).await {
+                        After::GoOn => {}
+                        After::Over => return None,
+                        After::Fatal(error) => return Some(error),
+                    }
+                    if self.in_flight.is_empty() || self.settling.len() >= 16 {
+                        self.settle().await;
+                    }
+                    look = self.queue.is_empty();
+                }
+                () = self.tenure.outbox.notified() => look = true,
+                () = tokio::time::sleep(pause) => {
+                    self.settle().await;
+                    look = pause == POLL;
+                }
+            }
+        }
+    }
+
+    async fn load(&mut self) -> Result<(), StateError> {
+        while self.queue.len() < LOADED {
+            let page = self
+                .tenure
+                .context
+                .state
+                .outbox(self.after.as_ref(), PAGE)
+                .await?;
+            let full = page.len() == PAGE;
+            for (position, entry) in page {
+                self.after = Some(position);
+                self.queue.push(position, entry);
+            }
+            if !full {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Starts what may leave; says how long there is nothing to do otherwise.
+    fn start_sends(&mut self) -> Duration {
+        let now = clock::boot_now();
+        self.pacer.forget_idle(now);
+        while self.in_flight.len() < IN_FLIGHT {
+            if !self.tenure.context.cell.holds() {
+                return Duration::from_millis(50);
+            }
+            match self.queue.next(&mut self.pacer, now) {
+                Next::Send(position, entry) => {
+                    let attempt = self
+                        .tries
+                        .get(&entry.id)
+                        .copied()
+                        .unwrap_or_default()
+                        .copies;
+                    let tenure = Arc::clone(&self.tenure);
+                    self.in_flight.push(Box::pin(async move {
+                        let outcome = deliver(&tenure, &entry, attempt).await;
+                        Sent {
+                            position,
+                            entry: *entry,
+                            outcome,
+                        }
+                    }));
+                }
+                Next::WaitUntil(at) => return at.since(now).min(POLL),
+                Next::Idle => return POLL,
+            }
+        }
+        POLL
+    }
+
+    async fn finish(&mut self, sent: Sent) -> After {
+        let Sent {
+            position,
+            entry,
+            outcome,
+        } = sent;
+        let target = entry.target;
+        match outcome {
+            Outcome::Sent => {
+                self.first_reply();
+                self.done(position, &entry);
+            }
+            Outcome::NotNeeded => self.done(position, &entry),
+            Outcome::Event { event, id } => {
+                self.queue.finish(target);
+                self.tries.remove(&entry.id);
+                let settles = Some(position);
+                let input = Input::Internal {
+                    conversation: entry.conversation,
+                    event,
+                    id,
+                    settles,
+                };
+                if self.engine.send(input).await.is_err() {
+                    return After::Over;
+                }
+            }
+            Outcome::Park(member) => {
+                let parked = self
+                    .tenure
+                    .context
+                    .state
+                    .park(self.tenure.stamp, position, member)
+                    .await;
+                return self.moved_away(position, entry, parked.map(|answer| map(answer, |_| ())));
+            }
+            Outcome::Discard(why) => {
+                warn!(entry = %entry.id, conversation = %entry.conversation, why, "a reply can never be sent");
+                let discarded = self
+                    .tenure
+                    .context
+                    .state
+                    .discard(self.tenure.stamp, &[position])
+                    .await;
+                return self.moved_away(
+                    position,
+                    entry,
+                    discarded.map(|answer| map(answer, |_| ())),
+                );
+            }
+            Outcome::CopyAgain => {
+                self.tries.entry(entry.id).or_default().copies += 1;
+                self.queue.put_back(position, entry);
+            }
+            Outcome::Failed(error) if error.class.is_fatal() => {
+                self.tenure.context.status.error(error.class, &error.name);
+                return After::Fatal(error);
+            }
+            Outcome::Failed(error) => self.again(position, entry, &error),
+        }
+        After::GoOn
+    }
+
+    fn done(&mut self, position: OutboxPosition, entry: &OutboxEntry) {
+        self.queue.finish(entry.target);
+        self.tries.remove(&entry.id);
+        self.settling.push(position);
+    }
+
+    /// The entry was moved by a script of the epoch; where that did not come through, it is tried again.
+    fn moved_away(
+        &mut self,
+        position: OutboxPosition,
+        entry: OutboxEntry,
+        moved: Result<EpochAnswer<()>, StateError>,
+    ) -> After {
+        match moved {
+            Ok(EpochAnswer::Done(())) => {
+                self.queue.finish(entry.target);
+                After::GoOn
+            }
+            Ok(EpochAnswer::Fenced { .. }) => After::Over,
+            Err(error) => {
+                warn!(%error, "an entry waits");
+                self.hold(entry.target, Duration::from_millis(500));
+                self.queue.put_back(position, entry);
+                After::GoOn
+            }
+        }
+    }
+
+    fn again(&mut self, position: OutboxPosition, entry: OutboxEntry, error: &CallError) {
+        self.tenure.context.status.error(error.class, &error.name);
+        let tries = self.tries.entry(entry.id).or_default();
+        tries.failures += 1;
+        let pause = match error.class {
+            ErrorClass::Wait(seconds) => {
+                info!(target = ?entry.target, seconds, "told to wait");
+                self.pacer
+                    .hold(None, clock::boot_now().plus(Duration::from_millis(100)));
+                Duration::from_secs(seconds.into())
+            }
+            _ => Duration::from_millis(200 * u64::from(tries.failures.min(10))),
+        };
+        self.hold(entry.target, pause);
+        self.queue.put_back(position, entry);
+    }
+
+    fn hold(&mut self, target: SendTarget, pause: Duration) {
+        self.pacer.hold(Some(target), clock::boot_now().plus(pause));
+    }
+
+    /// Not fenced: that something was sent stays true in whatever epoch.
+    async fn settle(&mut self) {
+        if self.settling.is_empty() {
+            return;
+        }
+        match self
+            .tenure
+            .context
+            .state
+            .outbox_settle(&self.settling)
+            .await
+        {
+            Ok(settled) => {
+                self.tenure.work.sent.fetch_add(settled, Ordering::Relaxed);
+                self.settling.clear();
+            }
+            Err(error) => warn!(%error, "sent entries wait to be settled"),
+        }
+    }
+
+    fn first_reply(&self) {
+        if !self.replied.swap(true, Ordering::Relaxed) {
+            let tenure = Arc::clone(&self.tenure);
+            tokio::spawn(async move { tenure.milestone(MilestoneKind::FirstReply).await });
+        }
+    }
+}
+
+enum After {
+    GoOn,
+    Over,
+    Fatal(CallError),
+}
+
+fn map<T, U>(answer: EpochAnswer<T>, f: impl FnOnce(T) -> U) -> EpochAnswer<U> {
+    match answer {
+        EpochAnswer::Done(value) => EpochAnswer::Done(f(value)),
+        EpochAnswer::Fenced { current } => EpochAnswer::Fenced { current },
+    }
+}

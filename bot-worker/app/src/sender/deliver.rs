@@ -1,0 +1,182 @@
+//! One outbox entry, one attempt: what is asked of Telegram, and what its answer means for the entry.
+
+use bot_worker_core::Event;
+use shared_core::{
+    BoxId, ErrorClass, EventId, Keyboard, MemberId, MessageId, OutboxEntry, OutboxKind, PlaceKey,
+    SendTarget, random_id,
+};
+use shared_io::telegram::{CallError, Say, Source};
+
+use crate::active::Tenure;
+
+/// What became of an attempt.
+pub enum Outcome {
+    Sent,
+    /// There is nothing to do any more (an edit that changes nothing).
+    NotNeeded,
+    /// The conversation has to hear of it; the entry is settled with that commit.
+    Event {
+        event: Event,
+        id: EventId,
+    },
+    Park(MemberId),
+    Discard(&'static str),
+    /// A copy was made and its message id is unknown: another copy, under another random id, does no harm.
+    CopyAgain,
+    Failed(CallError),
+}
+
+pub async fn deliver(tenure: &Tenure, entry: &OutboxEntry, attempt: u32) -> Outcome {
+    match &entry.kind {
+        OutboxKind::Say {
+            text,
+            keyboard,
+            reply_to,
+        } => {
+            let quote =
+                reply_to.and_then(|(r#box, message)| quotable(tenure, entry, r#box, message));
+            say(tenure, entry, text, keyboard.as_ref(), quote).await
+        }
+        OutboxKind::Edit {
+            r#box,
+            message,
+            text,
+            keyboard,
+        } => {
+            if !is_ours(tenure, *r#box) {
+                return say(tenure, entry, text, keyboard.as_ref(), None).await;
+            }
+            let edited = tenure
+                .calls
+                .edit(entry.target, *message, text, keyboard.as_ref())
+                .await;
+            match edited {
+                Ok(()) => Outcome::Sent,
+                Err(error) if error.class == ErrorClass::NotModified => Outcome::NotNeeded,
+                // Deleted by its reader, or another bot's in a group: said anew, so that there is a live keyboard.
+                Err(error) if error.class == ErrorClass::Unreachable => {
+                    say(tenure, entry, text, keyboard.as_ref(), None).await
+                }
+                Err(error) => refused(entry, error),
+            }
+        }
+        OutboxKind::StoreFile {
+            from,
+            message,
+            to,
+            file,
+        } => store(tenure, entry, *from, *message, *to, *file, attempt).await,
+    }
+}
+
+async fn say(
+    tenure: &Tenure,
+    entry: &OutboxEntry,
+    text: &str,
+    keyboard: Option<&Keyboard>,
+    reply_to: Option<MessageId>,
+) -> Outcome {
+    let say = Say {
+        text,
+        keyboard,
+        reply_to,
+        random_id: random_id(entry.id, tenure.context.lease.bot, 0),
+        silent: false,
+    };
+    match tenure.calls.say(entry.target, &say).await {
+        Ok(_) => Outcome::Sent,
+        Err(error) if error.class == ErrorClass::SentAlready => Outcome::Sent,
+        // The quoted message is gone: say it without.
+        Err(error) if error.class == ErrorClass::Unreachable && reply_to.is_some() => {
+            let plain = Say {
+                reply_to: None,
+                ..say
+            };
+            match tenure.calls.say(entry.target, &plain).await {
+                Ok(_) => Outcome::Sent,
+                Err(error) if error.class == ErrorClass::SentAlready => Outcome::Sent,
+                Err(error) => refused(entry, error),
+            }
+        }
+        Err(error) => refused(entry, error),
+    }
+}
+
+#[allow(clippy::too_many_arguments)] // One call's worth of fields, taken apart by the caller's match.
+async fn store(
+    tenure: &Tenure,
+    entry: &OutboxEntry,
+    from: BoxId,
+    message: MessageId,
+    to: shared_core::ChannelId,
+    file: u32,
+    attempt: u32,
+) -> Outcome {
+    let lost = || Outcome::Event {
+        event: Event::FileLost { file },
+        id: outcome_id(entry, 0),
+    };
+    let source = match from {
+        BoxId::Private(bot) if bot != tenure.context.lease.bot => return lost(),
+        BoxId::Private(_) => Source::Private(entry.conversation.member),
+        BoxId::Channel(channel) => Source::Channel(channel),
+    };
+    let id = random_id(entry.id, tenure.context.lease.bot, attempt);
+    match tenure.calls.copy_message(source, message, to, id).await {
+        Ok(at) => Outcome::Event {
+            event: Event::FileStored { file, at },
+            id: outcome_id(entry, 1),
+        },
+        Err(error) => match error.class {
+            ErrorClass::SentAlready => Outcome::CopyAgain,
+            ErrorClass::Unreachable => lost(),
+            _ => refused(entry, error),
+        },
+    }
+}
+
+/// The event that tells a conversation of its file: one per entry and kind of outcome.
+fn outcome_id(entry: &OutboxEntry, kind: u8) -> EventId {
+    let mut id = entry.id.0;
+    id[15] ^= kind;
+    EventId(id)
+}
+
+fn refused(entry: &OutboxEntry, error: CallError) -> Outcome {
+    match error.class {
+        ErrorClass::Recipient => match (entry.target, entry.conversation.place) {
+            (SendTarget::Member(member), PlaceKey::Private) => Outcome::Park(member),
+            _ if matches!(entry.kind, OutboxKind::StoreFile { .. }) => Outcome::Failed(error),
+            _ => Outcome::Discard("the chat cannot be written to"),
+        },
+        ErrorClass::Other | ErrorClass::NotModified | ErrorClass::PressExpired => {
+            tracing::warn!(entry = %entry.id, %error, "Telegram refuses an entry");
+            Outcome::Discard("Telegram refuses it")
+        }
+        ErrorClass::Unreachable => Outcome::Discard("its message is gone"),
+        _ => Outcome::Failed(error),
+    }
+}
+
+/// Only our own messages can be edited: those of this bot's private box. In a group the box does not tell whose it is; Telegram does.
+fn is_ours(tenure: &Tenure, r#box: BoxId) -> bool {
+    match r#box {
+        BoxId::Private(bot) => bot == tenure.context.lease.bot,
+        BoxId::Channel(_) => true,
+    }
+}
+
+/// A message can be quoted where it can be seen: in its own group, or in this bot's private chat.
+fn quotable(
+    tenure: &Tenure,
+    entry: &OutboxEntry,
+    r#box: BoxId,
+    message: MessageId,
+) -> Option<MessageId> {
+    let visible = match (r#box, entry.target) {
+        (BoxId::Private(bot), SendTarget::Member(_)) => bot == tenure.context.lease.bot,
+        (BoxId::Channel(channel), SendTarget::Channel(target)) => channel == target,
+        _ => false,
+    };
+    visible.then_some(message)
+}

@@ -1,0 +1,486 @@
+//! One session: a connection from connect to close, with its probe, its updates and, while the pool's epoch names it, its active work.
+//!
+//! What comes in is handled one batch at a time: as a standby ([`crate::standby`]) until the epoch is open for this bot, by the engine
+//! from then on, so no update is handled by both. Invariants: nothing is handled or sent without the lease; a fatal error is reported before anything else
+//! is tried; leaving this module closes the socket (the line is dropped).
+
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use shared_core::{AuthKey, BotRole, Connection, EpochRecord, ErrorClass, Phase};
+use shared_io::clock;
+use shared_io::redis::PrivateCursor;
+use shared_io::secrets::SealContext;
+use shared_io::sql::{LoginRow, LoginState};
+use shared_io::telegram::{
+    BoxState, CallError, Calls, DcAddress, FeedStart, Line, LineParams, LineTimeouts, UpdateFeed,
+};
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info, warn};
+
+use crate::active::Active;
+use crate::bot::BotContext;
+use crate::epoch_watch::View;
+use crate::smoke;
+use crate::standby::Standby;
+
+/// Why a session is over.
+#[derive(Debug)]
+pub enum Ended {
+    Stopped,
+    LeaseEnded,
+    /// The epoch passed to another holder; the next session starts from the committed cursor.
+    Demoted,
+    LineLost {
+        was_ready: bool,
+        error: String,
+    },
+    Fatal(CallError),
+}
+
+/// How often the feed is asked whether it has caught up, after activation.
+const CATCH_UP_POLL: Duration = Duration::from_millis(10);
+
+type Probe = Result<(BoxState, u64), CallError>;
+
+pub struct Session {
+    context: Arc<BotContext>,
+    view: watch::Receiver<View>,
+    calls: Calls,
+    feed: UpdateFeed,
+    standby: Standby,
+    active: Option<Active>,
+    smoked: Option<shared_core::EpochStamp>,
+    smoke_tests: tokio::task::JoinSet<()>,
+}
+
+impl Session {
+    /// Leads one session to its end.
+    pub async fn lead(
+        context: Arc<BotContext>,
+        view: watch::Receiver<View>,
+        stop: CancellationToken,
+    ) -> Ended {
+        context.status.connection(Connection::Connecting);
+        context.status.role(BotRole::Standby);
+        let connected = tokio::select! {
+            () = stop.cancelled() => return Ended::Stopped,
+            () = context.cell.ended() => return Ended::LeaseEnded,
+            connected = connect(&context) => connected,
+        };
+        let mut line = match connected {
+            Ok(line) => line,
+            Err(error) => return failed(&context, error, false),
+        };
+        let calls = line.calls();
+        let Some(raw) = line.take_updates() else {
+            return Ended::LineLost {
+                was_ready: false,
+                error: "the line has no update channel".into(),
+            };
+        };
+        let start = match feed_start(&context).await {
+            Ok(start) => start,
+            Err(error) => {
+                return Ended::LineLost {
+                    was_ready: false,
+                    error,
+                };
+            }
+        };
+        let session = Self {
+            feed: UpdateFeed::new(raw, calls.clone(), start),
+            standby: Standby::new(Arc::clone(&context), calls.clone()),
+            context,
+            view,
+            calls,
+            active: None,
+            smoked: None,
+            smoke_tests: tokio::task::JoinSet::new(),
+        };
+        session.run(line, stop).await
+    }
+
+    async fn run(mut self, line: Line, stop: CancellationToken) -> Ended {
+        let context = Arc::clone(&self.context);
+        context.status.connection(Connection::Ready);
+        info!(bot = %context.lease.bot, username = context.status.username(), "connected");
+        let (probes, mut probed) = mpsc::channel(4);
+        let (pace, paced) = watch::channel(self.probe_every());
+        let _prober = AbortOnDrop(tokio::spawn(probe(self.calls.clone(), paced, probes)));
+        let mut line_closed = pin!(line.closed());
+        let mut lease_ended = pin!(context.cell.ended());
+        self.take_role().await;
+        let ended = loop {
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => break Ended::Stopped,
+                () = &mut lease_ended => break Ended::LeaseEnded,
+                () = &mut line_closed => {
+                    break Ended::LineLost { was_ready: true, error: "the line's task ended".into() };
+                }
+                changed = self.view.changed() => {
+                    if changed.is_err() { break Ended::Stopped }
+                    if self.is_demoted() { break Ended::Demoted }
+                    self.take_role().await;
+                    let _ = pace.send_replace(self.probe_every());
+                }
+                ended = engine_ended(&mut self.active) => match ended {
+                    Some(error) => break failed(&context, error, true),
+                    None => break Ended::Demoted,
+                },
+                Some(result) = probed.recv() => {
+                    if let Err(error) = self.judge_probe(result) { break failed(&context, error, true) }
+                }
+                // A difference that was empty brings no batch: whether it was the last one has to be asked.
+                () = tokio::time::sleep(CATCH_UP_POLL), if self.catches_up() => self.tell_caught_up().await,
+                batch = self.feed.next() => match batch {
+                    Ok(batch) => if let Err(error) = self.handle(batch).await {
+                        break Ended::LineLost { was_ready: true, error };
+                    },
+                    Err(error) if error.class.is_fatal() => break failed(&context, error, true),
+                    Err(error) => feed_trouble(&context, &error).await,
+                },
+            }
+        };
+        // Sending stops before the socket goes, and the socket goes before anybody is told.
+        self.active = None;
+        line.close();
+        ended
+    }
+
+    fn probe_every(&self) -> Duration {
+        let timing = &self.context.shared.config.timing;
+        if self.active.is_some() {
+            timing.probe
+        } else {
+            timing.standby_probe
+        }
+    }
+
+    fn record(&self) -> Option<EpochRecord> {
+        let record = self.view.borrow().epoch.clone()?;
+        let mine = record.is_held_by(self.context.lease.bot, &self.context.shared.worker);
+        (mine && Some(record.stamp) != self.context.inherited).then_some(record)
+    }
+
+    fn is_demoted(&self) -> bool {
+        let stamp = self.record().map(|record| record.stamp);
+        self.active
+            .as_ref()
+            .is_some_and(|active| Some(active.stamp()) != stamp)
+    }
+
+    /// Does what the epoch record asks of this bot.
+    async fn take_role(&mut self) {
+        let Some(record) = self.record() else { return };
+        match record.phase {
+            Phase::Fenced => {}
+            Phase::Smoking if self.smoked != Some(record.stamp) => {
+                self.smoked = Some(record.stamp);
+                let test = smoke::run(Arc::clone(&self.context), self.calls.clone(), record.stamp);
+                self.smoke_tests.spawn(test);
+            }
+            Phase::Smoking => {}
+            Phase::Open if self.active.is_none() => self.become_active(record).await,
+            Phase::Open => {}
+        }
+    }
+
+    async fn become_active(&mut self, record: EpochRecord) {
+        match Active::start(&self.context, &self.calls, &record, &mut self.feed).await {
+            Ok(active) => {
+                info!(bot = %self.context.lease.bot, epoch = %record.stamp, "active");
+                self.context.status.role(BotRole::Active);
+                self.active = Some(active);
+                self.tell_caught_up().await;
+            }
+            // The view is looked at again four times a second; the supervisor judges how long it waits.
+            Err(error) => {
+                warn!(bot = %self.context.lease.bot, error, "could not become active yet");
+                self.view.mark_changed();
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        }
+    }
+
+    /// An error here means that the batch was not taken in: the next session gets it again.
+    async fn handle(&mut self, batch: shared_io::telegram::Batch) -> Result<(), String> {
+        match &mut self.active {
+            Some(active) => {
+                active.take(batch).await;
+                self.tell_caught_up().await;
+                Ok(())
+            }
+            None => self
+                .standby
+                .take(batch)
+                .await
+                .map_err(|error| error.to_string()),
+        }
+    }
+
+    fn catches_up(&self) -> bool {
+        self.active
+            .as_ref()
+            .is_some_and(|active| !active.is_caught_up())
+    }
+
+    async fn tell_caught_up(&mut self) {
+        if self.feed.caught_up()
+            && let Some(active) = &mut self.active
+        {
+            active.caught_up().await;
+        }
+    }
+
+    fn judge_probe(&mut self, result: Probe) -> Result<(), CallError> {
+        match result {
+            Ok((state, micros)) => {
+                self.context.status.answered(micros);
+                self.context.status.connection(Connection::Ready);
+                self.feed.observe(&state);
+                Ok(())
+            }
+            Err(error) if error.class.is_fatal() => Err(error),
+            Err(error) => {
+                self.context.status.error(error.class, &error.name);
+                if matches!(error.class, ErrorClass::Network | ErrorClass::Server) {
+                    self.context.status.connection(Connection::Shaky);
+                }
+                debug!(bot = %self.context.lease.bot, %error, "probe failed");
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Waits for the engine's end, if there is one; `Some` with the fatal error that its sender met.
+async fn engine_ended(active: &mut Option<Active>) -> Option<CallError> {
+    match active {
+        Some(active) => active.ended().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn feed_trouble(context: &BotContext, error: &CallError) {
+    context.status.error(error.class, &error.name);
+    warn!(bot = %context.lease.bot, %error, "updates could not be fetched");
+    let pause = error.wait_s.map_or(Duration::from_millis(100), |s| {
+        Duration::from_secs(s.into())
+    });
+    tokio::time::sleep(pause.min(Duration::from_secs(5))).await;
+}
+
+fn failed(context: &BotContext, error: CallError, was_ready: bool) -> Ended {
+    context.status.error(error.class, &error.name);
+    if error.class.is_fatal() {
+        context.status.connection(Connection::Failed);
+        Ended::Fatal(error)
+    } else {
+        Ended::LineLost {
+            was_ready,
+            error: error.to_string(),
+        }
+    }
+}
+
+/// Connects with the stored login, or makes one: sealed into SQL before it is used to log in.
+async fn connect(context: &BotContext) -> Result<Line, CallError> {
+    let shared = &context.shared;
+    let stored = load_login(context).await;
+    let known = stored.is_some();
+    let configured = shared.config.telegram.dc.map(|dc| DcAddress {
+        id: dc.id,
+        addr: dc.addr,
+    });
+    let (key, home) = match stored {
+        Some((key, home)) => (Some(key), home.or(configured)),
+        None => (context.bot.preset_key.clone(), configured),
+    };
+    let line = Line::connect(LineParams {
+        dc: home,
+        api_id: shared.config.telegram.api_id,
+        api_hash: shared.config.telegram.api_hash.clone(),
+        key,
+        timeouts: LineTimeouts {
+            connect: shared.config.timing.connect_timeout,
+            call: shared.config.timing.call_timeout,
+        },
+        updates_capacity: 10_000,
+    })
+    .await?;
+    let identity = if known {
+        match line.identity().await {
+            Err(error) if matches!(error.class, ErrorClass::SessionDead(_)) => {
+                forget_login(context).await;
+                return Err(error);
+            }
+            identity => identity?,
+        }
+    } else {
+        save_login(context, &line).await;
+        let identity = line.log_in(context.token()).await?;
+        // A login can move to another data centre and get another key there.
+        save_login(context, &line).await;
+        identity
+    };
+    context.status.identity(&identity.username);
+    remember_name(context, &identity.username).await;
+    let reach = context.state.reach(context.lease.bot).await.unwrap_or(0);
+    context.status.reach(reach);
+    Ok(line)
+}
+
+/// The next session logs in again, with the token.
+async fn forget_login(context: &BotContext) {
+    let (bot, slot) = (context.lease.bot, context.lease.slot);
+    let logins = context.shared.store.logins();
+    if let Err(error) = logins
+        .set_state(&context.pool, bot, slot, LoginState::Lost)
+        .await
+    {
+        warn!(%bot, %error, "a dead login could not be marked as lost");
+    }
+}
+
+async fn remember_name(context: &BotContext, username: &str) {
+    let bots = context.shared.store.bots();
+    if let Err(error) = bots
+        .set_username(&context.pool, context.lease.bot, username)
+        .await
+    {
+        warn!(bot = %context.lease.bot, %error, "the bot's name could not be stored");
+    }
+}
+
+/// A login that is stored and good, as far as is known, and where its data centre is.
+async fn load_login(context: &BotContext) -> Option<(AuthKey, Option<DcAddress>)> {
+    let shared = &context.shared;
+    let (bot, slot) = (context.lease.bot, context.lease.slot);
+    let login = match shared.store.logins().get(&context.pool, bot, slot).await {
+        Ok(login) => login.filter(|login| login.state != LoginState::Lost)?,
+        Err(error) => {
+            warn!(%bot, %error, "the stored login could not be read");
+            return None;
+        }
+    };
+    match open_login(context, &login) {
+        Ok(key) => Some((
+            key,
+            login.dc_addr.map(|addr| DcAddress {
+                id: login.dc_id,
+                addr,
+            }),
+        )),
+        Err(error) => {
+            warn!(%bot, error, "the stored login could not be unsealed");
+            None
+        }
+    }
+}
+
+/// What a sealed login is bound to, so that one bot's cannot be put in another's place.
+fn login_label(context: &BotContext) -> SealContext {
+    SealContext::login(&context.pool, context.lease.bot, context.lease.slot)
+}
+
+pub fn open_login(context: &BotContext, login: &LoginRow) -> Result<AuthKey, String> {
+    let key = context
+        .shared
+        .sealer
+        .open(&login.sealed_key, &login_label(context))
+        .map_err(|error| error.to_string())?;
+    AuthKey::from_slice(&key).ok_or_else(|| "the sealed login has the wrong length".to_owned())
+}
+
+async fn save_login(context: &BotContext, line: &Line) {
+    let (Some(key), Some(home)) = (line.auth_key(), line.home()) else {
+        return;
+    };
+    let shared = &context.shared;
+    let sealed = match shared.sealer.seal(&key.expose(), &login_label(context)) {
+        Ok(sealed) => sealed,
+        Err(error) => {
+            return warn!(bot = %context.lease.bot, %error, "the login could not be sealed");
+        }
+    };
+    let row = LoginRow {
+        pool: context.pool.clone(),
+        bot: context.lease.bot,
+        slot: context.lease.slot,
+        sealed_key: sealed,
+        dc_id: home.id,
+        dc_addr: Some(home.addr),
+        made: clock::unix_now(),
+        state: LoginState::Live,
+    };
+    if let Err(error) = shared.store.logins().put(&row).await {
+        warn!(bot = %row.bot, %error, "the login could not be stored; the next start logs in again");
+    }
+}
+
+async fn feed_start(context: &BotContext) -> Result<FeedStart, String> {
+    let bot = context.lease.bot;
+    let cursor = context
+        .state
+        .private_cursor(bot)
+        .await
+        .map_err(|error| error.to_string())?;
+    Ok(FeedStart {
+        private: cursor.map(|PrivateCursor { pts, qts, date }| BoxState { pts, qts, date }),
+        channels: Vec::new(),
+        groups: context.config.groups().collect(),
+        own_bots: context
+            .config
+            .bots
+            .iter()
+            .map(|bot| bot.token.bot())
+            .collect(),
+        me: bot,
+    })
+}
+
+/// Asks for the box's state again and again; the deadline of each call is the adapter's.
+async fn probe(calls: Calls, mut every: watch::Receiver<Duration>, results: mpsc::Sender<Probe>) {
+    loop {
+        let sent = tokio::time::Instant::now();
+        let result = calls.state().await;
+        let took = u64::try_from(sent.elapsed().as_micros()).unwrap_or(u64::MAX);
+        if results
+            .send(result.map(|state| (state, took)))
+            .await
+            .is_err()
+        {
+            return;
+        }
+        let pause = *every.borrow_and_update();
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            changed = every.changed() => if changed.is_err() { return },
+        }
+    }
+}
+
+/// A task that does not outlive its owner.
+pub struct AbortOnDrop<T>(pub tokio::task::JoinHandle<T>);
+
+impl<T> Drop for AbortOnDrop<T> {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl<T> Future for AbortOnDrop<T> {
+    type Output = Result<T, tokio::task::JoinError>;
+
+    fn poll(
+        mut self: std::pin::Pin<&mut Self>,
+        context: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Self::Output> {
+        std::pin::Pin::new(&mut self.0).poll(context)
+    }
+}

@@ -1,0 +1,154 @@
+//! The smoke test of a bot that is about to become active. Members see nothing of it.
+//!
+//! Four kinds of checks on the connection that will serve: Telegram answers, Redis takes a write under the bot's lease, SQL has the bot
+//! and its login, and each channel grants the wanted rights. Each has a deadline; a check that cannot be run has failed.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use shared_core::{ChannelId, EpochStamp, MilestoneKind, SmokeCheck, SmokeReport, SmokeResult};
+use shared_io::clock;
+use shared_io::config::ChannelConfig;
+use shared_io::redis::LeaseAnswer;
+use shared_io::telegram::{Calls, OwnRights};
+use tracing::{info, warn};
+
+use crate::bot::BotContext;
+use crate::session;
+
+/// A healthy check takes a few round trips; the supervisor's own deadline is above this.
+const DEADLINE: Duration = Duration::from_millis(1500);
+
+/// Tests, publishes the report and rings the supervisor.
+pub async fn run(context: Arc<BotContext>, calls: Calls, stamp: EpochStamp) {
+    publish_milestone(&context, stamp, MilestoneKind::Activated).await;
+    let (rpc, redis, sql, rights) = tokio::join!(
+        timed(SmokeCheck::Rpc, check_rpc(&calls)),
+        timed(SmokeCheck::Redis, check_redis(&context)),
+        timed(SmokeCheck::Sql, check_sql(&context)),
+        check_rights(&context, &calls),
+    );
+    let mut results = vec![rpc, redis, sql];
+    results.extend(rights);
+    let report = SmokeReport {
+        epoch: stamp.epoch,
+        bot: context.lease.bot,
+        worker: context.shared.worker.clone(),
+        results,
+    };
+    if report.passed() {
+        info!(bot = %report.bot, epoch = %stamp, "smoke test passed");
+    } else {
+        warn!(bot = %report.bot, epoch = %stamp, failures = report.failures(), "smoke test failed");
+    }
+    if let Err(error) = context.state.put_smoke(&report).await {
+        warn!(%error, "the smoke test's report did not reach Redis");
+    }
+    publish_milestone(&context, stamp, MilestoneKind::Smoked).await;
+}
+
+async fn publish_milestone(context: &BotContext, stamp: EpochStamp, kind: MilestoneKind) {
+    let milestone = shared_core::Milestone {
+        epoch: stamp.epoch,
+        kind,
+        worker: context.shared.worker.clone(),
+        at: clock::unix_now(),
+    };
+    if let Err(error) = context.state.milestone(&milestone).await {
+        warn!(%error, "milestone not published");
+    }
+    context.shared.redis.ring_supervisor().await;
+}
+
+async fn timed(check: SmokeCheck, run: impl Future<Output = Result<(), String>>) -> SmokeResult {
+    let started = clock::boot_now();
+    let failed = match tokio::time::timeout(DEADLINE, run).await {
+        Ok(result) => result.err(),
+        Err(_) => Some(format!("no answer within {} ms", DEADLINE.as_millis())),
+    };
+    let took = clock::boot_now().since(started).as_millis();
+    SmokeResult {
+        check,
+        failed,
+        took_ms: u64::try_from(took).unwrap_or(u64::MAX),
+    }
+}
+
+async fn check_rpc(calls: &Calls) -> Result<(), String> {
+    calls
+        .state()
+        .await
+        .map(drop)
+        .map_err(|error| error.to_string())
+}
+
+async fn check_redis(context: &BotContext) -> Result<(), String> {
+    match context.state.probe_write(&context.lease).await {
+        Ok(LeaseAnswer::Held) => Ok(()),
+        Ok(other) => Err(format!("the login lease is not ours: {other:?}")),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+async fn check_sql(context: &BotContext) -> Result<(), String> {
+    let store = &context.shared.store;
+    let (bot, slot) = (context.lease.bot, context.lease.slot);
+    let row = store
+        .bots()
+        .get(&context.pool, bot)
+        .await
+        .map_err(|error| error.to_string())?;
+    row.ok_or_else(|| format!("{bot} is not in the database"))?;
+    let login = store
+        .logins()
+        .get(&context.pool, bot, slot)
+        .await
+        .map_err(|error| error.to_string())?
+        .ok_or_else(|| format!("no login {slot} of {bot} is stored"))?;
+    session::open_login(context, &login).map(drop)
+}
+
+async fn check_rights(context: &BotContext, calls: &Calls) -> Vec<SmokeResult> {
+    let channels = &context.config.channels;
+    let ids: Vec<ChannelId> = channels.iter().map(|channel| channel.id).collect();
+    let started = clock::boot_now();
+    let answer = tokio::time::timeout(DEADLINE, calls.rights(&ids)).await;
+    let took = u64::try_from(clock::boot_now().since(started).as_millis()).unwrap_or(u64::MAX);
+    channels
+        .iter()
+        .map(|channel| {
+            let failed = match &answer {
+                Err(_) => Some(format!("no answer within {} ms", DEADLINE.as_millis())),
+                Ok(Err(error)) => Some(error.to_string()),
+                Ok(Ok(rights)) => {
+                    let own = rights
+                        .iter()
+                        .find(|(id, _)| *id == channel.id)
+                        .map(|(_, own)| own);
+                    match own {
+                        None => Some("Telegram did not answer for this channel".into()),
+                        Some(Err(error)) => Some(error.to_string()),
+                        Some(Ok(own)) => missing(channel, own),
+                    }
+                }
+            };
+            SmokeResult {
+                check: SmokeCheck::Rights {
+                    channel: channel.id,
+                },
+                failed,
+                took_ms: took,
+            }
+        })
+        .collect()
+}
+
+fn missing(channel: &ChannelConfig, own: &OwnRights) -> Option<String> {
+    let missing: Vec<&str> = channel
+        .rights
+        .iter()
+        .filter(|right| !own.has(**right))
+        .map(|right| right.as_str())
+        .collect();
+    (!missing.is_empty()).then(|| format!("missing rights: {}", missing.join(", ")))
+}

@@ -1,0 +1,160 @@
+//! What a standby does with what it hears: it notes who can be reached through it, keeps private messages for its own activation, and
+//! tells who writes to it which bot is active.
+//!
+//! Invariant: the private cursor moves in the same script that keeps the messages before it, so a kill between the two cannot lose
+//! one. Group updates are not its business: the pool's cursors belong to the active bot. Hints to members are best effort.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use shared_core::{
+    BootMs, Incoming, IncomingKind, MemberId, Place, SendTarget, UpdateId, entry_id, random_id,
+};
+use shared_io::clock;
+use shared_io::redis::{LeaseAnswer, PrivateChange, PrivateCursor, StateError};
+use shared_io::telegram::{Batch, Calls, Say};
+use tokio::task::JoinSet;
+use tracing::debug;
+
+use crate::bot::BotContext;
+
+/// Hints in flight at once; more are not given, the member asks again.
+const HINTS: usize = 16;
+/// A member gets one hint in this time.
+const HINT_AGAIN: Duration = Duration::from_secs(30);
+
+#[derive(Debug, thiserror::Error)]
+pub enum StandbyError {
+    #[error(transparent)]
+    State(#[from] StateError),
+    #[error("the login lease is not ours any more ({0:?})")]
+    Lease(LeaseAnswer),
+}
+
+pub struct Standby {
+    context: Arc<BotContext>,
+    calls: Calls,
+    hints: JoinSet<()>,
+    hinted: Vec<(MemberId, BootMs)>,
+}
+
+impl Standby {
+    pub fn new(context: Arc<BotContext>, calls: Calls) -> Self {
+        Self {
+            context,
+            calls,
+            hints: JoinSet::new(),
+            hinted: Vec::new(),
+        }
+    }
+
+    /// Commits the batch under the lease. An error means that nothing of it was committed.
+    pub async fn take(&mut self, batch: Batch) -> Result<(), StandbyError> {
+        let mut change = PrivateChange {
+            cursor: batch.private_after.as_ref().map(|after| PrivateCursor {
+                pts: after.pts,
+                qts: after.qts,
+                date: after.date,
+            }),
+            ..PrivateChange::default()
+        };
+        let mut to_hint = Vec::new();
+        for incoming in batch
+            .items
+            .into_iter()
+            .filter(|item| item.place == Place::Private)
+        {
+            match &incoming.what {
+                IncomingKind::Stopped { stopped: true } => change.stopped.push(incoming.member),
+                IncomingKind::Stopped { stopped: false } => change.started.push(incoming.member),
+                // A press has no reply to wait for: it belongs to a keyboard of an earlier epoch.
+                IncomingKind::Press { .. } => {}
+                IncomingKind::Message { text, .. } => {
+                    change.started.push(incoming.member);
+                    to_hint.push(incoming.clone());
+                    if !is_start(text) {
+                        change.hold.push(incoming);
+                    }
+                }
+                IncomingKind::Edit { .. } => change.hold.push(incoming),
+            }
+        }
+        let nothing = change.cursor.is_none()
+            && change.started.is_empty()
+            && change.stopped.is_empty()
+            && change.hold.is_empty();
+        if nothing {
+            return Ok(());
+        }
+        let answer = self
+            .context
+            .state
+            .commit_private(&self.context.lease, &change)
+            .await?;
+        if answer != LeaseAnswer::Held {
+            return Err(StandbyError::Lease(answer));
+        }
+        if !change.started.is_empty() || !change.stopped.is_empty() {
+            let reach = self.context.state.reach(self.context.lease.bot).await?;
+            self.context.status.reach(reach);
+        }
+        for incoming in to_hint {
+            self.hint(incoming);
+        }
+        Ok(())
+    }
+
+    /// Tells the member who answers. The random id follows from his message, so a replay says it once.
+    fn hint(&mut self, to: Incoming) {
+        while self.hints.try_join_next().is_some() {}
+        let now = clock::boot_now();
+        self.hinted.retain(|(_, at)| now.since(*at) < HINT_AGAIN);
+        let again = self.hinted.iter().any(|(member, _)| *member == to.member);
+        if again || self.hints.len() >= HINTS || !self.context.cell.holds() {
+            return;
+        }
+        self.hinted.push((to.member, now));
+        let (context, calls) = (Arc::clone(&self.context), self.calls.clone());
+        self.hints.spawn(async move {
+            if let Err(error) = say_who_answers(&context, &calls, &to).await {
+                debug!(bot = %context.lease.bot, member = %to.member, %error, "no hint given");
+            }
+        });
+    }
+}
+
+async fn say_who_answers(
+    context: &BotContext,
+    calls: &Calls,
+    to: &Incoming,
+) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    let record = context.state.epoch().await?;
+    let active = record
+        .and_then(|record| record.holder)
+        .map(|holder| holder.bot);
+    let username = match active {
+        Some(bot) => {
+            let row = context.shared.store.bots().get(&context.pool, bot).await?;
+            row.and_then(|row| row.username)
+        }
+        None => None,
+    };
+    let text = context.shared.texts.standby(username.as_deref());
+    let update: UpdateId = to.id().ok_or("an update without an identity")?;
+    let entry = entry_id(&context.pool, &to.conversation(), &update, u32::MAX);
+    let say = Say {
+        text: &text,
+        keyboard: None,
+        reply_to: None,
+        random_id: random_id(entry, context.lease.bot, 0),
+        silent: true,
+    };
+    calls.say(SendTarget::Member(to.member), &say).await?;
+    Ok(())
+}
+
+fn is_start(text: &str) -> bool {
+    text.split_whitespace()
+        .next()
+        .is_some_and(|word| word == "/start")
+}

@@ -1,0 +1,196 @@
+//! What this worker knows of itself, gathered from its tasks for the heartbeat.
+//!
+//! Invariant: a change that somebody should act on (connection, error, role) wakes the heartbeat at once; mere counters do not.
+//! Locks are held for a copy, never over an await.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use shared_core::{
+    BootMs, BotHealth, BotId, BotRole, Connection, ErrorClass, ErrorSeen, LatencySummary,
+    LoginSlot, PoolId, PoolWork,
+};
+use shared_io::clock;
+use tokio::sync::Notify;
+
+/// Everything the heartbeat needs.
+#[derive(Debug, Default)]
+pub struct Status {
+    bots: Mutex<BTreeMap<(PoolId, BotId), Arc<BotStatus>>>,
+    pools: Mutex<BTreeMap<PoolId, PoolWork>>,
+    changed: Arc<Notify>,
+    pub redis_us: AtomicU64,
+}
+
+#[derive(Debug)]
+struct Facts {
+    username: String,
+    role: BotRole,
+    connection: Connection,
+    last_ok: Option<BootMs>,
+    probe: LatencySummary,
+    last_error: Option<(ErrorClass, String, BootMs)>,
+    flood_until: Option<BootMs>,
+    lease_held: bool,
+    reach: u64,
+}
+
+/// One bot's part of it.
+#[derive(Debug)]
+pub struct BotStatus {
+    pub pool: PoolId,
+    pub bot: BotId,
+    pub slot: LoginSlot,
+    facts: Mutex<Facts>,
+    changed: Arc<Notify>,
+}
+
+impl Status {
+    pub fn add_bot(&self, pool: &PoolId, bot: BotId, slot: LoginSlot) -> Arc<BotStatus> {
+        let status = Arc::new(BotStatus {
+            pool: pool.clone(),
+            bot,
+            slot,
+            facts: Mutex::new(Facts {
+                username: String::new(),
+                role: BotRole::Standby,
+                connection: Connection::Absent,
+                last_ok: None,
+                probe: LatencySummary::default(),
+                last_error: None,
+                flood_until: None,
+                lease_held: false,
+                reach: 0,
+            }),
+            changed: Arc::clone(&self.changed),
+        });
+        lock(&self.bots).insert((pool.clone(), bot), Arc::clone(&status));
+        self.changed.notify_one();
+        status
+    }
+
+    pub fn remove_bot(&self, status: &Arc<BotStatus>) {
+        let key = (status.pool.clone(), status.bot);
+        let mut bots = lock(&self.bots);
+        if bots
+            .get(&key)
+            .is_some_and(|known| Arc::ptr_eq(known, status))
+        {
+            bots.remove(&key);
+        }
+        self.changed.notify_one();
+    }
+
+    pub fn set_pool(&self, work: PoolWork) {
+        lock(&self.pools).insert(work.pool.clone(), work);
+    }
+
+    pub fn remove_pool(&self, pool: &PoolId) {
+        lock(&self.pools).remove(pool);
+    }
+
+    pub async fn changed(&self) {
+        self.changed.notified().await;
+    }
+
+    pub fn bots(&self) -> Vec<BotHealth> {
+        let now = clock::boot_now();
+        lock(&self.bots)
+            .values()
+            .map(|status| status.health(now))
+            .collect()
+    }
+
+    pub fn pools(&self) -> Vec<PoolWork> {
+        lock(&self.pools).values().cloned().collect()
+    }
+
+    pub fn redis_took(&self, micros: u64) {
+        self.redis_us.store(micros, Ordering::Relaxed);
+    }
+}
+
+impl BotStatus {
+    fn health(&self, now: BootMs) -> BotHealth {
+        let facts = lock(&self.facts);
+        let ago = |then: BootMs| u64::try_from(now.since(then).as_millis()).unwrap_or(u64::MAX);
+        let waiting = facts.flood_until.filter(|until| *until > now);
+        BotHealth {
+            pool: self.pool.clone(),
+            bot: self.bot,
+            username: facts.username.clone(),
+            slot: self.slot,
+            role: facts.role,
+            connection: facts.connection,
+            last_ok_ago_ms: facts.last_ok.map(ago),
+            probe: facts.probe,
+            last_error: facts
+                .last_error
+                .as_ref()
+                .map(|(class, name, at)| ErrorSeen {
+                    class: *class,
+                    name: name.clone(),
+                    ago_ms: ago(*at),
+                }),
+            flood_wait_s: waiting
+                .map(|until| u32::try_from(until.since(now).as_secs()).unwrap_or(u32::MAX)),
+            lease_held: facts.lease_held,
+            reach: facts.reach,
+        }
+    }
+
+    pub fn connection(&self, connection: Connection) {
+        let mut facts = lock(&self.facts);
+        let before = std::mem::replace(&mut facts.connection, connection);
+        if before != connection {
+            self.changed.notify_one();
+        }
+    }
+
+    pub fn role(&self, role: BotRole) {
+        lock(&self.facts).role = role;
+    }
+
+    pub fn identity(&self, username: &str) {
+        lock(&self.facts).username = username.to_owned();
+    }
+
+    pub fn username(&self) -> String {
+        lock(&self.facts).username.clone()
+    }
+
+    pub fn lease(&self, held: bool) {
+        let before = std::mem::replace(&mut lock(&self.facts).lease_held, held);
+        if before != held {
+            self.changed.notify_one();
+        }
+    }
+
+    pub fn reach(&self, reach: u64) {
+        lock(&self.facts).reach = reach;
+    }
+
+    pub fn answered(&self, micros: u64) {
+        let mut facts = lock(&self.facts);
+        facts.last_ok = Some(clock::boot_now());
+        facts.probe.count += 1;
+        facts.probe.last_us = micros;
+        facts.probe.max_us = facts.probe.max_us.max(micros);
+    }
+
+    pub fn error(&self, class: ErrorClass, name: &str) {
+        let now = clock::boot_now();
+        let mut facts = lock(&self.facts);
+        if let ErrorClass::Wait(seconds) = class {
+            let until = now.plus(std::time::Duration::from_secs(seconds.into()));
+            facts.flood_until = Some(facts.flood_until.map_or(until, |known| known.max(until)));
+        }
+        facts.last_error = Some((class, name.to_owned(), now));
+    }
+}
+
+/// The data behind these locks is plain: a panic elsewhere cannot leave it half-changed.
+pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

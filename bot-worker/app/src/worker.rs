@@ -1,0 +1,108 @@
+//! The worker as a whole: opens Redis and SQL, starts one task per pool, the lease guard and the heartbeat, and ends in order.
+//!
+//! An orderly end closes every connection, gives the leases back and stops beating, in that order; what is not committed by then is
+//! replayed by whoever comes next. A kill needs none of that.
+
+use std::sync::Arc;
+
+use anyhow::Context;
+use bot_worker_core::Texts;
+use shared_core::{Nonce, WorkerId};
+use shared_io::config::Config;
+use shared_io::redis::{RedisState, RedisTimeouts};
+use shared_io::secrets::Sealer;
+use shared_io::sql::Store;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info};
+
+use crate::guard::Guard;
+use crate::heartbeat::Beating;
+use crate::pool::PoolTask;
+use crate::status::Status;
+
+/// What every task of this process shares.
+pub struct Shared {
+    pub config: Config,
+    pub worker: WorkerId,
+    pub nonce: Nonce,
+    pub redis: RedisState,
+    pub store: Store,
+    pub sealer: Sealer,
+    pub status: Arc<Status>,
+    pub guard: Guard,
+    pub texts: Texts,
+}
+
+/// Runs until SIGTERM or SIGINT.
+pub async fn run(config: Config, worker: WorkerId, nonce: Nonce) -> anyhow::Result<()> {
+    let shared = Arc::new(open(config, worker, nonce).await?);
+    let stop = CancellationToken::new();
+    let background = CancellationToken::new();
+    let mut tasks = JoinSet::new();
+    let guard = Arc::clone(&shared);
+    let guard_stop = background.clone();
+    tasks.spawn(async move { guard.guard.run(guard_stop).await });
+    let beating = Beating {
+        worker: shared.worker.clone(),
+        nonce,
+        every: shared.config.timing.heartbeat,
+        redis: shared.redis.clone(),
+        status: Arc::clone(&shared.status),
+    };
+    tasks.spawn(beating.run(background.clone()));
+
+    let mut pools = JoinSet::new();
+    for pool in &shared.config.pools {
+        pools.spawn(PoolTask::new(Arc::clone(&shared), pool.name.clone()).run(stop.clone()));
+    }
+    info!(worker = %shared.worker, pid = std::process::id(), "worker started");
+    wait_for_end(&mut pools).await?;
+    info!("worker stops");
+    stop.cancel();
+    while pools.join_next().await.is_some() {}
+    background.cancel();
+    while tasks.join_next().await.is_some() {}
+    Ok(())
+}
+
+async fn open(config: Config, worker: WorkerId, nonce: Nonce) -> anyhow::Result<Shared> {
+    let sealer = Sealer::open_or_create(&config)?;
+    let store = Store::open(&config.database_url(), config.data_dir())
+        .await
+        .context("opening the database")?;
+    let redis = RedisState::connect(
+        &config.redis_url(),
+        &config.redis.prefix,
+        RedisTimeouts::default(),
+    )
+    .await
+    .context("connecting to Redis")?;
+    Ok(Shared {
+        worker,
+        nonce,
+        redis,
+        store,
+        sealer,
+        status: Arc::new(Status::default()),
+        guard: Guard::new(config.timing.lease()),
+        texts: Texts::english().context("reading the texts")?,
+        config,
+    })
+}
+
+async fn wait_for_end(pools: &mut JoinSet<()>) -> anyhow::Result<()> {
+    let mut term = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
+    let mut int = signal(SignalKind::interrupt()).context("listening for SIGINT")?;
+    tokio::select! {
+        _ = term.recv() => {}
+        _ = int.recv() => {}
+        ended = pools.join_next() => {
+            // A pool's task only ends when it is told to: this is a panic, and the supervisor starts a fresh process.
+            error!(?ended, "a pool's task ended by itself");
+            anyhow::bail!("a pool's task ended by itself");
+        }
+    }
+    Ok(())
+}
