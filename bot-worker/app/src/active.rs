@@ -23,6 +23,9 @@ use crate::session::AbortOnDrop;
 /// Batches that wait for the engine; the feed waits when it is full, its own channel holds what comes meanwhile.
 const BATCHES: usize = 256;
 
+/// Kept private messages that are read at activation; a standby keeps no more.
+const HELD: usize = 10_000;
+
 /// What the tasks of one epoch share.
 pub struct Tenure {
     pub context: Arc<BotContext>,
@@ -73,6 +76,7 @@ pub struct Active {
     engine: AbortOnDrop<()>,
     sender: AbortOnDrop<Option<CallError>>,
     _recorder: AbortOnDrop<()>,
+    _reprompts: Option<AbortOnDrop<()>>,
     told_caught_up: bool,
 }
 
@@ -94,7 +98,7 @@ impl Active {
             .map_err(text)?;
         let held = context
             .state
-            .held(context.lease.bot, 1000)
+            .held(context.lease.bot, HELD)
             .await
             .map_err(text)?;
         let pending = context.state.outbox(None, 1000).await.map_err(text)?;
@@ -125,13 +129,13 @@ impl Active {
             .map(|(_, entry)| entry.conversation)
             .collect();
         let engine = Engine::new(Arc::clone(&tenure), private, channels, served);
-        let reprompts = Reprompts::new(Arc::clone(&tenure));
         let sender = Sender::new(Arc::clone(&tenure), input.clone());
         Ok(Self {
             input,
-            engine: AbortOnDrop(tokio::spawn(engine.run(held, inputs, reprompts))),
+            engine: AbortOnDrop(tokio::spawn(engine.run(held, inputs))),
             sender: AbortOnDrop(tokio::spawn(sender.run())),
             _recorder: AbortOnDrop(spawn_recorder(&tenure)),
+            _reprompts: None,
             tenure,
             told_caught_up: false,
         })
@@ -154,6 +158,8 @@ impl Active {
     pub async fn caught_up(&mut self) {
         if !std::mem::replace(&mut self.told_caught_up, true) {
             let _ = self.input.send(Input::CaughtUp).await;
+            let reprompts = Reprompts::new(Arc::clone(&self.tenure));
+            self._reprompts = Some(AbortOnDrop(tokio::spawn(reprompts.run(self.input.clone()))));
         }
     }
 

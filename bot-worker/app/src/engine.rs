@@ -30,7 +30,6 @@ use tracing::{info, warn};
 
 use crate::active::Tenure;
 use crate::announce;
-use crate::reprompt::Reprompts;
 use cursors::{Flushed, Intake};
 pub use work::Work;
 
@@ -47,6 +46,8 @@ const FIGURES: Duration = Duration::from_millis(500);
 pub enum Input {
     Batch(Batch),
     CaughtUp,
+    /// Conversations to be shown where they stand.
+    Reprompt(Vec<ConversationKey>),
     /// Something that happened to a conversation and did not come from its member.
     Internal {
         conversation: ConversationKey,
@@ -89,7 +90,6 @@ pub struct Engine {
     cache: HashMap<ConversationKey, Envelope<Dialogue>>,
     /// Conversations that get a live keyboard of this bot without being asked.
     served: HashSet<ConversationKey>,
-    caught_up: bool,
 }
 
 impl Engine {
@@ -106,7 +106,6 @@ impl Engine {
             running: FuturesUnordered::new(),
             cache: HashMap::new(),
             served,
-            caught_up: false,
         }
     }
 
@@ -115,7 +114,6 @@ impl Engine {
         mut self,
         held: Vec<(HeldPosition, Incoming)>,
         mut inputs: mpsc::Receiver<Input>,
-        mut reprompts: Reprompts,
     ) {
         self.take_held(held);
         let mut flush: Option<BoxFuture<'static, Flushed>> = None;
@@ -137,7 +135,6 @@ impl Engine {
                     Some(input) => self.take(input),
                     None => return,
                 },
-                batch = reprompts.next(), if self.caught_up => self.reprompt(batch),
                 _ = figures.tick() => self.publish_figures(),
             }
         }
@@ -146,8 +143,8 @@ impl Engine {
     fn take(&mut self, input: Input) {
         match input {
             Input::Batch(batch) => self.take_batch(batch),
+            Input::Reprompt(conversations) => self.reprompt(conversations),
             Input::CaughtUp => {
-                self.caught_up = true;
                 info!(epoch = %self.tenure.stamp, "caught up");
                 let tenure = Arc::clone(&self.tenure);
                 tokio::spawn(async move {

@@ -10,9 +10,11 @@ use std::time::Duration;
 
 use shared_core::{ConversationKey, PlaceKey, UnixMs};
 use shared_io::clock;
+use tokio::sync::mpsc;
 use tracing::{info, warn};
 
 use crate::active::Tenure;
+use crate::engine::Input;
 
 const PORTION: usize = 20;
 /// More entries than this waiting to be sent: prompts wait.
@@ -43,20 +45,16 @@ impl Reprompts {
         }
     }
 
-    /// The next conversations to show again. Cancel-safe: what was not returned is looked up again.
-    pub async fn next(&mut self) -> Vec<ConversationKey> {
-        loop {
-            if self.finished {
-                std::future::pending::<()>().await;
+    /// Hands portions to the engine until everyone was looked at.
+    pub async fn run(mut self, engine: mpsc::Sender<Input>) {
+        while !self.finished {
+            if self.tenure.waiting.load(Ordering::Relaxed) <= OUTBOX {
+                let portion = self.portion().await;
+                if !portion.is_empty() && engine.send(Input::Reprompt(portion)).await.is_err() {
+                    return;
+                }
             }
             tokio::time::sleep(PAUSE).await;
-            if self.tenure.waiting.load(Ordering::Relaxed) > OUTBOX {
-                continue;
-            }
-            let portion = self.portion().await;
-            if !portion.is_empty() {
-                return portion;
-            }
         }
     }
 

@@ -126,7 +126,8 @@ impl Session {
                     if changed.is_err() { break Ended::Stopped }
                     if self.is_demoted() { break Ended::Demoted }
                     self.take_role().await;
-                    let _ = pace.send_replace(self.probe_every());
+                    let every = self.probe_every();
+                    pace.send_if_modified(|known| std::mem::replace(known, every) != every);
                 }
                 ended = engine_ended(&mut self.active) => match ended {
                     Some(error) => break failed(&context, error, true),

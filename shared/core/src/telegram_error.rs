@@ -140,6 +140,12 @@ mod tests {
             (500, "INTERNAL", None, ErrorClass::Server),
             (-503, "Timeout", None, ErrorClass::Server),
             (500, "RANDOM_ID_DUPLICATE", None, ErrorClass::SentAlready),
+            (
+                403,
+                "MESSAGE_AUTHOR_REQUIRED",
+                None,
+                ErrorClass::Unreachable,
+            ),
             (303, "USER_MIGRATE", Some(4), ErrorClass::Moved(4)),
             (400, "SOMETHING_UNHEARD_OF", None, ErrorClass::Other),
         ];
