@@ -243,3 +243,6 @@ impl UpdateFeed {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,7 +11,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
-use grammers_mtsender::{ConnectionParams, NoRetries, SenderPool, SenderPoolRunner};
+use grammers_mtsender::{ConnectionParams, NoRetries, SenderPool};
 use grammers_session::updates::UpdatesLike;
 use shared_core::{AuthKey, BotId, BotToken, ErrorClass, Secret};
 use tokio::sync::{mpsc, watch};
@@ -105,7 +105,7 @@ impl Line {
                 ..ConnectionParams::default()
             },
         );
-        let (runner, ended) = spawn(pool.runner);
+        let (runner, ended) = spawn(pool.runner.run());
         let line = Line {
             calls: Calls::new(
                 pool.handle.thin.clone(),
@@ -189,10 +189,12 @@ impl Drop for Line {
     }
 }
 
-/// Drives the pool in one task and tells of its end from another.
-fn spawn(runner: SenderPoolRunner) -> (AbortHandle, watch::Receiver<bool>) {
+/// Drives the pool in one task and tells of its end from another, whatever end it is.
+fn spawn(
+    runner: impl Future<Output = ()> + Send + 'static,
+) -> (AbortHandle, watch::Receiver<bool>) {
     let (tell, ended) = watch::channel(false);
-    let task = tokio::spawn(runner.run());
+    let task = tokio::spawn(runner);
     let abort = task.abort_handle();
     tokio::spawn(async move {
         if let Err(error) = task.await
@@ -203,4 +205,23 @@ fn spawn(runner: SenderPoolRunner) -> (AbortHandle, watch::Receiver<bool>) {
         let _ = tell.send(true);
     });
     (abort, ended)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_in_the_runner_ends_the_line_and_nothing_else() {
+        let (_, mut ended) = spawn(async { panic!("as grammers does on a strange answer") });
+        ended.wait_for(|ended| *ended).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn an_aborted_runner_has_ended() {
+        let (abort, mut ended) = spawn(std::future::pending());
+        abort.abort();
+        ended.wait_for(|ended| *ended).await.unwrap();
+    }
 }

@@ -116,13 +116,56 @@ impl Peers {
 
 /// All names of a user, in lower case: the plain one and the collectible ones.
 pub(super) fn usernames(user: &tl::types::User) -> Vec<String> {
-    let extra = user.usernames.iter().flatten();
-    let names = user
-        .username
+    let extra = user
+        .usernames
         .iter()
-        .cloned()
-        .chain(extra.map(|tl::enums::Username::Username(name)| name.username.clone()))
-        .map(|name| name.to_lowercase());
+        .flatten()
+        .map(|tl::enums::Username::Username(name)| name)
+        .filter(|name| name.active)
+        .map(|name| &name.username);
+    let names = user.username.iter().chain(extra);
     // Telegram may list the plain name among the others again.
-    names.collect::<HashSet<_>>().into_iter().collect()
+    let distinct: HashSet<_> = names.map(|name| name.to_lowercase()).collect();
+    distinct.into_iter().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn channel(id: i64, hash: i64) -> Peers {
+        let mut peers = Peers::default();
+        peers.learn_channel(id, hash);
+        peers
+    }
+
+    fn hash_of(peers: &Peers, id: i64) -> i64 {
+        match peers.input_channel(ChannelId(id)) {
+            tl::enums::InputChannel::Channel(it) => it.access_hash,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn who_is_unknown_is_addressed_without_a_hash() {
+        let peers = channel(5, 55);
+        assert_eq!(hash_of(&peers, 5), 55);
+        assert_eq!(hash_of(&peers, 6), 0);
+        let unknown = peers.input_peer(SendTarget::Member(MemberId(7)));
+        assert!(matches!(
+            unknown,
+            tl::enums::InputPeer::User(it) if it.user_id == 7 && it.access_hash == 0
+        ));
+    }
+
+    #[test]
+    fn the_oldest_acquaintance_is_forgotten() {
+        let mut peers = Peers::default();
+        for id in 0..=MAX_CHANNELS as i64 {
+            peers.learn_channel(id, 1);
+        }
+        assert_eq!(hash_of(&peers, 0), 0);
+        assert_eq!(hash_of(&peers, 1), 1);
+        assert_eq!(peers.channels.len(), MAX_CHANNELS);
+    }
 }

@@ -4,10 +4,9 @@
 
 use std::collections::HashSet;
 
-use reqwest::Method;
 use serde_json::json;
-use shared_core::{BoxId, ErrorClass, IncomingKind, MessageId};
-use shared_io::telegram::{FeedStart, UpdateFeed};
+use shared_core::{BoxId, ErrorClass, IncomingKind, MessageId, SendTarget};
+use shared_io::telegram::{BoxState, FeedStart, Say, UpdateFeed};
 
 use super::support::{Telegram, caught_up, start, told, until, user};
 
@@ -230,22 +229,13 @@ async fn a_dead_session_is_told_to_whoever_waits_for_updates() {
     let mut line = telegram.line(&bot).await;
     let (mut feed, _) = caught_up(&mut line, start(&bot)).await;
     telegram
-        .call(
-            Method::POST,
-            "/v1/faults",
-            json!({"kind": "revoke", "bot": bot.id.0, "live_sessions": "killed"}),
-        )
+        .fault(json!({"kind": "revoke", "bot": bot.id.0, "live_sessions": "killed"}))
         .await;
-    let mut ahead = line.calls().state().await.map_err(|error| error.class);
-    assert!(
-        matches!(ahead, Err(ErrorClass::SessionDead(_))),
-        "{ahead:?}"
-    );
-    ahead = Ok(shared_io::telegram::BoxState {
+    // A probe that is ahead makes the feed ask.
+    feed.observe(&BoxState {
         pts: i32::MAX,
-        ..Default::default()
+        ..BoxState::default()
     });
-    feed.observe(&ahead.unwrap());
     let error = feed.next().await.unwrap_err();
     assert!(error.class.is_fatal(), "{error}");
     drop(line);
@@ -270,14 +260,14 @@ async fn a_reply_to_the_old_bots_message_names_its_target() {
     let ann = telegram.member("Ann").await;
     let group = telegram.supergroup(&[ann], &[&first, &second]).await;
     let old = telegram.line(&first).await;
-    let question = shared_io::telegram::Say {
+    let question = Say {
         text: "which one?",
         keyboard: None,
         reply_to: None,
         random_id: 4,
         silent: false,
     };
-    let to = shared_core::SendTarget::Channel(group);
+    let to = SendTarget::Channel(group);
     let asked: MessageId = old.calls().say(to, &question).await.unwrap().unwrap();
     let mut line = telegram.line(&second).await;
     let begin = FeedStart {
@@ -322,4 +312,36 @@ async fn a_reply_to_the_old_bots_message_names_its_target() {
         ),
         "once it is told"
     );
+}
+
+#[tokio::test]
+async fn a_refused_cursor_is_replaced_and_counted() {
+    let telegram = Telegram::start().await;
+    let bot = telegram.bot("alpha").await;
+    let ann = telegram.friend("Ann", &bot).await;
+    let group = telegram.supergroup(&[ann], &[&bot]).await;
+    for method in ["updates.getDifference", "updates.getChannelDifference"] {
+        let fault = json!({
+            "kind": "rpc_error", "method": method, "code": 400,
+            "message": "PERSISTENT_TIMESTAMP_INVALID", "count": 1
+        });
+        telegram.fault(fault).await;
+    }
+    let mut line = telegram.line(&bot).await;
+    let begin = FeedStart {
+        private: Some(BoxState {
+            pts: 1,
+            qts: 0,
+            date: 1,
+        }),
+        channels: vec![(group, 1)],
+        groups: HashSet::from([group]),
+        ..start(&bot)
+    };
+    let (_, all) = caught_up(&mut line, begin).await;
+    assert_eq!(all.unknown, 2, "one for each box");
+    let state = line.calls().state().await.unwrap();
+    assert_eq!(all.private_after.map(|after| after.pts), Some(state.pts));
+    let pts = line.calls().channel_pts(group).await.unwrap();
+    assert_eq!(all.channels_after, [(group, pts)]);
 }

@@ -5,8 +5,9 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
+use reqwest::Method;
 use serde_json::json;
-use shared_core::{BoxId, IncomingKind, MessageId, SendTarget};
+use shared_core::{BoxId, Button, IncomingKind, Keyboard, MessageId, SendTarget};
 use shared_io::telegram::{FeedStart, Say};
 use tokio::time::timeout;
 
@@ -233,4 +234,38 @@ async fn impatience_loses_nothing() {
     let heard = timeout(PATIENCE, collect).await.unwrap();
     let expected: Vec<_> = (0..5).map(|n| format!("Ann: message {n}")).collect();
     assert_eq!(heard, expected);
+}
+
+#[tokio::test]
+async fn a_press_is_heard_whatever_the_sequence_number_says() {
+    let telegram = Telegram::start().await;
+    let bot = telegram.bot("alpha").await;
+    let member = telegram.friend("Ann", &bot).await;
+    let doubts = json!({"seq_on_presses": true, "press_timeout_ms": 500});
+    telegram.call(Method::PUT, "/v1/doubts", doubts).await;
+    let mut line = telegram.line(&bot).await;
+    let (mut feed, _) = caught_up(&mut line, start(&bot)).await;
+    let button = |data: &str| Button::Press {
+        text: data.into(),
+        data: data.into(),
+    };
+    let keyboard = Keyboard(vec![vec![button("lost"), button("heard")]]);
+    let mut question = say("which?", 1);
+    question.keyboard = Some(&keyboard);
+    let to = SendTarget::Member(member);
+    line.calls().say(to, &question).await.unwrap();
+    let message_id = telegram.seen(member, &bot).await[1]["id"].clone();
+    telegram
+        .fault(json!({"kind": "drop_updates", "count": 1, "bot": bot.id.0}))
+        .await;
+    // The first press is lost on its way, the second one bears a number that does not follow.
+    let path = format!("/v1/members/{}/press", member.0);
+    let press = |data: &str| json!({"chat": user(&bot), "message_id": message_id, "data": data});
+    let lost = telegram.try_post(&path, press("lost")).await.unwrap_err();
+    assert_eq!(lost, "BOT_RESPONSE_TIMEOUT");
+    let (_, heard) = tokio::join!(
+        telegram.try_post(&path, press("heard")),
+        items(&mut feed, 1)
+    );
+    assert_eq!(told(&heard), ["Ann presses: heard"]);
 }

@@ -44,13 +44,25 @@ impl Telegram {
     }
 
     pub async fn call(&self, method: Method, path: &str, body: Value) -> Value {
+        let answer = self.try_call(method, path, body).await;
+        answer.unwrap_or_else(|error| panic!("{path}: {error}"))
+    }
+
+    /// The error's name is Telegram's, where it has one.
+    pub async fn try_post(&self, path: &str, body: Value) -> Result<Value, String> {
+        self.try_call(Method::POST, path, body).await
+    }
+
+    async fn try_call(&self, method: Method, path: &str, body: Value) -> Result<Value, String> {
         let url = format!("{}{path}", self.sim.control_url());
         let request = self.http.request(method, url).timeout(PATIENCE);
         let response = request.json(&body).send().await.unwrap();
         let status = response.status();
         let answer: Value = response.json().await.unwrap();
-        assert!(status.is_success(), "{path}: {answer}");
-        answer
+        match status.is_success() {
+            true => Ok(answer),
+            false => Err(answer["error"].as_str().unwrap().to_owned()),
+        }
     }
 
     pub async fn post(&self, path: &str, body: Value) -> Value {

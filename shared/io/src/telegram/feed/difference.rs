@@ -17,8 +17,8 @@ use crate::telegram::error::CallError;
 
 pub(super) enum Answer {
     Where(BoxState),
-    Private(tl::enums::updates::Difference),
-    Channel(tl::enums::updates::ChannelDifference),
+    Private(Box<tl::enums::updates::Difference>),
+    Channel(Box<tl::enums::updates::ChannelDifference>),
 }
 
 /// The contents of a slice, without its state.
@@ -52,10 +52,10 @@ impl UpdateFeed {
                 self.push_slice(Slice::default(), u64::from(was_placed));
             }
             (Ok(Answer::Private(difference)), _) => {
-                self.private_difference(difference, request, now);
+                self.private_difference(*difference, request, now);
             }
             (Ok(Answer::Channel(difference)), key) => {
-                self.channel_difference(difference, key, now);
+                self.channel_difference(*difference, key, now);
             }
             (Err(error), key) => return self.fetch_failed(error, key, now),
         }
@@ -248,11 +248,14 @@ async fn ask(calls: &Calls, request: Request) -> Result<Answer, CallError> {
                 ..BoxState::default()
             }))
         }
-        (Ask::PrivateDifference(from), _) => calls.difference(from).await.map(Answer::Private),
-        (Ask::ChannelDifference(pts), Key::Channel(channel)) => calls
-            .channel_difference(channel, pts)
-            .await
-            .map(Answer::Channel),
+        (Ask::PrivateDifference(from), _) => {
+            let difference = calls.difference(from).await?;
+            Ok(Answer::Private(Box::new(difference)))
+        }
+        (Ask::ChannelDifference(pts), Key::Channel(channel)) => {
+            let difference = calls.channel_difference(channel, pts).await?;
+            Ok(Answer::Channel(Box::new(difference)))
+        }
         (Ask::ChannelDifference(_), Key::Private) => {
             Err(CallError::malformed("updates.getChannelDifference"))
         }

@@ -1,0 +1,235 @@
+#![allow(clippy::unwrap_used)]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use grammers_mtsender::SenderPool;
+use shared_core::IncomingKind;
+
+use super::*;
+use crate::telegram::boxes::Ask;
+use crate::telegram::session::LineSession;
+
+const ME: BotId = BotId(7_000_001);
+const GROUP: ChannelId = ChannelId(50);
+const PRIVATE: BoxState = BoxState {
+    pts: 10,
+    qts: 3,
+    date: 9,
+};
+
+/// A feed over a pool that nobody drives: what is asked waits for ever, answers are given by hand.
+fn feed() -> UpdateFeed {
+    let session = Arc::new(LineSession::new(None, None));
+    let pool = SenderPool::new(Arc::clone(&session), 1);
+    let calls = Calls::new(pool.handle.thin.clone(), session, Duration::from_secs(1));
+    let start = FeedStart {
+        private: Some(PRIVATE),
+        channels: vec![(GROUP, 100)],
+        groups: HashSet::from([GROUP]),
+        own_bots: HashSet::new(),
+        me: ME,
+    };
+    UpdateFeed::new(RawUpdates(pool.updates), calls, start)
+}
+
+/// Answers the next request for this box.
+fn answer(feed: &mut UpdateFeed, key: Key, answer: Answer) -> Vec<Batch> {
+    let now = Instant::now();
+    let request = loop {
+        let request = feed.boxes.next_request(now).unwrap();
+        if request.key == key {
+            break request;
+        }
+    };
+    let answer = Ok(answer);
+    feed.fetched(Fetched { request, answer }).unwrap();
+    feed.ready.drain(..).collect()
+}
+
+/// Both boxes are where they were.
+fn settle(feed: &mut UpdateFeed) {
+    let empty = tl::types::updates::DifferenceEmpty { date: 70, seq: 1 };
+    answer(feed, Key::Private, Answer::Private(Box::new(empty.into())));
+    answer(
+        feed,
+        Key::Channel(GROUP),
+        channel_difference(true, 100, vec![]),
+    );
+    assert!(feed.caught_up());
+}
+
+fn channel_difference(last: bool, pts: i32, other_updates: Vec<tl::enums::Update>) -> Answer {
+    let difference = tl::types::updates::ChannelDifference {
+        r#final: last,
+        pts,
+        timeout: None,
+        new_messages: vec![],
+        other_updates,
+        chats: vec![],
+        users: vec![],
+    };
+    Answer::Channel(Box::new(difference.into()))
+}
+
+fn private_difference(other_updates: Vec<tl::enums::Update>) -> Answer {
+    let difference = tl::types::updates::Difference {
+        new_messages: vec![],
+        new_encrypted_messages: vec![],
+        other_updates,
+        chats: vec![],
+        users: vec![],
+        state: tl::types::updates::State {
+            pts: 20,
+            qts: 5,
+            date: 99,
+            seq: 7,
+            unread_count: 0,
+        }
+        .into(),
+    };
+    Answer::Private(Box::new(difference.into()))
+}
+
+fn stopped(qts: i32) -> tl::enums::Update {
+    tl::types::UpdateBotStopped {
+        user_id: 42,
+        date: 50,
+        stopped: true,
+        qts,
+    }
+    .into()
+}
+
+fn deleted_in_group(pts: i32) -> tl::enums::Update {
+    tl::types::UpdateDeleteChannelMessages {
+        channel_id: GROUP.0,
+        messages: vec![1],
+        pts,
+        pts_count: 1,
+    }
+    .into()
+}
+
+#[tokio::test]
+async fn a_difference_that_is_too_long_is_counted_and_followed_by_the_rest() {
+    let mut feed = feed();
+    let too_long = tl::types::updates::DifferenceTooLong { pts: 510 };
+    let batches = answer(
+        &mut feed,
+        Key::Private,
+        Answer::Private(Box::new(too_long.into())),
+    );
+    assert_eq!(batches.len(), 1);
+    assert_eq!(batches[0].unknown, 500);
+    assert_eq!(batches[0].private_after.unwrap().pts, 510);
+    let next = feed.boxes.next_request(Instant::now()).unwrap();
+    assert_eq!(
+        next.ask,
+        Ask::PrivateDifference(BoxState {
+            pts: 510,
+            ..PRIVATE
+        })
+    );
+}
+
+#[tokio::test]
+async fn what_the_state_of_a_difference_already_counts_is_not_taken_for_old() {
+    let mut feed = feed();
+    let batches = answer(
+        &mut feed,
+        Key::Private,
+        private_difference(vec![stopped(4)]),
+    );
+    assert!(matches!(
+        batches[0].items[0].what,
+        IncomingKind::Stopped { stopped: true }
+    ));
+    assert_eq!(
+        batches[0].private_after,
+        Some(BoxState {
+            pts: 20,
+            qts: 5,
+            date: 99
+        })
+    );
+}
+
+#[tokio::test]
+async fn channels_in_a_private_difference_keep_their_own_counters() {
+    let mut feed = feed();
+    settle(&mut feed);
+    feed.boxes.want(Key::Private);
+    let news = vec![deleted_in_group(101), deleted_in_group(100), stopped(4)];
+    let batches = answer(&mut feed, Key::Private, private_difference(news));
+    assert_eq!(batches.len(), 2);
+    assert!(batches[0].from_difference && batches[0].channels_after.is_empty());
+    assert_eq!(batches[1].channels_after, [(GROUP, 101)]);
+    assert!(!batches[1].from_difference);
+}
+
+#[tokio::test]
+async fn an_empty_slice_is_told_so_that_catching_up_is_noticed() {
+    let mut feed = feed();
+    let empty = tl::types::updates::DifferenceEmpty { date: 70, seq: 1 };
+    let batches = answer(
+        &mut feed,
+        Key::Private,
+        Answer::Private(Box::new(empty.into())),
+    );
+    assert_eq!(
+        batches,
+        [Batch {
+            from_difference: true,
+            ..Batch::default()
+        }]
+    );
+    assert!(!feed.caught_up(), "the channel is outstanding");
+}
+
+#[tokio::test]
+async fn an_unfinished_channel_difference_goes_on_from_its_slice() {
+    let mut feed = feed();
+    let key = Key::Channel(GROUP);
+    let batches = answer(&mut feed, key, channel_difference(false, 130, vec![]));
+    assert_eq!(batches[0].channels_after, [(GROUP, 130)]);
+    let next = feed.boxes.next_request(Instant::now()).unwrap();
+    assert_eq!((next.key, next.ask), (key, Ask::ChannelDifference(130)));
+}
+
+#[tokio::test]
+async fn an_answer_to_a_question_that_is_void_changes_nothing() {
+    let mut feed = feed();
+    let now = Instant::now();
+    let request = loop {
+        let request = feed.boxes.next_request(now).unwrap();
+        if request.key == Key::Channel(GROUP) {
+            break request;
+        }
+    };
+    feed.set_channels(&[(GROUP, 60)]);
+    let answer = Ok(channel_difference(true, 130, vec![]));
+    feed.fetched(Fetched { request, answer }).unwrap();
+    assert!(feed.ready.is_empty());
+    let next = feed.boxes.next_request(now).unwrap();
+    assert_eq!(next.ask, Ask::ChannelDifference(60));
+}
+
+#[tokio::test]
+async fn a_full_channel_means_that_every_box_is_asked_again() {
+    let mut feed = feed();
+    settle(&mut feed);
+    feed.overflowed = true;
+    feed.received(UpdatesLike::Updates(
+        tl::types::Updates {
+            updates: vec![],
+            users: vec![],
+            chats: vec![],
+            date: 0,
+            seq: 0,
+        }
+        .into(),
+    ));
+    let now = Instant::now();
+    assert!(feed.boxes.next_request(now).is_some() && feed.boxes.next_request(now).is_some());
+}
