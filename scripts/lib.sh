@@ -1,0 +1,92 @@
+# What the scripts share: where the checkout is, and how a missing program comes onto the machine. Sourced by bash, not run.
+#
+# Installs only what is missing, only by apt-get, and says so. Never leaves a service running: Understudy starts its own
+# redis-server, and a second one on the distribution's port helps nobody.
+
+root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
+
+say() { printf '%s\n' "$*" >&2; }
+
+fail() {
+    say "error: $*"
+    exit 2
+}
+
+# as_root COMMAND...: runs it as root, or fails.
+as_root() {
+    if [ "$(id -u)" = 0 ]; then
+        "$@"
+    else
+        sudo -n "$@"
+    fi
+}
+
+# Debian's package scripts ask this program whether a service may be started. It is put in place for one installation only.
+policy=/usr/sbin/policy-rc.d
+
+forbid_services() {
+    [ ! -e "$policy" ] || return 0
+    printf '#!/bin/sh\nexit 101\n' | as_root tee "$policy" >/dev/null
+    as_root chmod 755 "$policy"
+    trap allow_services EXIT
+}
+
+allow_services() {
+    if [ -f "$policy" ] && [ "$(cat "$policy")" = "$(printf '#!/bin/sh\nexit 101')" ]; then
+        as_root rm -f "$policy"
+    fi
+    trap - EXIT
+}
+
+# need PROGRAM PACKAGE WHY: installs the package when the program is missing.
+need() {
+    local program="$1" package="$2" why="$3"
+    if command -v "$program" >/dev/null 2>&1; then
+        return 0
+    fi
+    command -v apt-get >/dev/null 2>&1 ||
+        fail "$program is missing ($why) and there is no apt-get: install the package '$package'"
+    [ "$(id -u)" = 0 ] || sudo -n true 2>/dev/null ||
+        fail "$program is missing ($why) and this is not root: run 'sudo apt-get install $package'"
+    say "installing $package: $why"
+    forbid_services
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$package" >/dev/null 2>&1 || {
+        as_root apt-get update -qq >/dev/null 2>&1 || true
+        as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$package" >/dev/null ||
+            fail "cannot install the package '$package' ($why)"
+    }
+    allow_services
+    command -v "$program" >/dev/null 2>&1 || fail "the package '$package' is installed and brought no $program"
+}
+
+# Everything that building and running needs.
+need_all() {
+    # rustup installs here and tells only new shells.
+    if ! command -v cargo >/dev/null 2>&1 && [ -x "${CARGO_HOME:-$HOME/.cargo}/bin/cargo" ]; then
+        PATH="${CARGO_HOME:-$HOME/.cargo}/bin:$PATH"
+    fi
+    command -v cargo >/dev/null 2>&1 || fail "cargo is missing: install Rust from https://rustup.rs"
+    need cc gcc "Rust links with it, and SQLite is compiled by it"
+    [ -e /usr/include/stdio.h ] || need_headers
+    need redis-server redis-server "the live state of a deployment; Understudy starts a private one"
+}
+
+need_headers() {
+    command -v apt-get >/dev/null 2>&1 || return 0
+    [ "$(id -u)" = 0 ] || sudo -n true 2>/dev/null ||
+        fail "the C headers are missing and this is not root: run 'sudo apt-get install libc6-dev'"
+    say "installing libc6-dev: SQLite is compiled with its headers"
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq libc6-dev >/dev/null ||
+        fail "cannot install the package 'libc6-dev'"
+}
+
+# Where cargo puts the binaries.
+target_dir() {
+    local dir="${CARGO_TARGET_DIR:-}"
+    case "$dir" in
+        "") dir="$root/target" ;;
+        /*) ;;
+        *) dir="$PWD/$dir" ;;
+    esac
+    printf '%s\n' "$dir"
+}

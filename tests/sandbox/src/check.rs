@@ -1,0 +1,302 @@
+//! The judgement: what the members saw, the rows in SQL and the posts in the channel, against the reference model.
+//!
+//! Pure. Invariant: everything that is not explained by what `telegram.md` puts out of reach is a [`Problem`] and counts; a run without
+//! problems is one in which each input took effect once and was answered once.
+
+#[cfg(test)]
+mod tests;
+
+use crate::course::{Input, Stage, set};
+use crate::fault::FaultFacts;
+use crate::ledger::{Entry, Fate};
+use crate::member::{Member, Place, Problem};
+
+/// A course as SQL has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CourseRow {
+    pub member: i64,
+    pub title: String,
+    pub description: String,
+    pub category: String,
+    pub tags: Vec<String>,
+    pub files: Vec<String>,
+}
+
+/// All that there is to judge by.
+#[derive(Debug)]
+pub struct Evidence<'a> {
+    pub members: &'a [Member],
+    /// Numbers of the members who had to press Start with the new bot themselves.
+    pub parked: &'a [usize],
+    pub fault: FaultFacts,
+    pub courses: &'a [CourseRow],
+    /// Texts in the broadcast channel.
+    pub posts: &'a [String],
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Findings {
+    pub problems: Vec<Problem>,
+    pub conversations_open: usize,
+    pub conversations_continued: usize,
+    pub conversations_parked: usize,
+    pub conversations_lost: usize,
+    pub updates_sent: usize,
+    pub updates_lost: usize,
+    pub updates_unreachable: usize,
+    pub files_to_resend: usize,
+    pub replies_duplicated: usize,
+    /// Milliseconds from the fault to the first words of an active bot, for those who waited.
+    pub first_reply_ms: Vec<u64>,
+    /// The same for the others, to the prompt that was shown again.
+    pub reprompt_ms: Vec<u64>,
+}
+
+/// Most members whose first reply is measured, in private and in the group.
+const WAITING_PRIVATE: usize = 30;
+const WAITING_GROUP: usize = 5;
+
+pub fn check(evidence: &Evidence<'_>) -> Findings {
+    let mut findings = Findings::default();
+    for member in evidence.members {
+        let before = (findings.problems.len(), findings.updates_lost);
+        findings.problems.extend(member.problems.iter().cloned());
+        for entry in member
+            .ledger
+            .entries
+            .iter()
+            .filter(|entry| entry.fate != Fate::Refused)
+        {
+            judge(member, entry, &evidence.fault, &mut findings);
+        }
+        check_end(member, evidence, &mut findings);
+        let clean = before == (findings.problems.len(), findings.updates_lost);
+        count_conversation(member, evidence, clean, &mut findings);
+    }
+    check_strangers(evidence, &mut findings);
+    measure(evidence, &mut findings);
+    findings
+}
+
+fn judge(member: &Member, entry: &Entry, fault: &FaultFacts, findings: &mut Findings) {
+    findings.updates_sent += 1;
+    let mut problem = |expected: &str, seen: &str| {
+        findings
+            .problems
+            .push(problem_of(member, &entry.label, expected, seen));
+    };
+    if entry.confirmations > 1 {
+        findings.replies_duplicated += entry.confirmations as usize - 1;
+        problem(
+            "one confirmation",
+            &format!("{} confirmations of {:?}", entry.confirmations, entry.input),
+        );
+    }
+    match entry.fate {
+        Fate::Answered if entry.confirmations == 0 && !entry.shown => {
+            findings.updates_lost += 1;
+            problem("a confirmation", "its effect without one");
+        }
+        Fate::Answered | Fate::Stale | Fate::Refused => {}
+        Fate::AskedAgain => findings.files_to_resend += 1,
+        Fate::WithoutEffect | Fate::TimedOut if fault.out_of_reach(entry.to, entry.sent_ms) => {
+            findings.updates_unreachable += 1;
+        }
+        // Never acknowledged, and pressed again.
+        Fate::TimedOut => {}
+        Fate::WithoutEffect => {
+            findings.updates_lost += 1;
+            problem("its effect", &format!("none of {:?}", entry.input));
+        }
+        Fate::Waiting => {
+            findings.updates_lost += 1;
+            problem(
+                "an answer",
+                &format!("none to {:?} until the end", entry.input),
+            );
+        }
+    }
+}
+
+/// The course as it was recorded and posted.
+fn check_end(member: &Member, evidence: &Evidence<'_>, findings: &mut Findings) {
+    let upload = &member.upload;
+    let rows: Vec<&CourseRow> = evidence
+        .courses
+        .iter()
+        .filter(|row| row.member == member.id)
+        .collect();
+    let mut problem = |message: &str, expected: &str, seen: &str| {
+        findings
+            .problems
+            .push(problem_of(member, message, expected, seen));
+    };
+    let title = upload.title.clone().unwrap_or_default();
+    let head = format!("New course: {title}");
+    let posts = evidence
+        .posts
+        .iter()
+        .filter(|post| post.lines().next() == Some(head.as_str()))
+        .count();
+    let wanted = usize::from(upload.stage == Stage::Submitted);
+    if !upload.is_over() {
+        problem("the upload", "its end", &format!("{:?}", upload.stage));
+    }
+    if posts != wanted {
+        problem(
+            "the post in the channel",
+            &wanted.to_string(),
+            &posts.to_string(),
+        );
+    }
+    match rows[..] {
+        [] if wanted == 0 => {}
+        [row] if wanted == 1 => {
+            let fields = [
+                ("title", &title, &row.title),
+                (
+                    "description",
+                    &upload.description.clone().unwrap_or_default(),
+                    &row.description,
+                ),
+                (
+                    "category",
+                    &upload.category.clone().unwrap_or_default(),
+                    &row.category,
+                ),
+                ("tags", &set(&upload.tags), &set(&row.tags)),
+                ("files", &set(&upload.files), &set(&row.files)),
+            ];
+            for (field, expected, seen) in fields
+                .into_iter()
+                .filter(|(_, expected, seen)| expected != seen)
+            {
+                problem(&format!("the recorded {field}"), expected, seen);
+            }
+        }
+        _ => problem(
+            "the recorded course",
+            &format!("{wanted} rows"),
+            &format!("{} rows", rows.len()),
+        ),
+    }
+}
+
+fn count_conversation(
+    member: &Member,
+    evidence: &Evidence<'_>,
+    clean: bool,
+    findings: &mut Findings,
+) {
+    if !was_open(member, &evidence.fault) {
+        return;
+    }
+    findings.conversations_open += 1;
+    if !clean || !member.is_done() {
+        findings.conversations_lost += 1;
+    } else if evidence.parked.contains(&member.number) {
+        findings.conversations_parked += 1;
+    } else {
+        findings.conversations_continued += 1;
+    }
+}
+
+/// In the middle of an upload when the fault landed.
+fn was_open(member: &Member, fault: &FaultFacts) -> bool {
+    let answered = |wanted: fn(&Input) -> bool| {
+        member.ledger.entries.iter().any(|entry| {
+            wanted(&entry.input) && entry.answered_ms.is_some_and(|at| at <= fault.quiet_ms)
+        })
+    };
+    answered(|input| *input == Input::Open)
+        && !answered(|input| matches!(input, Input::Submit | Input::Cancel))
+}
+
+fn check_strangers(evidence: &Evidence<'_>, findings: &mut Findings) {
+    let known = |id| evidence.members.iter().any(|member| member.id == id);
+    for row in evidence.courses.iter().filter(|row| !known(row.member)) {
+        findings.problems.push(Problem {
+            member: row.member.to_string(),
+            message: "the recorded course".into(),
+            expected: "none of a stranger".into(),
+            seen: row.title.clone(),
+        });
+    }
+}
+
+fn measure(evidence: &Evidence<'_>, findings: &mut Findings) {
+    let fault = &evidence.fault;
+    let served = |member: &Member| {
+        let mut times = member.received.iter().map(|(_, at)| *at);
+        times.find(|at| *at > fault.quiet_ms)
+    };
+    let outage_end = evidence
+        .members
+        .iter()
+        .filter_map(served)
+        .min()
+        .unwrap_or(i64::MAX);
+    let mut waiting: Vec<(i64, &Member)> = evidence
+        .members
+        .iter()
+        .filter(|member| was_open(member, fault))
+        .filter_map(|member| Some((waited_since(member, fault, outage_end)?, member)))
+        .collect();
+    waiting.sort_by_key(|(since, member)| (*since, member.number));
+    let (mut private, mut group) = (WAITING_PRIVATE, WAITING_GROUP);
+    waiting.retain(|(_, member)| {
+        let left = if member.is_private() {
+            &mut private
+        } else {
+            &mut group
+        };
+        let kept = *left > 0;
+        *left = left.saturating_sub(1);
+        kept
+    });
+    let since_fault = |at: i64| u64::try_from(at - fault.at_ms).unwrap_or(0);
+    for member in evidence
+        .members
+        .iter()
+        .filter(|member| was_open(member, fault))
+    {
+        if waiting.iter().any(|(_, one)| one.number == member.number) {
+            findings
+                .first_reply_ms
+                .extend(served(member).map(since_fault));
+        } else {
+            let again = member
+                .resumptions
+                .iter()
+                .find(|resumption| resumption.at_ms > fault.quiet_ms);
+            findings
+                .reprompt_ms
+                .extend(again.map(|resumption| since_fault(resumption.at_ms)));
+        }
+    }
+}
+
+/// Since when he waited for an answer when the bot fell silent: sent before the fault, or while nobody answered.
+fn waited_since(member: &Member, fault: &FaultFacts, outage_end: i64) -> Option<i64> {
+    let unanswered = member
+        .ledger
+        .unanswered_at(fault.quiet_ms.max(fault.at_ms))
+        .map(|entry| entry.sent_ms);
+    let during = member.ledger.entries.iter().map(|entry| entry.sent_ms);
+    unanswered
+        .chain(during.filter(|sent| *sent > fault.at_ms && *sent < outage_end))
+        .min()
+}
+
+fn problem_of(member: &Member, message: &str, expected: &str, seen: &str) -> Problem {
+    let place = match member.place {
+        Place::Private => "",
+        Place::Group(_) => ", group",
+    };
+    Problem {
+        member: format!("{} ({}{place})", member.name, member.id),
+        message: message.to_owned(),
+        expected: expected.to_owned(),
+        seen: seen.to_owned(),
+    }
+}

@@ -1,0 +1,256 @@
+#![allow(clippy::unwrap_used)]
+
+use super::*;
+use crate::course::Intention;
+use crate::fault::FaultKind;
+use crate::member::Resumption;
+
+const FAULT: FaultFacts = FaultFacts {
+    kind: FaultKind::Revoke,
+    bot: 1,
+    at_ms: 1_000,
+    quiet_ms: 1_000,
+};
+
+/// A member who finished: half before the fault, half after it.
+fn finished(number: usize) -> Member {
+    let intention = Intention {
+        subject: "Bread",
+        category: "Science",
+        tags: vec![],
+        files: 1,
+        finishes: true,
+    };
+    let mut member = Member::new(
+        number,
+        100 + number as i64,
+        format!("Ada-{number}"),
+        Place::Private,
+        1,
+        intention,
+    );
+    let inputs = [
+        Input::Open,
+        Input::Title(format!("#{number}-2 Bread")),
+        Input::Description(format!("#{number}-3 Bread and more")),
+        Input::Category("Science".into()),
+        Input::TagsDone,
+        Input::File(format!("#{number}-6 part 1.pdf")),
+        Input::FilesDone,
+        Input::Submit,
+    ];
+    for (at, input) in (0..).zip(inputs) {
+        let sent = 600 + at * 150;
+        let entry = member.begin(input.clone(), sent);
+        let entry = &mut member.ledger.entries[entry];
+        entry.to = Some(if sent < 1_000 { 1 } else { 2 });
+        entry.fate = Fate::Answered;
+        entry.confirmations = 1;
+        entry.answered_ms = Some(sent + 20);
+        member
+            .received
+            .push((if sent < 1_000 { 1 } else { 2 }, sent + 20));
+        member.upload = member.upload.after(&input);
+    }
+    member.resumptions.push(Resumption {
+        bot: 2,
+        at_ms: 1_040,
+    });
+    member.received.insert(3, (2, 1_040));
+    member
+}
+
+fn row(member: &Member) -> CourseRow {
+    CourseRow {
+        member: member.id,
+        title: member.upload.title.clone().unwrap(),
+        description: member.upload.description.clone().unwrap(),
+        category: "Science".into(),
+        tags: vec![],
+        files: member.upload.files.clone(),
+    }
+}
+
+fn judged(members: &[Member]) -> Findings {
+    let courses: Vec<CourseRow> = members.iter().map(row).collect();
+    let posts: Vec<String> = courses
+        .iter()
+        .map(|row| format!("New course: {}\n\nby a member", row.title))
+        .collect();
+    check(&Evidence {
+        members,
+        parked: &[],
+        fault: FAULT,
+        courses: &courses,
+        posts: &posts,
+    })
+}
+
+#[test]
+fn a_clean_run_has_nothing_to_say() {
+    let findings = judged(&[finished(1), finished(2)]);
+    assert_eq!(findings.problems, []);
+    assert_eq!(
+        (
+            findings.conversations_open,
+            findings.conversations_continued,
+            findings.conversations_lost
+        ),
+        (2, 2, 0)
+    );
+    assert_eq!(
+        (
+            findings.updates_sent,
+            findings.updates_lost,
+            findings.replies_duplicated
+        ),
+        (16, 0, 0)
+    );
+    assert_eq!(
+        (findings.first_reply_ms.len(), findings.reprompt_ms),
+        (0, vec![40, 40])
+    );
+}
+
+#[test]
+fn a_planted_loss_is_found() {
+    let mut member = finished(1);
+    member.ledger.entries[1].fate = Fate::WithoutEffect;
+    member.ledger.entries[1].confirmations = 0;
+    let findings = judged(&[member]);
+    assert_eq!(
+        (
+            findings.updates_lost,
+            findings.conversations_lost,
+            findings.updates_unreachable
+        ),
+        (1, 1, 0)
+    );
+    assert_eq!(findings.problems[0].message, "#1-2");
+    assert_eq!(findings.problems[0].expected, "its effect");
+}
+
+#[test]
+fn an_answer_that_never_came_is_found() {
+    let mut member = finished(1);
+    member.ledger.entries[7].fate = Fate::Waiting;
+    member.ledger.entries[7].answered_ms = None;
+    let findings = judged(&[member]);
+    assert_eq!(findings.updates_lost, 1);
+    assert_eq!(findings.problems[0].expected, "an answer");
+}
+
+#[test]
+fn what_lies_in_the_dead_bots_box_is_out_of_reach_and_no_loss() {
+    let mut member = finished(1);
+    let entry = member.begin(Input::Description("#1-9 typed to the dead".into()), 1_010);
+    let entry = &mut member.ledger.entries[entry];
+    (entry.to, entry.fate) = (Some(1), Fate::WithoutEffect);
+    let findings = judged(&[member]);
+    assert_eq!(
+        (findings.updates_lost, findings.updates_unreachable),
+        (0, 1)
+    );
+    assert_eq!(findings.problems, []);
+    assert_eq!(
+        findings.first_reply_ms,
+        [40],
+        "he waited, so his first reply is measured"
+    );
+    assert!(findings.reprompt_ms.is_empty());
+}
+
+#[test]
+fn a_planted_duplicate_is_found() {
+    let mut member = finished(1);
+    member.ledger.entries[2].confirmations = 2;
+    let findings = judged(&[member]);
+    assert_eq!(
+        (findings.replies_duplicated, findings.conversations_lost),
+        (1, 1)
+    );
+    assert_eq!(findings.problems[0].expected, "one confirmation");
+}
+
+#[test]
+fn a_wrong_field_in_sql_is_found() {
+    let member = finished(1);
+    let mut wrong = row(&member);
+    wrong.category = "Crafts".into();
+    let posts = [format!("New course: {}", wrong.title)];
+    let members = [member];
+    let evidence = Evidence {
+        members: &members,
+        parked: &[],
+        fault: FAULT,
+        courses: &[wrong],
+        posts: &posts,
+    };
+    let findings = check(&evidence);
+    assert_eq!(findings.problems.len(), 1);
+    assert_eq!(findings.problems[0].message, "the recorded category");
+    assert_eq!(
+        (
+            findings.problems[0].expected.as_str(),
+            findings.problems[0].seen.as_str()
+        ),
+        ("Science", "Crafts")
+    );
+}
+
+#[test]
+fn a_second_row_and_a_missing_post_are_found() {
+    let members = [finished(1)];
+    let courses = [row(&members[0]), row(&members[0])];
+    let findings = check(&Evidence {
+        members: &members,
+        parked: &[],
+        fault: FAULT,
+        courses: &courses,
+        posts: &[],
+    });
+    let messages: Vec<&str> = findings
+        .problems
+        .iter()
+        .map(|problem| problem.message.as_str())
+        .collect();
+    assert_eq!(messages, ["the post in the channel", "the recorded course"]);
+}
+
+#[test]
+fn a_parked_member_who_came_is_counted_as_parked() {
+    let members = [finished(1)];
+    let courses = [row(&members[0])];
+    let posts = [format!("New course: {}", courses[0].title)];
+    let findings = check(&Evidence {
+        members: &members,
+        parked: &[1],
+        fault: FAULT,
+        courses: &courses,
+        posts: &posts,
+    });
+    assert_eq!(
+        (
+            findings.conversations_parked,
+            findings.conversations_continued,
+            findings.conversations_lost
+        ),
+        (1, 0, 0)
+    );
+}
+
+#[test]
+fn at_most_thirty_private_members_are_measured_as_waiting() {
+    let members: Vec<Member> = (1..=33)
+        .map(|number| {
+            let mut member = finished(number);
+            member.ledger.entries[2].answered_ms = Some(1_500);
+            member
+        })
+        .collect();
+    let findings = judged(&members);
+    assert_eq!(
+        (findings.first_reply_ms.len(), findings.reprompt_ms.len()),
+        (30, 3)
+    );
+}

@@ -1,0 +1,228 @@
+//! `understudy run` as a child, as an operator would start it, and `understudy status` beside it.
+//!
+//! Invariant: nothing outlives the sandbox. The daemon gets SIGTERM when this process dies in whatever way; an orderly stop waits for
+//! it and then looks for processes of this run's folder, which would be a fault of the daemon's and is reported as one.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::io::{AsyncBufReadExt, BufReader, Lines};
+use tokio::process::{Child, ChildStdout};
+use tokio::time::timeout;
+
+use crate::launch;
+use crate::setup::Folder;
+use crate::status::Status;
+
+const READY_TIMEOUT: Duration = Duration::from_secs(60);
+const STATUS_TIMEOUT: Duration = Duration::from_secs(10);
+const STOP_TIMEOUT: Duration = Duration::from_secs(20);
+
+#[derive(Debug)]
+pub struct Daemon {
+    child: Child,
+    lines: Lines<BufReader<ChildStdout>>,
+    program: PathBuf,
+    folder: Folder,
+}
+
+impl Daemon {
+    /// Starts it; `ready` waits until it serves.
+    pub fn start(folder: &Folder) -> Result<Self> {
+        let program = program("understudy")?;
+        program_exists(&program)?;
+        program_exists(&self::program("understudy-worker")?)?;
+        let log = File::create(folder.log())
+            .with_context(|| format!("cannot write {}", folder.log().display()))?;
+        let mut command = launch::tied_to_us(&program).context("cannot find this program")?;
+        command.arg("run").arg("--config").arg(folder.config());
+        // Its own process group: Ctrl-C in the terminal is ours to pass on.
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .process_group(0)
+            .kill_on_drop(true);
+        let mut child = command
+            .spawn()
+            .with_context(|| format!("cannot start {}", program.display()))?;
+        let stdout = child
+            .stdout
+            .take()
+            .context("understudy has no standard output")?;
+        Ok(Self {
+            child,
+            lines: BufReader::new(stdout).lines(),
+            program,
+            folder: folder.clone(),
+        })
+    }
+
+    /// Waits for the line that says that every pool is open.
+    pub async fn ready(&mut self) -> Result<String> {
+        let line = async {
+            while let Some(line) = self.lines.next_line().await? {
+                if line.starts_with("ready ") {
+                    return Ok(Some(line));
+                }
+            }
+            Ok::<_, std::io::Error>(None)
+        };
+        match timeout(READY_TIMEOUT, line).await {
+            Ok(Ok(Some(line))) => Ok(line),
+            Ok(Ok(None)) => bail!(
+                "understudy ended before it was ready: {}",
+                self.last_words()
+            ),
+            Ok(Err(error)) => Err(error).context("cannot read what understudy prints"),
+            Err(_) => bail!(
+                "understudy was not ready after {} s: {}",
+                READY_TIMEOUT.as_secs(),
+                self.last_words()
+            ),
+        }
+    }
+
+    /// To ask `understudy status` while this waits for something else.
+    pub fn status(&self) -> StatusReader {
+        StatusReader {
+            program: self.program.clone(),
+            folder: self.folder.clone(),
+        }
+    }
+
+    /// Resolves when the daemon ended by itself, which it should not.
+    pub async fn ended(&mut self) -> std::io::Result<ExitStatus> {
+        self.child.wait().await
+    }
+
+    /// SIGTERM, wait, and look for what is left. Returns the command lines of processes that had to be killed.
+    pub async fn stop(mut self) -> Vec<String> {
+        if let Some(pid) = self
+            .child
+            .id()
+            .and_then(|id| i32::try_from(id).ok())
+            .and_then(Pid::from_raw)
+        {
+            let _ = kill_process(pid, Signal::TERM);
+            if timeout(STOP_TIMEOUT, self.child.wait()).await.is_err() {
+                let _ = self.child.kill().await;
+            }
+        }
+        let left = processes_of(&self.folder.root);
+        for (pid, _) in &left {
+            if let Some(pid) = Pid::from_raw(*pid) {
+                let _ = kill_process(pid, Signal::KILL);
+            }
+        }
+        left.into_iter()
+            .map(|(pid, command)| format!("{pid} {command}"))
+            .collect()
+    }
+
+    /// The last line of its log, for an error in one line.
+    fn last_words(&self) -> String {
+        let log = fs::read_to_string(self.folder.log()).unwrap_or_default();
+        let last = log.lines().rev().find(|line| !line.trim().is_empty());
+        match last {
+            Some(line) => format!(
+                "{} (all of it in {})",
+                line.trim(),
+                self.folder.log().display()
+            ),
+            None => format!("it said nothing ({})", self.folder.log().display()),
+        }
+    }
+}
+
+/// Runs `understudy status --json`.
+#[derive(Debug, Clone)]
+pub struct StatusReader {
+    program: PathBuf,
+    folder: Folder,
+}
+
+impl StatusReader {
+    /// For a person to run.
+    pub fn command_line(&self) -> String {
+        format!(
+            "{} status --config {}",
+            self.program.display(),
+            self.folder.config().display()
+        )
+    }
+
+    pub async fn read(&self) -> Result<Status> {
+        let mut command = tokio::process::Command::new(&self.program);
+        command
+            .args(["status", "--json", "--config"])
+            .arg(self.folder.config());
+        command.stdin(Stdio::null()).kill_on_drop(true);
+        let output = timeout(STATUS_TIMEOUT, command.output())
+            .await
+            .context("understudy status takes too long")?;
+        let output = output.context("cannot start understudy status")?;
+        serde_json::from_slice(&output.stdout).with_context(|| {
+            let said = String::from_utf8_lossy(&output.stderr);
+            format!(
+                "understudy status: {}",
+                said.lines().last().unwrap_or("no JSON")
+            )
+        })
+    }
+}
+
+/// The binaries are built into one folder.
+fn program(name: &str) -> Result<PathBuf> {
+    let own = std::env::current_exe().context("cannot find this program")?;
+    Ok(own.with_file_name(name))
+}
+
+fn program_exists(program: &Path) -> Result<()> {
+    if program.is_file() {
+        return Ok(());
+    }
+    bail!(
+        "{} is not built: start the sandbox by scripts/run",
+        program.display()
+    )
+}
+
+/// Our programs with this run's folder on their command line.
+fn processes_of(root: &Path) -> Vec<(i32, String)> {
+    let Ok(entries) = fs::read_dir("/proc") else {
+        return Vec::new();
+    };
+    let root = root.display().to_string();
+    let mut found = Vec::new();
+    for entry in entries.flatten() {
+        let Some(pid) = entry
+            .file_name()
+            .to_str()
+            .and_then(|name| name.parse::<i32>().ok())
+        else {
+            continue;
+        };
+        let Ok(raw) = fs::read(entry.path().join("cmdline")) else {
+            continue;
+        };
+        let command = String::from_utf8_lossy(&raw)
+            .replace('\0', " ")
+            .trim()
+            .to_owned();
+        let program = Path::new(command.split(' ').next().unwrap_or_default()).file_name();
+        let ours = program.is_some_and(|name| {
+            ["understudy", "understudy-worker", "redis-server"]
+                .iter()
+                .any(|one| name == *one)
+        });
+        if ours && command.contains(&root) {
+            found.push((pid, command));
+        }
+    }
+    found
+}

@@ -1,0 +1,259 @@
+//! Lets the members talk: pulls the simulator's log, shows each member what he received, and carries out what he does next.
+//!
+//! One task owns all members; calls to the simulator run beside it and come back as [`Done`]. Invariant: an entry of a member's ledger
+//! stands before the call that sends it leaves, so an answer can never be earlier than its question. It judges nothing.
+//!
+//! `inbox` is what comes in, `acts` what goes out, `pace` how fast, `strike` the fault.
+
+mod acts;
+mod inbox;
+pub mod pace;
+mod strike;
+
+pub use strike::Target;
+
+use std::collections::{HashMap, VecDeque};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use crate::clock::unix_ms;
+use crate::control::{Answer, Chat, Control, ControlError, Page, Sent, Viewed};
+use crate::course::Hold;
+use crate::fault::{FaultFacts, FaultKind, Moment};
+use crate::member::Member;
+use crate::scene::Scene;
+use crate::view::{Tone, View};
+use pace::Pace;
+
+/// Kinds of the log that the members live by.
+const KINDS: &str = "message_sent,message_edited,revoked,connection_closed,flood_wait";
+const POLL_MS: u64 = 1_000;
+const TICK: Duration = Duration::from_millis(15);
+/// Nobody received anything for so long: it is over, whatever is missing.
+const STALL_MS: i64 = 45_000;
+
+/// A call to the simulator that came back.
+enum Done {
+    Sent {
+        member: usize,
+        entry: usize,
+        result: Result<Sent, ControlError>,
+    },
+    Pressed {
+        member: usize,
+        entry: usize,
+        result: Result<Answer, ControlError>,
+    },
+    Viewed {
+        member: usize,
+        chat: Chat,
+        edited: Option<i64>,
+        result: Result<Vec<Viewed>, ControlError>,
+    },
+    Started {
+        result: Result<Sent, ControlError>,
+    },
+    /// Our SIGKILL left at this time.
+    Killed {
+        at_ms: i64,
+    },
+    Failed {
+        error: anyhow::Error,
+    },
+    Nothing,
+}
+
+pub struct Driver {
+    control: Control,
+    pub members: Vec<Member>,
+    group: i64,
+    bots: Vec<(i64, String)>,
+    by_id: HashMap<i64, usize>,
+    by_name: HashMap<String, usize>,
+    /// Last message that was shown to a member, by chat; the group's is shown to all at once.
+    seen: HashMap<(usize, Chat), i64>,
+    /// No act before this time, by member.
+    not_before: Vec<i64>,
+    pace: Pace,
+    rng: ChaCha8Rng,
+    tasks: JoinSet<Done>,
+    pages: mpsc::Receiver<Result<Page, ControlError>>,
+    /// From the simulator's clock to the wall clock.
+    offset_ms: i64,
+    /// Members who are yet to start a standby.
+    starts: VecDeque<(usize, i64)>,
+    /// Members who start only the active bot.
+    unreached: Vec<usize>,
+    pub parked: Vec<usize>,
+    pub fault: Option<FaultFacts>,
+    /// Armed: what, against which bot, when.
+    fault_pending: Option<(FaultKind, i64, Moment)>,
+    pub flood_waits: u64,
+    last_progress_ms: i64,
+    heard_since_fault: usize,
+}
+
+impl Driver {
+    pub fn new(control: Control, scene: &Scene, reach_percent: u32, seed: u64) -> Self {
+        let members = scene.members.clone();
+        let (sender, pages) = mpsc::channel(64);
+        let mut tasks = JoinSet::new();
+        tasks.spawn(inbox::poll(control.clone(), sender));
+        let mut driver = Self {
+            group: scene.group,
+            bots: scene
+                .bots
+                .iter()
+                .map(|bot| (bot.id, scene.username(bot.id)))
+                .collect(),
+            by_id: members
+                .iter()
+                .enumerate()
+                .map(|(at, member)| (member.id, at))
+                .collect(),
+            by_name: members
+                .iter()
+                .enumerate()
+                .map(|(at, member)| (member.name.clone(), at))
+                .collect(),
+            seen: HashMap::new(),
+            not_before: vec![0; members.len()],
+            pace: Pace::default(),
+            rng: ChaCha8Rng::seed_from_u64(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15)),
+            tasks,
+            pages,
+            offset_ms: 0,
+            starts: VecDeque::new(),
+            unreached: Vec::new(),
+            parked: Vec::new(),
+            fault: None,
+            fault_pending: None,
+            flood_waits: 0,
+            last_progress_ms: unix_ms(),
+            heard_since_fault: 0,
+            control,
+            members,
+        };
+        driver.plan_warm_up(scene, reach_percent);
+        driver
+    }
+
+    /// How many members start the standbys ahead of time; a standby must know of so many.
+    pub fn reached(&self) -> usize {
+        let private = self
+            .members
+            .iter()
+            .filter(|member| member.is_private())
+            .count();
+        private - self.unreached.len()
+    }
+
+    /// Until every member stands where he is to stand when the fault lands.
+    pub async fn warm_up(&mut self, view: &mut View) -> Result<()> {
+        let total = self.members.len();
+        let deadline = unix_ms() + 60_000 + 800 * i64::try_from(total).unwrap_or(0);
+        let mut told = unix_ms();
+        loop {
+            let in_place = self
+                .members
+                .iter()
+                .filter(|member| member.is_in_place())
+                .count();
+            if in_place == total && self.starts.is_empty() {
+                return Ok(());
+            }
+            let now = unix_ms();
+            if now - told > 5_000 {
+                told = now;
+                view.line(
+                    Tone::Quiet,
+                    &format!("{in_place} of {total} members are in the middle of their uploads"),
+                );
+            }
+            if now > deadline || now - self.last_progress_ms > STALL_MS {
+                let waits = self.members.iter().find(|member| !member.is_in_place());
+                let who = waits.map(|member| {
+                    let waits = member
+                        .ledger
+                        .waiting()
+                        .map(|entry| format!("{:?}", entry.input));
+                    format!(
+                        "{} waits for the answer to {}",
+                        member.name,
+                        waits.unwrap_or_else(|| "nothing".into())
+                    )
+                });
+                anyhow::bail!(
+                    "the warm-up got stuck with {in_place} of {total} in place: {}",
+                    who.unwrap_or_default()
+                );
+            }
+            self.turn(view).await?;
+        }
+    }
+
+    /// Until every upload is at its end, or nothing moves any more.
+    pub async fn finish(&mut self, view: &mut View) -> Result<()> {
+        let total = self.members.len();
+        let mut told = unix_ms();
+        loop {
+            let done = self
+                .members
+                .iter()
+                .filter(|member| member.is_done())
+                .count();
+            let now = unix_ms();
+            if done == total || now - self.last_progress_ms > STALL_MS {
+                return Ok(());
+            }
+            if now - told > 5_000 {
+                told = now;
+                view.line(
+                    Tone::Quiet,
+                    &format!("{done} of {total} uploads are at their end"),
+                );
+            }
+            self.turn(view).await?;
+        }
+    }
+
+    /// One thing that happened, and what the members do upon it.
+    async fn turn(&mut self, view: &mut View) -> Result<()> {
+        tokio::select! {
+            page = self.pages.recv() => {
+                let page = page.context("the event log ended")?;
+                self.take_page(page.context("the event log cannot be read")?, view);
+            }
+            Some(done) = self.tasks.join_next() => {
+                self.take_done(done.context("a task of the driver failed")?, view)?;
+            }
+            () = tokio::time::sleep(TICK) => {}
+        }
+        self.act_all(unix_ms());
+        Ok(())
+    }
+
+    fn plan_warm_up(&mut self, scene: &Scene, reach_percent: u32) {
+        let standbys: Vec<i64> = scene.bots.iter().skip(1).map(|bot| bot.id).collect();
+        let private: Vec<usize> = (0..self.members.len())
+            .filter(|at| self.members[*at].is_private())
+            .collect();
+        let reached = (private.len() * reach_percent as usize).div_ceil(100);
+        for (rank, at) in private.into_iter().enumerate() {
+            if rank < reached {
+                self.starts.extend(standbys.iter().map(|bot| (at, *bot)));
+            } else {
+                self.unreached.push(at);
+            }
+        }
+        for at in 0..self.members.len() {
+            let hold = Hold::draw(&mut self.rng, &self.members[at].intention);
+            self.members[at].hold = Some(hold);
+        }
+    }
+}

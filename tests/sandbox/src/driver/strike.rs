@@ -1,0 +1,178 @@
+//! The fault: a clump of members sends at one instant, and the blow lands among them as the plan has drawn it.
+
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::json;
+
+use super::{Done, Driver};
+use crate::clock::unix_ms;
+use crate::control::Control;
+use crate::fault::{FaultFacts, FaultKind, FaultPlan, Moment};
+use crate::view::View;
+
+/// From arming to landing; a delivery takes a few milliseconds.
+const LANDS_WITHIN_MS: i64 = 10_000;
+
+/// Whom it hits.
+#[derive(Debug, Clone, Copy)]
+pub struct Target {
+    pub bot: i64,
+    pub pid: i32,
+}
+
+impl Driver {
+    /// Members go on from where they stand, then the fault. Returns when it has landed.
+    pub async fn strike(
+        &mut self,
+        kind: FaultKind,
+        plan: &FaultPlan,
+        target: Target,
+        view: &mut View,
+    ) -> Result<()> {
+        let now = unix_ms();
+        for at in 0..self.members.len() {
+            self.members[at].hold = None;
+            self.not_before[at] = now;
+        }
+        let lead = now + i64::try_from(plan.lead_ms).unwrap_or(0);
+        while unix_ms() < lead {
+            self.turn(view).await?;
+        }
+        self.fault_pending = Some((kind, target.bot, plan.moment));
+        let clump = self.clump(plan.clump);
+        match kind {
+            FaultKind::Revoke => self.revoke(plan, target, &clump).await?,
+            FaultKind::KillWorker => self.kill(plan, target, &clump).await?,
+        }
+        let deadline = unix_ms() + LANDS_WITHIN_MS;
+        while self.fault.is_none() {
+            if unix_ms() > deadline {
+                bail!(
+                    "the fault was armed and did not land within {} s",
+                    LANDS_WITHIN_MS / 1_000
+                );
+            }
+            self.turn(view).await?;
+        }
+        Ok(())
+    }
+
+    /// It landed.
+    pub(super) fn struck(&mut self, at_ms: i64, view: &mut View) {
+        let Some((kind, bot, moment)) = self.fault_pending.take() else {
+            return;
+        };
+        self.fault = Some(FaultFacts {
+            kind,
+            bot,
+            at_ms,
+            quiet_ms: at_ms,
+        });
+        self.last_progress_ms = unix_ms();
+        let name = self
+            .bots
+            .iter()
+            .find(|(id, _)| *id == bot)
+            .map_or("the bot", |(_, name)| name.as_str());
+        let what = match kind {
+            FaultKind::Revoke => format!("the token of {name} is revoked"),
+            FaultKind::KillWorker => format!("the worker of {name} gets SIGKILL"),
+        };
+        view.fault(at_ms, &format!("⚡ {what}, {}", moment.words()));
+    }
+
+    /// Members who would act now: most in private, at most two in the group.
+    fn clump(&self, size: usize) -> Vec<usize> {
+        let ready = |at: &usize| {
+            let member = &self.members[*at];
+            member
+                .next_input()
+                .is_some_and(|input| member.act(&input).is_some())
+        };
+        let all = || (0..self.members.len()).filter(ready);
+        let group = all().filter(|at| !self.members[*at].is_private()).take(2);
+        let private = all().filter(|at| self.members[*at].is_private()).take(size);
+        group.chain(private).collect()
+    }
+
+    async fn revoke(&mut self, plan: &FaultPlan, target: Target, clump: &[usize]) -> Result<()> {
+        let mut fault = json!({"kind": "revoke", "bot": target.bot, "live_sessions": "killed"});
+        match plan.moment {
+            Moment::BetweenReceiveAndCommit => {
+                fault["after"] =
+                    json!({"event": {"kind": "updates_delivered", "account": target.bot}});
+                self.control.fault(fault).await?;
+                self.act_at_once(clump, unix_ms());
+            }
+            Moment::AnyTime => {
+                self.act_at_once(clump, unix_ms());
+                let (control, delay) = (
+                    self.control.clone(),
+                    Duration::from_micros(10 * plan.kill_delay_us),
+                );
+                self.tasks.spawn(async move {
+                    tokio::time::sleep(delay).await;
+                    match control.fault(fault).await {
+                        Ok(()) => Done::Nothing,
+                        Err(error) => Done::Failed {
+                            error: error.into(),
+                        },
+                    }
+                });
+            }
+        }
+        Ok(())
+    }
+
+    async fn kill(&mut self, plan: &FaultPlan, target: Target, clump: &[usize]) -> Result<()> {
+        let after = self.control.last_event().await?;
+        let (control, plan) = (self.control.clone(), *plan);
+        self.tasks.spawn(async move {
+            match kill_in_time(&control, after, &plan, target).await {
+                Ok(at_ms) => Done::Killed { at_ms },
+                Err(error) => Done::Failed { error },
+            }
+        });
+        self.act_at_once(clump, unix_ms());
+        Ok(())
+    }
+}
+
+async fn kill_in_time(
+    control: &Control,
+    mut after: u64,
+    plan: &FaultPlan,
+    target: Target,
+) -> Result<i64> {
+    let Some(pid) = Pid::from_raw(target.pid) else {
+        bail!("the active worker's pid is {}", target.pid)
+    };
+    let deadline = unix_ms() + LANDS_WITHIN_MS;
+    while plan.moment == Moment::BetweenReceiveAndCommit {
+        let page = control.events(after, 1_000, "updates_delivered").await?;
+        after = page.next;
+        if page
+            .events
+            .iter()
+            .any(|event| event.number("account") == Some(target.bot))
+        {
+            break;
+        }
+        if unix_ms() > deadline {
+            bail!(
+                "nothing was delivered to the active bot for {} s",
+                LANDS_WITHIN_MS / 1_000
+            );
+        }
+    }
+    let delay = match plan.moment {
+        Moment::BetweenReceiveAndCommit => plan.kill_delay_us,
+        Moment::AnyTime => 10 * plan.kill_delay_us,
+    };
+    tokio::time::sleep(Duration::from_micros(delay)).await;
+    let at_ms = unix_ms();
+    kill_process(pid, Signal::KILL)?;
+    Ok(at_ms)
+}

@@ -1,0 +1,80 @@
+//! What a member sent and what became of it, as he saw it.
+//!
+//! An entry is made when Telegram took the message or press, and afterwards only its fate and its count of confirmations change. Whether
+//! an entry that had no effect is *lost* or was *out of reach* is the checker's judgement, not the ledger's.
+
+use crate::course::Input;
+
+/// What became of an input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    /// Nothing was heard of it yet.
+    Waiting,
+    /// It took effect, and the member was told.
+    Answered,
+    /// The next thing he was told shows that it had no effect; he did it again.
+    WithoutEffect,
+    /// A press that Telegram timed out; he pressed again.
+    TimedOut,
+    /// A press that was answered by a word that popped up, "from an earlier step": an earlier press of his had taken effect.
+    Stale,
+    /// The bot asked for the file again.
+    AskedAgain,
+    /// Telegram did not take it.
+    Refused,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// `#17-3`: member 17's third input.
+    pub label: String,
+    pub input: Input,
+    /// The bot it was sent to; `None` in the group.
+    pub to: Option<i64>,
+    pub sent_ms: i64,
+    /// Its message id as the member sees it; a press has none.
+    pub message: Option<i64>,
+    pub fate: Fate,
+    /// `✓` messages for it, or prompts where that is the confirmation.
+    pub confirmations: u32,
+    /// A message after a switch showed its effect.
+    pub shown: bool,
+    pub answered_ms: Option<i64>,
+}
+
+impl Entry {
+    pub fn is_waiting(&self) -> bool {
+        self.fate == Fate::Waiting
+    }
+}
+
+#[derive(Debug, Clone, Default)]
+pub struct Ledger {
+    pub entries: Vec<Entry>,
+}
+
+impl Ledger {
+    /// The input that is waited for; a member has at most one.
+    pub fn waiting(&self) -> Option<&Entry> {
+        self.entries.iter().rev().find(|entry| entry.is_waiting())
+    }
+
+    pub fn waiting_mut(&mut self) -> Option<&mut Entry> {
+        self.entries
+            .iter_mut()
+            .rev()
+            .find(|entry| entry.is_waiting())
+    }
+
+    /// The latest entry that `matches`, waiting or not.
+    pub fn latest(&mut self, matches: impl Fn(&Entry) -> bool) -> Option<&mut Entry> {
+        self.entries.iter_mut().rev().find(|entry| matches(entry))
+    }
+
+    /// Entries that were sent before `at` and had no answer then.
+    pub fn unanswered_at(&self, at: i64) -> impl Iterator<Item = &Entry> {
+        self.entries.iter().filter(move |entry| {
+            entry.sent_ms <= at && entry.answered_ms.is_none_or(|answered| answered > at)
+        })
+    }
+}

@@ -1,0 +1,307 @@
+//! What a member makes of a bot's message: which of his inputs it confirms, and whether it fits what he knows.
+//!
+//! Confirmations are counted on first sight of a message only; an edit of a message can show a choice of tags and nothing else.
+
+use super::{Heard, Member, Prompt, Resumption, bare};
+use crate::course::{Input, Stage, Upload, set};
+use crate::ledger::{Entry, Fate};
+use crate::texts::{self, Card, Confirmed, DESCRIPTION_SHOWN, Said, Step};
+
+impl Member {
+    /// A message that he had not seen before.
+    pub fn hear(&mut self, heard: &Heard) {
+        let said = texts::read(&heard.text);
+        if !said.is_conversation() {
+            self.hear_aside(heard);
+            return;
+        }
+        self.received.push((heard.bot, heard.at_ms));
+        for confirmed in &said.confirmed {
+            self.confirm(confirmed, heard.at_ms);
+        }
+        if said.resumed {
+            self.resumptions.push(Resumption {
+                bot: heard.bot,
+                at_ms: heard.at_ms,
+            });
+        }
+        let silent = said.confirmed.is_empty();
+        if silent && !said.resumed {
+            self.confirm_by_prompt(&said, heard);
+        }
+        let elsewhere = self
+            .ledger
+            .waiting()
+            .is_some_and(|entry| entry.to.is_some_and(|to| to != heard.bot));
+        if said.resumed || (silent && elsewhere) {
+            self.resume(&said, heard);
+        }
+        self.bot = heard.bot;
+        self.take_prompt(&said, heard);
+    }
+
+    /// A message that was edited.
+    pub fn hear_edit(&mut self, heard: &Heard) {
+        let Some(prompt) = &mut self.prompt else {
+            return;
+        };
+        if (prompt.bot, prompt.message) != (heard.bot, heard.message) {
+            return;
+        }
+        prompt.buttons.clone_from(&heard.buttons);
+        if prompt.step == Step::Tags && self.upload.step() == Some(Step::Tags) {
+            self.see_chosen(&heard.buttons, heard.at_ms);
+        }
+    }
+
+    /// Not part of the upload's dialogue: the file could not be kept, or small talk.
+    fn hear_aside(&mut self, heard: &Heard) {
+        let again = self
+            .ledger
+            .waiting_mut()
+            .filter(|entry| asked_again(entry, heard));
+        if let Some(entry) = again {
+            entry.fate = Fate::AskedAgain;
+            entry.answered_ms = Some(heard.at_ms);
+        }
+    }
+
+    fn confirm(&mut self, confirmed: &Confirmed, at_ms: i64) {
+        let Some(entry) = self
+            .ledger
+            .latest(|entry| is_confirmed_by(entry, confirmed))
+        else {
+            let seen = format!("{confirmed:?}");
+            self.problem("a confirmation", "one of something that he sent", &seen);
+            return;
+        };
+        entry.confirmations += 1;
+        let label = entry.label.clone();
+        let input = entry.input.clone();
+        if entry.fate == Fate::Answered {
+            return;
+        }
+        entry.fate = Fate::Answered;
+        entry.answered_ms = Some(at_ms);
+        if let Confirmed::Tags(seen) = confirmed
+            && set(seen) != set(&self.upload.tags)
+        {
+            let expected = set(&self.upload.tags);
+            self.problem(
+                &label,
+                &format!("tags {expected}"),
+                &format!("tags {}", set(seen)),
+            );
+        }
+        self.upload = self.upload.after(&input);
+    }
+
+    /// Where the answer is a prompt without a `✓` line.
+    fn confirm_by_prompt(&mut self, said: &Said, heard: &Heard) {
+        let upload = self.upload.clone();
+        if let Some(entry) = self
+            .ledger
+            .waiting_mut()
+            .filter(|entry| asked_again(entry, heard))
+        {
+            entry.fate = Fate::AskedAgain;
+            entry.answered_ms = Some(heard.at_ms);
+            return;
+        }
+        let step = said.prompt;
+        let entry = self.ledger.latest(|entry| match entry.input {
+            Input::Open => step == Some(Step::Title),
+            Input::FilesDone => step == Some(Step::Review),
+            Input::Resume => step.is_some() && entry.is_waiting(),
+            Input::Cancel => said.cancelled,
+            _ => false,
+        });
+        let Some(entry) = entry else { return };
+        entry.confirmations += 1;
+        if entry.fate == Fate::Answered {
+            return;
+        }
+        entry.fate = Fate::Answered;
+        entry.answered_ms = Some(heard.at_ms);
+        let looks = matches!(entry.input, Input::Resume | Input::Cancel);
+        let (label, input) = (entry.label.clone(), entry.input.clone());
+        // A member who came to a bot by Start sees a prompt without a card.
+        if looks && (said.cancelled || said.card != Card::default()) {
+            self.compare_card(&label, said);
+        }
+        self.upload = upload.after(&input);
+    }
+
+    fn compare_card(&mut self, message: &str, said: &Said) {
+        for (field, expected, seen) in self.upload.differences(&said.card) {
+            self.problem(
+                message,
+                &format!("{field} {expected:?}"),
+                &format!("{field} {seen:?}"),
+            );
+        }
+    }
+
+    /// Another bot goes on: what he waits for either shows in what it knows, or has to be done again.
+    fn resume(&mut self, said: &Said, heard: &Heard) {
+        let without = self.upload.clone();
+        if let Some(entry) = self
+            .ledger
+            .waiting_mut()
+            .filter(|entry| entry.input == Input::Resume)
+        {
+            entry.fate = Fate::Answered;
+            entry.confirmations += 1;
+            entry.answered_ms = Some(heard.at_ms);
+        }
+        let waiting = self.ledger.waiting().cloned();
+        let with = waiting.as_ref().map(|entry| without.after(&entry.input));
+        if let Some(with) =
+            with.filter(|with| fits(with, said, heard) && !fits(&without, said, heard))
+        {
+            self.upload = with;
+            if let Some(entry) = self.ledger.waiting_mut() {
+                entry.shown = true;
+                entry.fate = Fate::Answered;
+                entry.answered_ms = Some(heard.at_ms);
+            }
+            return;
+        }
+        if !fits(&without, said, heard) {
+            self.contradiction(&without, said, heard);
+        }
+        // The group, and the same bot's own chat, bring a message to whoever is active: it may still be answered.
+        let out_of_reach = waiting.is_some_and(|entry| entry.to.is_some_and(|to| to != heard.bot));
+        if let Some(entry) = self.ledger.waiting_mut().filter(|_| out_of_reach) {
+            entry.fate = if asked_again(entry, heard) {
+                Fate::AskedAgain
+            } else {
+                Fate::WithoutEffect
+            };
+            entry.answered_ms = Some(heard.at_ms);
+        }
+    }
+
+    fn contradiction(&mut self, model: &Upload, said: &Said, heard: &Heard) {
+        let message = format!("the prompt after the switch, {}", heard.message);
+        if said.prompt != model.step() {
+            self.problem(&message, &step_text(model.step()), &step_text(said.prompt));
+        }
+        self.compare_card(&message, said);
+        let chosen = chosen_of(heard);
+        if model.step() == Some(Step::Tags) && set(&chosen) != set(&model.tags) {
+            self.problem(
+                &message,
+                &format!("tags {}", set(&model.tags)),
+                &format!("tags {}", set(&chosen)),
+            );
+        }
+    }
+
+    fn take_prompt(&mut self, said: &Said, heard: &Heard) {
+        let Some(step) = said.prompt else { return };
+        self.prompt = Some(Prompt {
+            bot: heard.bot,
+            message: heard.message,
+            step,
+            buttons: heard.buttons.clone(),
+        });
+        if step == Step::Tags && self.upload.step() == Some(Step::Tags) {
+            self.see_chosen(&heard.buttons, heard.at_ms);
+        }
+        if said.resumed {
+            return;
+        }
+        if self.upload.stage != Stage::At(step) {
+            let expected = step_text(self.upload.step());
+            self.problem(
+                &format!("prompt {}", heard.message),
+                &expected,
+                &step_text(Some(step)),
+            );
+        } else if step == Step::Review {
+            self.compare_card("the review card", said);
+        }
+    }
+
+    /// The marks on the tags' buttons, against the press that he waits for.
+    fn see_chosen(&mut self, buttons: &[super::Button], at_ms: i64) {
+        let chosen = set(&chosen_in(buttons));
+        let upload = self.upload.clone();
+        let waiting = self
+            .ledger
+            .waiting_mut()
+            .filter(|entry| matches!(entry.input, Input::ToggleTag(_)));
+        if let Some(entry) = waiting {
+            let next = upload.after(&entry.input);
+            if set(&next.tags) == chosen {
+                entry.fate = Fate::Answered;
+                entry.confirmations += 1;
+                entry.answered_ms = Some(at_ms);
+                self.upload = next;
+            }
+            return;
+        }
+        if set(&upload.tags) == chosen {
+            return;
+        }
+        // A press that timed out for him had taken effect; people see the marks and go on from there.
+        let late = self.ledger.latest(|entry| {
+            entry.fate == Fate::TimedOut && set(&upload.after(&entry.input).tags) == chosen
+        });
+        match late {
+            Some(entry) => {
+                entry.fate = Fate::Answered;
+                entry.confirmations += 1;
+                entry.answered_ms = Some(at_ms);
+                self.upload.tags = chosen_in(buttons);
+            }
+            None => self.problem(
+                "the tags' marks",
+                &format!("tags {}", set(&upload.tags)),
+                &format!("tags {chosen}"),
+            ),
+        }
+    }
+}
+
+/// Whether this model is what the message shows.
+fn fits(model: &Upload, said: &Said, heard: &Heard) -> bool {
+    let bare_prompt = !said.resumed && said.card == Card::default();
+    model.step() == said.prompt
+        && (bare_prompt || model.differences(&said.card).is_empty())
+        && (model.step() != Some(Step::Tags) || set(&chosen_of(heard)) == set(&model.tags))
+}
+
+fn chosen_of(heard: &Heard) -> Vec<String> {
+    chosen_in(&heard.buttons)
+}
+
+fn chosen_in(buttons: &[super::Button]) -> Vec<String> {
+    let marked = buttons
+        .iter()
+        .filter(|button| bare(&button.text) != button.text);
+    marked.map(|button| bare(&button.text).to_owned()).collect()
+}
+
+/// The bot names the file and does not confirm it.
+fn asked_again(entry: &Entry, heard: &Heard) -> bool {
+    matches!(&entry.input, Input::File(name) if heard.text.contains(name.as_str()) && !heard.text.contains("✓ File"))
+}
+
+fn is_confirmed_by(entry: &Entry, confirmed: &Confirmed) -> bool {
+    match (&entry.input, confirmed) {
+        (Input::Title(sent), Confirmed::Title(seen)) => sent == seen,
+        (Input::Description(sent), Confirmed::Description(seen)) => {
+            sent == seen || sent.chars().take(DESCRIPTION_SHOWN).eq(seen.chars())
+        }
+        (Input::Category(sent), Confirmed::Category(seen)) => sent == seen,
+        (Input::File(sent), Confirmed::File(seen)) => sent == seen,
+        (Input::TagsDone, Confirmed::Tags(_)) | (Input::Submit, Confirmed::Submitted(_)) => true,
+        _ => false,
+    }
+}
+
+fn step_text(step: Option<Step>) -> String {
+    step.map_or("no step".to_owned(), |step| format!("step {}", step.name()))
+}

@@ -1,0 +1,274 @@
+#![allow(clippy::unwrap_used)]
+
+use super::*;
+use crate::texts::Step;
+
+const FIRST: i64 = 1;
+const SECOND: i64 = 2;
+
+fn member() -> Member {
+    let intention = Intention {
+        subject: "Bread",
+        category: "Science",
+        tags: vec!["video"],
+        files: 1,
+        finishes: true,
+    };
+    Member::new(7, 70, "Ada-7".into(), Place::Private, FIRST, intention)
+}
+
+/// Does what he would do next.
+fn act(member: &mut Member) -> Input {
+    let input = member.next_input().unwrap();
+    member.act(&input).unwrap();
+    let entry = member.begin(input.clone(), 10);
+    member.accepted(entry, 100 + entry as i64, 10);
+    input
+}
+
+fn buttons(labels: &[&str]) -> Vec<Button> {
+    labels
+        .iter()
+        .map(|text| Button {
+            text: (*text).into(),
+            data: format!("d-{text}"),
+        })
+        .collect()
+}
+
+fn hear(member: &mut Member, bot: i64, text: &str, labels: &[&str]) {
+    let message = 500 + member.received.len() as i64;
+    member.hear(&Heard {
+        bot,
+        message,
+        at_ms: 20,
+        text: text.into(),
+        buttons: buttons(labels),
+    });
+}
+
+/// Up to the prompt of this step, all of it answered by the first bot.
+fn up_to(step: Step) -> Member {
+    let mut member = member();
+    let replies: [(&str, &[&str]); 7] = [
+        ("Step 1/6: Title", &[]),
+        ("✓ Title: #7-2 Bread\n\nStep 2/6: Description", &["Back"]),
+        (
+            "✓ Description: #7-3 Bread: what one needs, in 2 short parts.\n\nStep 3/6: Category",
+            &["Science", "Crafts"],
+        ),
+        (
+            "✓ Category: Science\n\nStep 4/6: Tags",
+            &["video", "text", "Skip"],
+        ),
+        ("", &["✓ video", "text", "Done"]),
+        ("✓ Tags: video\n\nStep 5/6: Files", &[]),
+        ("✓ File 1: #7-7 part 1.pdf\n\nStep 5/6: Files", &["Done"]),
+    ];
+    for (text, labels) in replies {
+        act(&mut member);
+        if text.is_empty() {
+            let message = member.prompt.clone().unwrap().message;
+            member.hear_edit(&Heard {
+                bot: FIRST,
+                message,
+                at_ms: 20,
+                text: String::new(),
+                buttons: buttons(labels),
+            });
+        } else {
+            hear(&mut member, FIRST, text, labels);
+        }
+        if member.upload.step() == Some(step) && step != Step::Tags {
+            break;
+        }
+    }
+    member
+}
+
+#[test]
+fn an_upload_is_walked_to_its_end() {
+    let mut member = up_to(Step::Review);
+    assert_eq!(act(&mut member), Input::FilesDone);
+    let card = "Title: #7-2 Bread\nDescription: #7-3 Bread: what one needs, in 2 short parts.\nCategory: Science\nTags: video\nFiles: #7-7 part 1.pdf\n\nStep 6/6: Review";
+    hear(&mut member, FIRST, card, &["Submit", "Cancel"]);
+    assert_eq!(act(&mut member), Input::Submit);
+    hear(&mut member, FIRST, "✓ Submitted: #7-2 Bread", &[]);
+    assert!(member.is_done());
+    assert_eq!(member.problems, []);
+    assert!(
+        member
+            .ledger
+            .entries
+            .iter()
+            .all(|entry| entry.confirmations == 1),
+        "{:#?}",
+        member.ledger
+    );
+}
+
+#[test]
+fn what_a_dead_bot_did_not_get_is_done_again() {
+    let mut member = up_to(Step::Description);
+    act(&mut member);
+    hear(
+        &mut member,
+        SECOND,
+        "↻ @second goes on for @first\nSo far:\nTitle: #7-2 Bread\n\nStep 2/6: Description",
+        &["Back"],
+    );
+    assert_eq!(member.ledger.entries[2].fate, Fate::WithoutEffect);
+    assert_eq!(member.bot, SECOND);
+    let Input::Description(text) = act(&mut member) else {
+        panic!("the step is asked again")
+    };
+    assert!(text.starts_with("#7-4 "), "{text}");
+    assert_eq!(member.problems, []);
+}
+
+#[test]
+fn what_was_taken_before_the_switch_is_not_done_again() {
+    let mut member = up_to(Step::Description);
+    act(&mut member);
+    let resumed = "↻ @second\nSo far:\nTitle: #7-2 Bread\nDescription: #7-3 Bread: what one needs, in 2 short parts.\n\nStep 3/6: Category";
+    hear(&mut member, SECOND, resumed, &["Science"]);
+    let entry = &member.ledger.entries[2];
+    assert_eq!(
+        (entry.fate, entry.shown, entry.confirmations),
+        (Fate::Answered, true, 0)
+    );
+    assert_eq!(act(&mut member), Input::Category("Science".into()));
+    assert_eq!(member.problems, []);
+}
+
+#[test]
+fn a_forgotten_field_after_the_switch_is_a_problem() {
+    let mut member = up_to(Step::Category);
+    hear(
+        &mut member,
+        SECOND,
+        "↻ @second\nSo far:\nTitle: #7-2 Bread\n\nStep 3/6: Category",
+        &["Science"],
+    );
+    let problem = &member.problems[0];
+    assert!(
+        problem.expected.starts_with("description \"#7-3"),
+        "{problem:?}"
+    );
+    assert_eq!(problem.seen, "description \"\"");
+}
+
+#[test]
+fn another_step_after_the_switch_is_a_problem() {
+    let mut member = up_to(Step::Category);
+    let shown = "↻ @second\nTitle: #7-2 Bread\nDescription: #7-3 Bread: what one needs, in 2 short parts.\n\nStep 2/6: Description";
+    hear(&mut member, SECOND, shown, &[]);
+    assert_eq!(member.problems[0].expected, "step Category");
+    assert_eq!(member.problems[0].seen, "step Description");
+}
+
+#[test]
+fn a_second_confirmation_is_counted() {
+    let mut member = up_to(Step::Description);
+    hear(
+        &mut member,
+        SECOND,
+        "✓ Title: #7-2 Bread\n\nStep 2/6: Description",
+        &[],
+    );
+    assert_eq!(member.ledger.entries[1].confirmations, 2);
+}
+
+#[test]
+fn in_the_group_a_message_may_still_be_answered_after_the_new_bot_spoke() {
+    let mut member = up_to(Step::Description);
+    member.place = Place::Group(9);
+    act(&mut member);
+    hear(
+        &mut member,
+        SECOND,
+        "↻ @second\nTitle: #7-2 Bread\n\nStep 2/6: Description",
+        &[],
+    );
+    assert_eq!(member.ledger.entries[2].fate, Fate::Waiting);
+    let answer = "✓ Description: #7-3 Bread: what one needs, in 2 short parts.\n\nFor Ada-7\nStep 3/6: Category";
+    hear(&mut member, SECOND, answer, &["Science"]);
+    assert_eq!(member.ledger.entries[2].fate, Fate::Answered);
+    assert_eq!(member.problems, []);
+}
+
+#[test]
+fn a_press_that_times_out_is_pressed_again_and_may_have_worked() {
+    let mut member = up_to(Step::Category);
+    act(&mut member);
+    let entry = member.ledger.entries.len() - 1;
+    member.press_timed_out(entry);
+    assert_eq!(act(&mut member), Input::Category("Science".into()));
+    hear(
+        &mut member,
+        FIRST,
+        "✓ Category: Science\n\nStep 4/6: Tags",
+        &["video", "Skip"],
+    );
+    member.press_answered(entry + 1, Some("That button is from an earlier step"));
+    assert_eq!(member.upload.step(), Some(Step::Tags));
+    assert_eq!(member.next_input(), Some(Input::ToggleTag("video".into())));
+    assert_eq!(member.problems, []);
+}
+
+#[test]
+fn a_standbys_pointer_changes_nothing() {
+    let mut member = up_to(Step::Description);
+    hear(
+        &mut member,
+        SECOND,
+        "I stand by. Please write to @first.",
+        &[],
+    );
+    assert_eq!(member.bot, FIRST);
+    assert!(member.received.iter().all(|(bot, _)| *bot == FIRST));
+}
+
+#[test]
+fn who_does_not_submit_looks_at_his_card_and_cancels() {
+    let mut member = up_to(Step::Files);
+    member.intention.finishes = false;
+    assert_eq!(act(&mut member), Input::Resume);
+    let card = "Title: #7-2 Bread\nDescription: #7-3 Bread: what one needs, in 2 short parts.\nCategory: Science\nTags: video";
+    hear(
+        &mut member,
+        FIRST,
+        &format!("So far:\n{card}\n\nStep 5/6: Files"),
+        &["Done"],
+    );
+    assert_eq!(act(&mut member), Input::Cancel);
+    hear(
+        &mut member,
+        FIRST,
+        &format!(
+            "Cancelled. This was dropped:\n{}",
+            card.replace("Science", "Crafts")
+        ),
+        &[],
+    );
+    assert!(member.is_done());
+    assert_eq!(member.problems.len(), 1, "{:?}", member.problems);
+    assert_eq!(member.problems[0].seen, "category \"Crafts\"");
+}
+
+#[test]
+fn who_comes_to_the_new_bot_himself_is_continued() {
+    let mut member = up_to(Step::Description);
+    act(&mut member);
+    member.moves_to(SECOND);
+    member.begin(Input::Resume, 30);
+    hear(
+        &mut member,
+        SECOND,
+        "Welcome! I am @second.\n\nStep 2/6: Description",
+        &["Back"],
+    );
+    assert_eq!(member.ledger.entries[2].fate, Fate::WithoutEffect);
+    assert_eq!(member.ledger.entries[3].fate, Fate::Answered);
+    assert_eq!(member.problems, []);
+}

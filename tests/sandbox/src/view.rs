@@ -1,0 +1,225 @@
+//! What the person at the terminal sees: a line as each thing happens, a card at the end.
+//!
+//! Colours only on a terminal and without `NO_COLOR`; every line reads the same without them.
+
+use std::io::{IsTerminal, Write};
+
+use crate::report::{Report, SwitchReport};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tone {
+    Plain,
+    Good,
+    Bad,
+    Alarm,
+    Quiet,
+}
+
+#[derive(Debug, Clone)]
+pub struct View {
+    colour: bool,
+    started_ms: i64,
+    /// Times are told from the fault on once it landed.
+    fault_ms: Option<i64>,
+}
+
+impl View {
+    pub fn new() -> Self {
+        let colour = std::io::stdout().is_terminal()
+            && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+        Self {
+            colour,
+            started_ms: crate::clock::unix_ms(),
+            fault_ms: None,
+        }
+    }
+
+    pub fn title(&self, text: &str) {
+        self.print(&format!("\n{}", self.paint(Tone::Good, text)));
+    }
+
+    /// One line of the timeline, now.
+    pub fn line(&self, tone: Tone, text: &str) {
+        self.line_at(crate::clock::unix_ms(), tone, text);
+    }
+
+    pub fn line_at(&self, at_ms: i64, tone: Tone, text: &str) {
+        let stamp = match self.fault_ms {
+            Some(fault) => format!("{:+9.3} s", (at_ms - fault) as f64 / 1_000.0),
+            None => format!("{:9.1} s", (at_ms - self.started_ms) as f64 / 1_000.0),
+        };
+        self.print(&format!(
+            "{}  {}",
+            self.paint(Tone::Quiet, &stamp),
+            self.paint(tone, text)
+        ));
+    }
+
+    pub fn fault(&mut self, at_ms: i64, text: &str) {
+        let elapsed = (at_ms - self.started_ms) as f64 / 1_000.0;
+        self.fault_ms = Some(at_ms);
+        self.line_at(
+            at_ms,
+            Tone::Alarm,
+            &format!("{text}  ({elapsed:.1} s into the run)"),
+        );
+    }
+
+    pub fn plain(&self, text: &str) {
+        self.print(text);
+    }
+
+    pub fn card(&self, report: &Report) {
+        self.print("");
+        for (tone, text) in card_lines(report) {
+            self.print(&format!("  {}", self.paint(tone, &text)));
+        }
+        self.print("");
+    }
+
+    fn print(&self, text: &str) {
+        // A closed pipe at the other end is no reason to stop a run.
+        let _ = writeln!(std::io::stdout().lock(), "{text}");
+    }
+
+    fn paint(&self, tone: Tone, text: &str) -> String {
+        let code = match tone {
+            Tone::Plain => return text.to_owned(),
+            Tone::Good => "32",
+            Tone::Bad => "31",
+            Tone::Alarm => "1;33",
+            Tone::Quiet => "2",
+        };
+        if self.colour {
+            format!("\x1b[{code}m{text}\x1b[0m")
+        } else {
+            text.to_owned()
+        }
+    }
+}
+
+impl Default for View {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Most problems that are listed on the terminal; the report has all.
+const LISTED: usize = 20;
+
+fn card_lines(report: &Report) -> Vec<(Tone, String)> {
+    let verdict = if report.passed {
+        (
+            Tone::Good,
+            "PASSED  every conversation went on, nothing lost, nothing answered twice".to_owned(),
+        )
+    } else {
+        (
+            Tone::Bad,
+            format!("FAILED  {} problems", report.problems.len()),
+        )
+    };
+    let counted = |bad: usize| if bad == 0 { Tone::Plain } else { Tone::Bad };
+    let row = |name: &str, text: String| format!("{name:<15}{text}");
+    let mut lines = vec![
+        verdict,
+        (
+            counted(report.conversations_lost),
+            row(
+                "conversations",
+                format!(
+                    "{} open, {} continued, {} parked, {} lost",
+                    report.conversations_open,
+                    report.conversations_continued,
+                    report.conversations_parked,
+                    report.conversations_lost
+                ),
+            ),
+        ),
+        (
+            counted(report.updates_lost + report.replies_duplicated),
+            row(
+                "updates",
+                format!(
+                    "{} sent, {} lost, {} answered twice, {} typed to the dead bot",
+                    report.updates_sent,
+                    report.updates_lost,
+                    report.replies_duplicated,
+                    report.updates_unreachable
+                ),
+            ),
+        ),
+        (
+            Tone::Plain,
+            row(
+                "first reply",
+                format!(
+                    "p50 {}, max {}  ({} members waited)",
+                    millis(report.first_reply_ms.p50),
+                    millis(report.first_reply_ms.max),
+                    report.first_reply_ms.count
+                ),
+            ),
+        ),
+        (
+            Tone::Plain,
+            row(
+                "prompt again",
+                format!(
+                    "p50 {}, max {}  (the others, at bulk rate)",
+                    millis(report.reprompt_ms.p50),
+                    millis(report.reprompt_ms.max)
+                ),
+            ),
+        ),
+    ];
+    lines.extend(
+        report
+            .switches
+            .iter()
+            .map(|switch| (Tone::Plain, row(&switch.kind, switch_line(switch)))),
+    );
+    lines.push((
+        Tone::Quiet,
+        row(
+            "under",
+            format!(
+                "appendfsync {}, fault {} {}, seed {}",
+                report.appendfsync, report.fault, report.moment, report.seed
+            ),
+        ),
+    ));
+    for problem in report.problems.iter().take(LISTED) {
+        let text = format!(
+            "✗ {}: {}: expected {}, saw {}",
+            problem.member, problem.message, problem.expected, problem.seen
+        );
+        lines.push((Tone::Bad, text));
+    }
+    if let Some(more) = report.problems.len().checked_sub(LISTED + 1) {
+        lines.push((
+            Tone::Bad,
+            format!("  and {} more, all in the report", more + 1),
+        ));
+    }
+    lines
+}
+
+fn switch_line(switch: &SwitchReport) -> String {
+    let at = |value: Option<i64>| value.map_or("–".to_owned(), |ms| format!("{ms} ms"));
+    let name = |value: &Option<String>| value.clone().unwrap_or_else(|| "–".into());
+    format!(
+        "{} → {}: detected {}, fenced {}, activated {}, verified {}, first reply {}",
+        name(&switch.from),
+        name(&switch.to),
+        at(switch.detected_ms),
+        at(switch.fenced_ms),
+        at(switch.activated_ms),
+        at(switch.verified_ms),
+        at(switch.first_reply_ms)
+    )
+}
+
+fn millis(value: Option<u64>) -> String {
+    value.map_or("–".to_owned(), |ms| format!("{ms} ms"))
+}
