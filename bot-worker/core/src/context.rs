@@ -30,6 +30,7 @@ pub struct Context<'a> {
 pub struct Catalog {
     pub categories: Vec<String>,
     pub tags: Vec<String>,
+    /// A course has 0 to this many files; at least 1, so that the step that asks for files can take one.
     pub max_files: u32,
     pub max_file_bytes: u64,
     /// The channel that keeps the files.

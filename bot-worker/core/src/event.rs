@@ -51,7 +51,8 @@ pub struct Said {
 /// What the incoming means to this dialogue; `None` when nothing.
 ///
 /// In a group a text counts when it is addressed to a bot of ours, and, in the middle of something, when it is a reply: after a switch
-/// the active bot has never seen the prompts of the one before it and cannot know that they were replied to.
+/// the active bot has never seen the prompts of the one before it and cannot know that they were replied to. A command to another
+/// bot is no input even as a reply; `step` leaves it alone, because which bots are ours stands in its context.
 pub fn event_of(incoming: &Incoming, dialogue: &Dialogue) -> Option<Event> {
     let r#box = incoming.r#box;
     match &incoming.what {

@@ -3,6 +3,7 @@
 //! ```text
 //! event                     something open                                nothing open
 //! Said, a command           run it                                        run it
+//! Said, another bot's       -                                             -
 //! Said, else                to the conversation                           private: "nothing is open"; group: silence
 //! Edited                    to the conversation                           -
 //! Pressed, foreign member   a note to who pressed                         the same
@@ -76,16 +77,20 @@ pub fn step(dialogue: &Dialogue, event: &Event, ctx: &Context<'_>) -> Step {
 
 fn hear(said: &Said, turn: &mut Turn<'_>) {
     let ctx = turn.ctx;
+    let text = command::without_mention(&said.text, ctx);
+    let parsed = command::parse(text, ctx);
+    if parsed == Parsed::Foreign {
+        // Not said to us: it must not become what the next prompt quotes either.
+        return;
+    }
     if ctx.key.place != PlaceKey::Private {
         turn.dialogue.speaker = Some(Speaker {
             name: clip(&one_line(&said.name), NAME),
             message: (said.r#box, said.message),
         });
     }
-    let text = command::without_mention(&said.text, ctx);
-    match command::parse(text, ctx) {
+    match parsed {
         Parsed::Known(command) => conversations::run(command, turn),
-        Parsed::Foreign => {}
         Parsed::Unknown(name) => {
             let command = format!("/{}", clip(name, NAME));
             turn.line(&Line::UnknownCommand { command: &command });
@@ -99,7 +104,7 @@ fn hear(said: &Said, turn: &mut Turn<'_>) {
         Parsed::NotACommand if ctx.key.place == PlaceKey::Private => {
             turn.line(&Line::NothingOpen {});
         }
-        Parsed::NotACommand => {}
+        Parsed::NotACommand | Parsed::Foreign => {}
     }
 }
 

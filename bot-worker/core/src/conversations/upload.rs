@@ -6,16 +6,16 @@
 //! Description    a text, Skip (keeps one)         Category
 //! Category       a button                         Tags
 //! Tags           toggles, then Done or Skip       Files
-//! Files          documents, then Done             Review
+//! Files          documents, then Done; or Skip    Review
 //! Review         Submit                           the end: a record and a post
 //!                Change ..                        that step, and from there back to Review
 //!                Cancel                           the end
 //! any but the first: Back. Anywhere: an edit of the accepted title or description, and the commands.
 //! ```
-//! Invariants: a file counts only once it is in the storage channel, and while one is on its way the step is Files; what is
-//! entered stays when a step is taken again; what cannot be used is answered with the rule and the same step. It does not take files
-//! out of the storage channel again when an upload is dropped, and does not notice when a category that was chosen
-//! disappears from the catalog.
+//! Invariants: a file counts only once it is in the storage channel, and while one is on its way the step is Files; a course may
+//! have no files, but none that was sent is left out unless the member says so; what is entered stays when a step is taken again;
+//! what cannot be used is answered with the rule and the same step. It does not take files out of the storage channel again when
+//! an upload is dropped, and does not notice when a category that was chosen disappears from the catalog.
 
 mod choice;
 mod fields;
@@ -198,7 +198,7 @@ impl Upload {
                 self.tags.clear();
                 self.tags_done(ctx)
             }
-            (Stage::Files, Choice::Done) => self.files_done(ctx),
+            (Stage::Files, Choice::Done | Choice::Skip) => self.files_done(ctx),
             (Stage::Files, Choice::RemoveLast) => self.remove_last_file(ctx),
             (Stage::Review, Choice::Submit) => self.submit(ctx),
             (Stage::Review, Choice::Change(stage)) => {
@@ -288,7 +288,7 @@ impl Upload {
         Reaction::end(closing, also)
     }
 
-    /// The course, if everything is there.
+    /// The course, if everything is there. It may have no files, but each one that is listed has to be stored.
     fn draft(&self) -> Option<RecordDraft> {
         let files: Option<Vec<_>> = self.files.iter().map(File::stored).collect();
         Some(RecordDraft::Course {
@@ -296,7 +296,7 @@ impl Upload {
             description: self.description.as_ref()?.text.clone(),
             category: self.category.clone()?,
             tags: self.tags.clone(),
-            files: files.filter(|files| !files.is_empty())?,
+            files: files?,
         })
     }
 

@@ -5,6 +5,12 @@ use shared_core::{BoxId, IncomingKind, MessageId};
 use super::talk::{GROUP, Talk, document};
 use crate::{Effect, Event};
 
+/// The state that is stored, by which a step that does nothing is known.
+fn unchanged(talk: &mut Talk, act: impl FnOnce(&mut Talk) -> String) -> bool {
+    let before = talk.dialogue.clone();
+    act(talk).is_empty() && talk.effects.is_empty() && talk.dialogue == before
+}
+
 /// Says something in the group that mentions nobody; `reply` makes it a reply.
 fn unaddressed(talk: &mut Talk, text: &str, reply: bool) -> String {
     let mut what = talk.message(text, None);
@@ -117,4 +123,35 @@ fn other_bots_commands_are_left_to_them() {
             .starts_with("Step 1/6: Title\n"),
         "a standby of ours"
     );
+}
+
+#[test]
+fn a_reply_that_commands_another_bot_is_no_input() {
+    for step in ["Title", "Description", "Files", "Review"] {
+        let mut talk = Talk::group();
+        talk.walk_to(step);
+        for text in [
+            "/ban",
+            "/upload@other_bot",
+            "/cancel@other_bot now",
+            " /ban x",
+        ] {
+            assert!(
+                unchanged(&mut talk, |talk| unaddressed(talk, text, true)),
+                "{step}: {text}: not even what is quoted next"
+            );
+        }
+        assert!(
+            !unchanged(&mut talk, |talk| unaddressed(
+                talk,
+                "Oil paint, for all",
+                true
+            )),
+            "{step}: what is no command still counts"
+        );
+        assert!(
+            unaddressed(&mut talk, "/cancel", true).starts_with("Cancelled."),
+            "{step}: our commands still count"
+        );
+    }
 }

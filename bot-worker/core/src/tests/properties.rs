@@ -34,7 +34,7 @@ fn text() -> impl Strategy<Value = String> {
         1 => any::<String>(),
         1 => prop::sample::select(vec![
             "/start", "/start upload", "/help", "/cancel", "/resume", "/upload", "/what", "/",
-            "@second_bot", "/upload@other_bot",
+            "@second_bot", "/upload@other_bot", "/ban",
         ])
         .prop_map(str::to_owned),
     ]
@@ -126,6 +126,71 @@ proptest! {
             prop_assert_eq!(talk.press_data(data), "");
             prop_assert_eq!(&talk.dialogue, &before);
             prop_assert!(!alive.contains(data));
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Whatever became of the files: while one is on its way neither Done nor Skip does anything, and else both lead to a review of
+    /// just those that are stored, and to a record of them.
+    #[test]
+    fn the_files_step_is_left_with_what_is_stored(
+        acts in prop::collection::vec((0..4u8, 1..8u32), 0..12),
+        skip in any::<bool>(),
+    ) {
+        let mut talk = Talk::at("Files");
+        for (act, file) in acts {
+            let at = MessageId(500);
+            match act {
+                0 | 1 => drop(talk.send_file(&format!("{file}.pdf"), 9)),
+                2 => drop(talk.event(&Event::FileStored { file, at })),
+                _ => drop(talk.event(&Event::FileLost { file })),
+            }
+        }
+        let files = talk.json()["o"]["u"]["f"].as_array().cloned().unwrap_or_default();
+        let pending = files.iter().any(|file| file["s"] == "p");
+        let stored: Vec<String> = files
+            .iter()
+            .filter(|file| file["s"].is_object())
+            .map(|file| file["t"].as_str().unwrap().to_owned())
+            .collect();
+        let back = talk.data("Back");
+        let (head, _) = back.rsplit_once(':').unwrap();
+        let before = talk.dialogue.clone();
+        let said = talk.press_data(&format!("{head}:{}", if skip { "s" } else { "d" }));
+        if pending {
+            prop_assert_eq!(said, "");
+            prop_assert_eq!(&talk.dialogue, &before);
+            let answer = talk.answer();
+            prop_assert_eq!(answer.as_deref(), Some("A file is still on its way. One moment, please."));
+        } else {
+            let shown = if stored.is_empty() { "none".to_owned() } else { stored.join("; ") };
+            let line = format!("Files: {shown}");
+            prop_assert!(said.starts_with("Step 6/6: Review\n") && said.lines().any(|l| l == line), "{}", said);
+            talk.press("Submit");
+            prop_assert_eq!(talk.records_files(), Some(stored));
+        }
+    }
+
+    /// The prompt of the step offers Done if a file is stored, Skip if none is, neither while one is on its way.
+    #[test]
+    fn the_files_step_offers_one_way_on(acts in prop::collection::vec(act(), 0..30)) {
+        let mut talk = Talk::at("Files");
+        let mut seen = Vec::new();
+        for act in acts {
+            perform(&mut talk, &mut seen, act);
+        }
+        talk.say("/resume");
+        let upload = talk.json()["o"]["u"].clone();
+        if upload["s"] == "f" {
+            let files = upload["f"].as_array().cloned().unwrap_or_default();
+            let pending = files.iter().any(|file| file["s"] == "p");
+            let stored = files.iter().any(|file| file["s"].is_object());
+            let labels = talk.labels();
+            prop_assert_eq!(labels.contains(&"Done".into()), stored && !pending);
+            prop_assert_eq!(labels.contains(&"Skip".into()), !stored && !pending);
         }
     }
 }

@@ -153,6 +153,16 @@ fn a_step_is_not_left_while_a_file_is_on_its_way() {
             "{button}"
         );
     }
+    let mut talk = Talk::at("Files");
+    talk.send_file("a.pdf", 9);
+    let before = talk.dialogue.clone();
+    assert_eq!(talk.press("Skip"), "");
+    assert_eq!(
+        talk.answer().as_deref(),
+        Some("A file is still on its way. One moment, please."),
+        "Skip does not drop what is on its way"
+    );
+    assert_eq!(talk.dialogue, before);
 }
 
 #[test]
@@ -163,7 +173,7 @@ fn a_removed_file_is_named() {
         talk.press("Remove last")
             .starts_with("Removed: a.pdf\n\nStep 5/6: Files\n")
     );
-    assert_eq!(talk.labels(), ["Back"]);
+    assert_eq!(talk.labels(), ["Skip", "Back"]);
 }
 
 #[test]

@@ -8,7 +8,9 @@ use shared_core::{
     Keyboard, MemberId, MessageId, Place, PlaceKey, PoolId, QueryId, UnixMs,
 };
 
-use crate::{Catalog, Context, Dialogue, Effect, Event, PressAnswer, Texts, To, event_of, step};
+use crate::{
+    Catalog, Context, Dialogue, Effect, Event, PressAnswer, RecordDraft, Texts, To, event_of, step,
+};
 
 pub const STORAGE: ChannelId = ChannelId(900);
 pub const BROADCAST: ChannelId = ChannelId(901);
@@ -171,6 +173,28 @@ impl Talk {
         number.expect("the last step sent a file to the storage channel")
     }
 
+    /// The names of the files in the course that the last step recorded, if it recorded one.
+    pub fn records_files(&self) -> Option<Vec<String>> {
+        self.effects.iter().find_map(|effect| match effect {
+            Effect::Record(RecordDraft::Course { files, .. }) => {
+                Some(files.iter().map(|(name, ..)| name.clone()).collect())
+            }
+            _ => None,
+        })
+    }
+
+    /// What the last step posted in the broadcast channel.
+    pub fn post(&self) -> Option<String> {
+        self.effects.iter().find_map(|effect| match effect {
+            Effect::Say {
+                text,
+                to: To::Broadcast(_),
+                ..
+            } => Some(text.clone()),
+            _ => None,
+        })
+    }
+
     pub fn edit(&mut self, message: MessageId, text: &str) -> String {
         self.happen(IncomingKind::Edit {
             message,
@@ -261,7 +285,19 @@ impl Talk {
         self.effects = taken.effects;
         check_dialogue(&self.dialogue);
         check_effects(&self.effects, event);
+        self.check_record();
         self.read()
+    }
+
+    /// A recorded course has at most as many files as the catalog allows, and its post says if it has none.
+    fn check_record(&self) {
+        let Some(files) = self.records_files() else {
+            return;
+        };
+        assert!(files.len() <= usize::try_from(self.catalog.max_files).unwrap());
+        if let Some(post) = self.post() {
+            assert_eq!(files.is_empty(), post.ends_with("\nFiles: none"), "{post}");
+        }
     }
 
     fn read(&mut self) -> String {

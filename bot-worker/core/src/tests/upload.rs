@@ -41,9 +41,13 @@ fn every_step_confirms_what_it_took_and_asks_for_the_next() {
     assert_eq!(talk.labels()[..3], ["✓ free", "video", "✓ text"]);
     assert_eq!(
         talk.press("Done"),
-        "✓ Tags: free, text\n\nStep 5/6: Files\nPlease send the files of the course as documents, at most 3, each up to 5 MB."
+        "✓ Tags: free, text\n\nStep 5/6: Files\nPlease send the files of the course as documents, at most 3, each up to 5 MB.\nSkip leaves them out."
     );
-    assert_eq!(talk.labels(), ["Back"], "Done comes with the first file");
+    assert_eq!(
+        talk.labels(),
+        ["Skip", "Back"],
+        "Done comes with the first file"
+    );
     let stored = talk.store("sky.pdf");
     assert!(
         stored.starts_with("✓ File 1: sky.pdf\n\nStep 5/6: Files\n"),
@@ -111,6 +115,79 @@ fn skipping_the_tags_leaves_none() {
     assert!(talk.press("Done").starts_with("✓ Tags: none\n\nStep 5/6"));
     talk.store("sky.pdf");
     assert!(talk.press("Done").contains("\nTags: none\n"));
+}
+
+#[test]
+fn a_course_may_have_no_files() {
+    let mut talk = Talk::at("Files");
+    assert_eq!(
+        talk.press("Skip"),
+        "Step 6/6: Review\nTitle: Watercolours\nDescription: How to paint a sky\nCategory: Art\nTags: free\nFiles: none\nIs everything right? Submit hands the course in."
+    );
+    let said = talk.press("Submit");
+    assert_eq!(said.lines().next(), Some("✓ Submitted: Watercolours"));
+    assert!(!talk.dialogue.is_open());
+    assert_eq!(talk.records_files(), Some(vec![]));
+    assert_eq!(
+        talk.post().as_deref(),
+        Some(
+            "New course: Watercolours\nHow to paint a sky\nCategory: Art\nTags: free\nFiles: none"
+        )
+    );
+}
+
+#[test]
+fn files_are_named_none_only_after_they_were_asked_for() {
+    let mut talk = Talk::at("Files");
+    assert!(!talk.say("/resume").contains("\nFiles: "));
+    talk.press("Skip");
+    talk.press("Change title");
+    assert!(talk.say("/resume").contains("\nFiles: none\n"));
+}
+
+#[test]
+fn files_can_be_added_to_a_course_without_and_taken_from_one_with() {
+    let mut talk = Talk::at("Files");
+    talk.press("Skip");
+    talk.press("Change files");
+    assert_eq!(talk.labels(), ["Skip", "Back"]);
+    talk.store("sky.pdf");
+    assert!(talk.press("Done").contains("\nFiles: sky.pdf\n"));
+    talk.press("Change files");
+    talk.press("Remove last");
+    assert!(talk.press("Skip").contains("\nFiles: none\n"));
+}
+
+#[test]
+fn skip_goes_on_without_what_is_lost_when_nothing_is_stored() {
+    let mut talk = Talk::at("Files");
+    talk.send_file("a.pdf", 9);
+    let a = talk.file_on_its_way();
+    let said = talk.event(&Event::FileLost { file: a });
+    assert!(said.ends_with("(Skip goes on without): a.pdf"), "{said}");
+    assert_eq!(talk.labels(), ["Skip", "Back", "Remove last"]);
+    assert!(talk.press("Skip").contains("\nFiles: none\n"));
+    let at = MessageId(9);
+    assert_eq!(talk.event(&Event::FileStored { file: a, at }), "");
+    talk.press("Submit");
+    assert_eq!(talk.records_files(), Some(vec![]));
+}
+
+#[test]
+fn a_lost_file_is_not_left_out_of_a_submission_unasked() {
+    let mut talk = Talk::at("Files");
+    talk.press("Skip");
+    talk.press("Change files");
+    talk.send_file("a.pdf", 9);
+    let file = talk.file_on_its_way();
+    talk.event(&Event::FileLost { file });
+    assert!(talk.press("Back").starts_with("Step 6/6: Review\n"));
+    let said = talk.press("Submit");
+    assert!(
+        said.starts_with("Something is missing; it is asked for here.\n\nStep 5/6: Files\n"),
+        "{said}"
+    );
+    assert!(said.ends_with("(Skip goes on without): a.pdf"), "{said}");
 }
 
 #[test]
@@ -219,7 +296,11 @@ fn a_file_counts_once_it_is_stored() {
         }]
     );
     talk.say("hello?");
-    assert_eq!(talk.labels(), ["Back"]);
+    assert_eq!(
+        talk.labels(),
+        ["Back"],
+        "no way on while a file is on its way"
+    );
     let at = MessageId(9);
     let stored = Event::FileStored { file, at };
     assert!(talk.event(&stored).starts_with("✓ File 1: sky.pdf\n\n"));

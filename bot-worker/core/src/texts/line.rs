@@ -65,7 +65,8 @@ lines! {
     KeepBySkip = "keep_by_skip" { value }
     FilesStored = "files_stored" { count, max }
     FilesPending = "files_pending" { count }
-    FilesMissing = "files_missing" { names }
+    FilesMissing = "files_missing" { button, names }
+    FilesBySkip = "files_by_skip" {}
     ChosenCategory = "chosen_category" { category }
 
     // the course upload: the card
@@ -75,6 +76,7 @@ lines! {
     CardTags = "card_tags" { tags }
     CardFiles = "card_files" { files }
     NoTags = "no_tags" {}
+    NoFiles = "no_files" {}
 
     // the course upload: answers
     AcceptedTitle = "accepted_title" { title }
@@ -98,7 +100,6 @@ lines! {
     NoMoreFiles = "no_more_files" { name, max }
     FileTooLarge = "file_too_large" { name, megabytes }
     FilePending = "file_pending" {}
-    NoFileYet = "no_file_yet" {}
     Incomplete = "incomplete" {}
 
     // buttons

@@ -11,6 +11,7 @@
 use serde::{Deserialize, Serialize};
 use shared_core::{Document, MessageId};
 
+use super::choice::Choice;
 use super::{Desk, MessageRef, Reaction, Reply, Upload};
 use crate::bound::{clip, one_line};
 use crate::texts::Line;
@@ -65,6 +66,17 @@ impl Upload {
     pub(super) fn has_pending(&self) -> bool {
         let mut files = self.files.iter();
         files.any(|file| file.state == FileState::Pending)
+    }
+
+    /// The button that leaves the step Files: Done if a file is stored, Skip if none is, neither while one is on its way.
+    pub(super) fn way_on(&self) -> Option<Choice> {
+        if self.has_pending() {
+            return None;
+        }
+        match self.files.iter().any(File::is_stored) {
+            true => Some(Choice::Done),
+            false => Some(Choice::Skip),
+        }
     }
 
     /// A document at the step Files. Nothing is said yet: it counts once it is stored.
@@ -169,14 +181,12 @@ impl Upload {
         files.find(|(_, file)| file.number == number && !file.is_stored())
     }
 
+    /// Done, and Skip where nothing is stored: goes on with the files that are stored, which may be none.
     pub(super) fn files_done(mut self, ctx: &Context<'_>) -> Reaction<Self> {
         if self.has_pending() {
             return Reaction::of(self, Reply::Note(ctx.texts.fill(&Line::FilePending {})));
         }
-        if !self.files.iter().any(File::is_stored) {
-            return Reaction::of(self, Reply::Note(ctx.texts.fill(&Line::NoFileYet {})));
-        }
-        // The prompt says that Done goes on without those that are missing.
+        // The prompt says that the button goes on without those that are missing.
         self.files.retain(File::is_stored);
         self.advance();
         Reaction::prompt(self, None)

@@ -89,9 +89,10 @@ fn choices(upload: &Upload, ctx: &Context<'_>) -> Vec<String> {
         let tags = tag_names(&upload.tags, ctx);
         lines.push(texts.fill(&Line::CardTags { tags: &tags }));
     }
-    let stored = names(upload, File::is_stored);
-    if !stored.is_empty() {
-        lines.push(texts.fill(&Line::CardFiles { files: &stored }));
+    let files_asked = upload.stage > Stage::Files || upload.returning;
+    if files_asked || upload.files.iter().any(File::is_stored) {
+        let files = stored_names(upload, ctx);
+        lines.push(texts.fill(&Line::CardFiles { files: &files }));
     }
     lines
 }
@@ -163,7 +164,16 @@ fn files_question(upload: &Upload, ctx: &Context<'_>) -> Vec<String> {
     }
     let lost = names(upload, |file| file.state == FileState::Lost);
     if !lost.is_empty() {
-        lines.push(texts.fill(&Line::FilesMissing { names: &lost }));
+        let button = match upload.way_on() {
+            Some(Choice::Skip) => texts.fill(&Line::Skip {}),
+            _ => texts.fill(&Line::Done {}),
+        };
+        lines.push(texts.fill(&Line::FilesMissing {
+            button: &button,
+            names: &lost,
+        }));
+    } else if upload.way_on() == Some(Choice::Skip) {
+        lines.push(texts.fill(&Line::FilesBySkip {}));
     }
     lines
 }
@@ -198,10 +208,12 @@ fn buttons(upload: &Upload, ctx: &Context<'_>) -> Rows {
             rows
         }
         Stage::Files => {
-            let ready = upload.files.iter().any(File::is_stored) && !upload.has_pending();
             let removable = !upload.files.is_empty() && !upload.has_pending();
             let mut row = Vec::new();
-            row.extend(ready.then(done));
+            row.extend(upload.way_on().map(|choice| match choice {
+                Choice::Skip => skip(),
+                _ => done(),
+            }));
             row.push(back());
             row.extend(removable.then(|| button(&Line::RemoveLast {}, Choice::RemoveLast)));
             vec![row]
@@ -260,6 +272,14 @@ fn label(name: &str, chosen: bool, ctx: &Context<'_>) -> String {
 fn in_columns(buttons: impl Iterator<Item = (String, String)>) -> Rows {
     let buttons: Vec<_> = buttons.collect();
     buttons.chunks(COLUMNS).map(<[_]>::to_vec).collect()
+}
+
+/// The stored files as they are shown, `none` if there are none.
+fn stored_names(upload: &Upload, ctx: &Context<'_>) -> String {
+    match names(upload, File::is_stored) {
+        none if none.is_empty() => ctx.texts.fill(&Line::NoFiles {}),
+        names => names,
+    }
 }
 
 fn names(upload: &Upload, wanted: impl Fn(&File) -> bool) -> String {
