@@ -146,7 +146,7 @@ impl Faults {
 
     pub fn count_hits(&mut self, id: u64, hits: u64) {
         if let Some(fault) = self.faults.get_mut(&id) {
-            fault.hits += hits;
+            fault.hit(hits);
         }
     }
 
@@ -171,6 +171,17 @@ impl Faults {
 impl Fault {
     pub fn is_active(&self) -> bool {
         matches!(self.state, State::Active { .. })
+    }
+
+    /// Counts hits; a fault whose count is used up is spent.
+    fn hit(&mut self, hits: u64) {
+        self.hits += hits;
+        if let (State::Active { since_ms, .. }, Some(count)) =
+            (self.state, self.spec.effect.count())
+            && self.hits >= u64::from(count)
+        {
+            self.state = State::Spent { fired_ms: since_ms };
+        }
     }
 
     fn until_ms(&self) -> Option<u64> {

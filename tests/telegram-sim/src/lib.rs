@@ -11,13 +11,13 @@
 
 pub mod control;
 pub mod crypto;
+mod dispatch;
 pub mod faults;
 pub mod hub;
 pub mod mtproto;
 pub mod server;
-pub mod transport;
-mod dispatch;
 mod services;
+pub mod transport;
 mod updates;
 pub mod world;
 

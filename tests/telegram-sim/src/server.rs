@@ -6,6 +6,7 @@
 mod clock;
 mod connection;
 pub mod core;
+mod kinds;
 mod listener;
 pub mod log;
 mod shared;

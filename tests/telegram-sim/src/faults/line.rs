@@ -2,7 +2,7 @@
 
 use rand::Rng;
 
-use super::{Effect, Fault, Faults, State};
+use super::{Effect, Fault, Faults};
 use crate::transport::TransportCode;
 use crate::world::UserId;
 
@@ -50,22 +50,15 @@ impl Faults {
             .values_mut()
             .filter(|fault| fault.applies_to(Some(account)))
         {
-            let (percent, count) = match fault.spec.effect {
-                Effect::DropUpdates { percent, count } => (percent, count),
-                Effect::Loss { percent, .. } => (percent, None),
-                Effect::Silent {} => (100.0, None),
+            let percent = match fault.spec.effect {
+                Effect::DropUpdates { percent, .. } | Effect::Loss { percent, .. } => percent,
+                Effect::Silent {} => 100.0,
                 _ => continue,
             };
-            if !rng.random_bool(percent / 100.0) {
-                continue;
+            if rng.random_bool(percent / 100.0) {
+                fault.hit(1);
+                return UpdateFate::LostTo(fault.id);
             }
-            fault.hits += 1;
-            if count.is_some_and(|count| fault.hits >= u64::from(count))
-                && let State::Active { since_ms, .. } = fault.state
-            {
-                fault.state = State::Spent { fired_ms: since_ms };
-            }
-            return UpdateFate::LostTo(fault.id);
         }
         UpdateFate::Pass
     }
@@ -89,7 +82,7 @@ impl Faults {
                 Effect::Loss { percent, stall_ms } if rng.random_bool(percent / 100.0) => stall_ms,
                 _ => continue,
             };
-            fault.hits += 1;
+            fault.hit(1);
             delay.ms = delay.ms.saturating_add(ms);
         }
         delay

@@ -170,6 +170,16 @@ impl Effect {
         }
     }
 
+    /// Hits after which it ends.
+    pub fn count(&self) -> Option<u32> {
+        match self {
+            Self::Flood { count, .. }
+            | Self::RpcError { count, .. }
+            | Self::DropUpdates { count, .. } => *count,
+            _ => None,
+        }
+    }
+
     /// Whether there is something to clear after it fired.
     pub fn lasts(&self) -> bool {
         !matches!(self, Self::Revoke { .. } | Self::Reset { refuse: false })

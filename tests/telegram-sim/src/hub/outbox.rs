@@ -167,3 +167,36 @@ impl fmt::Display for CloseReason {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn code() -> Outgoing {
+        Outgoing {
+            due: None,
+            payload: Payload::Code(TransportCode::Flood),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_client_that_does_not_read_is_let_go() {
+        let (outbox, mut queue) = Outbox::new(CancellationToken::new());
+        for _ in 0..MAX_QUEUED {
+            outbox.send(code());
+        }
+        assert_eq!(outbox.reason(), None);
+        assert!(outbox.is_congested());
+        // Half of it read: there is room again, and the waiting side is told.
+        for _ in 0..PAUSE_QUEUED {
+            let taken = queue.recv().await.map_or(0, |one| one.payload.size());
+            outbox.state().took(taken);
+        }
+        outbox.wait_for_room().await;
+        for _ in 0..=PAUSE_QUEUED {
+            outbox.send(code());
+        }
+        assert_eq!(outbox.reason(), Some(&CloseReason::DoesNotRead));
+        assert!(outbox.closed().is_cancelled());
+    }
+}

@@ -143,3 +143,25 @@ fn dc_of(config: tl::enums::Config) -> (i32, i32) {
     let tl::enums::DcOption::Option(dc) = &config.dc_options[0];
     (config.this_dc, dc.port)
 }
+
+/// A clock that is ahead is told 17 in the same way; grammers keeps its too high message ids then and never recovers.
+#[tokio::test]
+async fn a_clock_that_is_behind_is_told_and_corrected() {
+    let telegram = Telegram::start().await;
+    let mtp = mtp::Encrypted::build()
+        .time_offset(-1_000)
+        .finish(telegram.key().await);
+    let address = ServerAddr::Tcp {
+        address: telegram.sim.mtproto_addr(),
+    };
+    let mut sender = Sender::connect(Full::new(), mtp, address).await.unwrap();
+    let call = introduced(tl::LAYER, CONFIG);
+    timeout(PATIENCE, sender.invoke(&call)).await.unwrap().unwrap();
+    let codes: Vec<_> = telegram
+        .events("bad_message")
+        .await
+        .iter()
+        .map(|event| event["code"].as_i64().unwrap())
+        .collect();
+    assert_eq!(codes, [48, 16]);
+}
