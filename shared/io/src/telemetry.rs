@@ -7,7 +7,7 @@
 use std::io::IsTerminal;
 
 use tracing::{Level, Metadata};
-use tracing_subscriber::filter::{EnvFilter, FilterExt, LevelFilter, filter_fn};
+use tracing_subscriber::filter::{EnvFilter, FilterExt, filter_fn};
 use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 
@@ -40,21 +40,15 @@ pub fn init(config: &LogConfig) -> Result<(), TelemetryError> {
         .map_err(TelemetryError::Twice)
 }
 
+/// `RUST_LOG` refines the level and replaces it where it names one without a target.
 fn filter(level: LogLevel, over_it: Option<&str>) -> Result<EnvFilter, TelemetryError> {
-    let level = match level {
-        LogLevel::Error => LevelFilter::ERROR,
-        LogLevel::Warn => LevelFilter::WARN,
-        LogLevel::Info => LevelFilter::INFO,
-        LogLevel::Debug => LevelFilter::DEBUG,
-        LogLevel::Trace => LevelFilter::TRACE,
+    let directives = match over_it.map(str::trim).filter(|text| !text.is_empty()) {
+        Some(text) => format!("{level},{text}"),
+        None => level.to_string(),
     };
-    let builder = EnvFilter::builder().with_default_directive(level.into());
-    match over_it.filter(|text| !text.trim().is_empty()) {
-        Some(text) => builder
-            .parse(text)
-            .map_err(|error| TelemetryError::Filter(error.to_string())),
-        None => Ok(builder.parse_lossy("")),
-    }
+    EnvFilter::builder()
+        .parse(directives)
+        .map_err(|error| TelemetryError::Filter(error.to_string()))
 }
 
 fn is_not_wire(metadata: &Metadata<'_>) -> bool {
@@ -77,13 +71,10 @@ mod tests {
             filter(LogLevel::Warn, Some(" ")).unwrap().to_string(),
             "warn"
         );
-        let over = filter(LogLevel::Warn, Some("shared_io=debug"))
-            .unwrap()
-            .to_string();
-        assert!(
-            over.contains("shared_io=debug") && over.contains("warn"),
-            "{over}"
-        );
+        let over = filter(LogLevel::Warn, Some("shared_io=debug")).unwrap();
+        assert_eq!(over.to_string(), "shared_io=debug,warn");
+        let replaced = filter(LogLevel::Warn, Some("info")).unwrap();
+        assert_eq!(replaced.to_string(), "info");
         let error = filter(LogLevel::Warn, Some("=[")).unwrap_err().to_string();
         assert!(error.starts_with("RUST_LOG is not a filter"), "{error}");
     }

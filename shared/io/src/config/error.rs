@@ -35,7 +35,7 @@ pub enum Problem {
     Unreadable(io::ErrorKind),
     #[error("{place}: {why}; mend that line")]
     Syntax { place: String, why: String },
-    #[error("there is no such setting; remove it, or use one of {known}")]
+    #[error("there is no such setting; remove it, or write one of these: {known}")]
     Unknown { known: String },
     #[error("is missing; add it as understudy.example.toml shows")]
     Missing,
@@ -51,7 +51,7 @@ pub enum Problem {
     VariableMissing { name: String },
     #[error("`{}` cannot be read ({error}); write the secret into that file, mode 600", path.display())]
     SecretUnreadable { path: PathBuf, error: io::ErrorKind },
-    #[error("`{path}` is open to every user of this machine (mode {mode:o}); run: chmod {mend:o} '{path}'", path = path.display(), mend = mode & 0o770)]
+    #[error("`{path}` is open to every user of this machine (mode {mode:o}); run: chmod o-rwx '{path}'", path = path.display())]
     SecretExposed { path: PathBuf, mode: u32 },
     #[error("`{source_text}` is empty; write the secret there")]
     SecretEmpty { source_text: String },
@@ -161,6 +161,7 @@ fn message(text: &str) -> Fault {
         let known = known
             .trim_start_matches(", expected ")
             .trim_start_matches("one of ")
+            .replace("` or `", ", ")
             .replace('`', "");
         return Fault::at(key, Problem::Unknown { known });
     }

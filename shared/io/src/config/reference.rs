@@ -68,7 +68,8 @@ impl TryFrom<String> for UrlRef {
         if !has_scheme {
             return SecretRef::try_from(text).map(Self::Secret);
         }
-        if text.contains('@') || text.to_ascii_lowercase().contains("pass") {
+        let parameters = text.split_once('?').map_or("", |(_, rest)| rest);
+        if text.contains('@') || parameters.to_ascii_lowercase().contains("pass") {
             return Err(LITERAL);
         }
         Ok(Self::Plain(text))
