@@ -5,6 +5,7 @@
 
 pub(crate) mod channel_difference;
 pub(crate) mod difference;
+mod participants;
 pub(crate) mod render;
 
 use grammers_tl_types as tl;

@@ -7,10 +7,7 @@ use grammers_tl_types as tl;
 use tl::{enums, types};
 
 use crate::services::build;
-use crate::world::{
-    Body, Channel, ChannelId, ChatRef, FileId, Media, MessageId, Right, Rights, Standing, UserId,
-    World,
-};
+use crate::world::{Body, Channel, ChannelId, ChatRef, FileId, Media, MessageId, UserId, World};
 
 /// Users and chats that an answer mentions, each once and in order.
 #[derive(Debug, Default)]
@@ -97,7 +94,7 @@ impl World {
             megagroup: !channel.is_broadcast(),
             access_hash: Some(self.hashes.channel(viewer, id)),
             username: channel.username.clone(),
-            admin_rights: own_rights(channel, viewer).map(Into::into),
+            admin_rights: super::participants::own_rights(channel, viewer).map(Into::into),
             default_banned_rights: Some(build::banned_rights().into()),
             participants_count: Some(count),
             ..build::channel(id, channel.title.clone(), channel.date)
@@ -116,7 +113,7 @@ impl World {
         types::Chat {
             creator: group.creator == viewer,
             participants_count: i32::try_from(group.members.len()).unwrap_or(i32::MAX),
-            admin_rights: own_rights(group, viewer).map(Into::into),
+            admin_rights: super::participants::own_rights(group, viewer).map(Into::into),
             default_banned_rights: Some(build::banned_rights().into()),
             ..build::group(group.id, group.title.clone(), group.date)
         }
@@ -306,99 +303,6 @@ impl World {
         };
         Some(photo.into())
     }
-
-    /// `None` for who is not in the channel.
-    pub(crate) fn tl_participant(
-        &self,
-        viewer: UserId,
-        channel: ChannelId,
-        user: UserId,
-        standing: &Standing,
-    ) -> Option<enums::ChannelParticipant> {
-        let place = self.channel(channel).ok()?;
-        Some(match standing {
-            Standing::Left => return None,
-            Standing::Creator => types::ChannelParticipantCreator {
-                user_id: user.0,
-                admin_rights: build::admin_rights(&all_rights()).into(),
-                rank: None,
-            }
-            .into(),
-            Standing::Admin(admin) => types::ChannelParticipantAdmin {
-                can_edit: place.creator == viewer
-                    || (place.allows(viewer, Right::AddAdmins)
-                        && place.in_promotion_chain(viewer, user)),
-                is_self: viewer == user,
-                user_id: user.0,
-                inviter_id: (viewer == user).then_some(admin.promoted_by.0),
-                promoted_by: admin.promoted_by.0,
-                date: admin.date,
-                admin_rights: build::admin_rights(&admin.rights).into(),
-                rank: admin.rank.clone(),
-            }
-            .into(),
-            Standing::Member { since } if viewer == user => types::ChannelParticipantSelf {
-                via_request: false,
-                user_id: user.0,
-                inviter_id: place.creator.0,
-                date: *since,
-                subscription_until_date: None,
-                rank: None,
-            }
-            .into(),
-            Standing::Member { since } => types::ChannelParticipant {
-                user_id: user.0,
-                date: *since,
-                subscription_until_date: None,
-                rank: None,
-            }
-            .into(),
-            Standing::Banned => types::ChannelParticipantBanned {
-                left: true,
-                peer: build::peer_user(user),
-                kicked_by: place.creator.0,
-                date: place.date,
-                banned_rights: types::ChatBannedRights {
-                    view_messages: true,
-                    ..build::banned_rights()
-                }
-                .into(),
-                rank: None,
-            }
-            .into(),
-        })
-    }
-}
-
-fn own_rights(channel: &Channel, viewer: UserId) -> Option<types::ChatAdminRights> {
-    if channel.creator == viewer {
-        return Some(build::admin_rights(&all_rights()));
-    }
-    channel
-        .admins
-        .get(&viewer)
-        .map(|admin| build::admin_rights(&admin.rights))
-}
-
-/// What a creator has; being anonymous is a choice, not a right.
-fn all_rights() -> Rights {
-    [
-        Right::ChangeInfo,
-        Right::PostMessages,
-        Right::EditMessages,
-        Right::DeleteMessages,
-        Right::BanUsers,
-        Right::InviteUsers,
-        Right::PinMessages,
-        Right::AddAdmins,
-        Right::ManageCall,
-        Right::Other,
-        Right::ManageTopics,
-        Right::PostStories,
-        Right::EditStories,
-        Right::DeleteStories,
-    ]
-    .into()
 }
 
 fn note_action(action: &enums::MessageAction, seen: &mut Seen) {

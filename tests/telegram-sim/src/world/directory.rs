@@ -113,6 +113,13 @@ impl World {
         Ok(id)
     }
 
+    /// Privacy mode, on for every bot at first: in groups that it does not administer it sees commands, replies and
+    /// mentions only.
+    pub fn set_privacy(&mut self, bot: UserId, privacy: bool) -> Result<(), RpcError> {
+        self.bot_mut(bot)?.privacy = privacy;
+        Ok(())
+    }
+
     pub fn counts(&self) -> Counts {
         let bots = self
             .accounts

@@ -269,6 +269,10 @@ fn privacy_hides_what_does_not_concern_a_bot_unless_it_is_admin() {
     assert_eq!(seen_by("/help"), [plain, admin]);
     assert_eq!(seen_by("/help@admin_bot"), [admin]);
     assert_eq!(seen_by("ask @Plain_Bot, please"), [plain, admin]);
+    s.world.set_privacy(plain, false).unwrap();
+    s.say(member, chat, "hello again");
+    assert_eq!(s.pushed().len(), 2, "without privacy mode it sees all");
+    s.world.set_privacy(plain, true).unwrap();
     let sent = s.send(plain, to_channel(group), "an answer").unwrap();
     assert!(s.pushed().is_empty(), "no bot sees another bot's message");
     let enums::Updates::Updates(sent) = sent else {
