@@ -156,7 +156,10 @@ async fn a_clock_that_is_behind_is_told_and_corrected() {
     };
     let mut sender = Sender::connect(Full::new(), mtp, address).await.unwrap();
     let call = introduced(tl::LAYER, CONFIG);
-    timeout(PATIENCE, sender.invoke(&call)).await.unwrap().unwrap();
+    timeout(PATIENCE, sender.invoke(&call))
+        .await
+        .unwrap()
+        .unwrap();
     let codes: Vec<_> = telegram
         .events("bad_message")
         .await
