@@ -1,0 +1,165 @@
+//! The outbox's other ways in and out: settling, discarding, parking, and what nobody can read.
+
+use shared_core::MemberId;
+use shared_io::redis::{Counter, EpochAnswer, OutboxPosition, PoolState};
+
+use crate::build::*;
+use crate::server::RedisServer;
+
+async fn enqueue(
+    pool: &PoolState,
+    stamp: shared_core::EpochStamp,
+    numbers: &[u8],
+) -> Vec<OutboxPosition> {
+    let entries: Vec<_> = numbers.iter().map(|number| reply(*number, 5)).collect();
+    match pool.enqueue(stamp, &entries).await.unwrap() {
+        EpochAnswer::Done(positions) => positions,
+        EpochAnswer::Fenced { .. } => panic!("refused"),
+    }
+}
+
+async fn numbers(pool: &PoolState) -> Vec<u8> {
+    let entries = pool.outbox(None, 100).await.unwrap();
+    entries.iter().map(|(_, entry)| entry.id.0[0]).collect()
+}
+
+fn is_fenced<T>(answer: &EpochAnswer<T>) -> bool {
+    matches!(answer, EpochAnswer::Fenced { current: Some(_) })
+}
+
+#[tokio::test]
+async fn settling_counts_an_entry_once_and_needs_no_epoch() {
+    let server = RedisServer::start();
+    let (pool, first) = open_pool(&server.state().await).await;
+    let positions = enqueue(&pool, first, &[1, 2, 3]).await;
+    switch_to(&pool, stamp(2, 0xbb), &holder(BOT, "w2")).await;
+    assert_eq!(pool.outbox_settle(&positions[..2]).await.unwrap(), 2);
+    assert_eq!(pool.outbox_settle(&positions[..2]).await.unwrap(), 0);
+    assert_eq!(pool.outbox_settle(&[]).await.unwrap(), 0);
+    assert_eq!(numbers(&pool).await, [3]);
+    assert_eq!(pool.counters().await.unwrap().get(Counter::Sent), 2);
+}
+
+#[tokio::test]
+async fn who_does_not_hold_the_epoch_neither_enqueues_nor_parks_nor_discards() {
+    let server = RedisServer::start();
+    let (pool, first) = open_pool(&server.state().await).await;
+    let positions = enqueue(&pool, first, &[1]).await;
+    let wrong = stamp(1, 0xab);
+    let member = MemberId(5);
+    assert!(is_fenced(
+        &pool.enqueue(wrong, &[reply(2, 5)]).await.unwrap()
+    ));
+    assert!(is_fenced(
+        &pool.park(wrong, positions[0], member).await.unwrap()
+    ));
+    assert!(is_fenced(&pool.discard(wrong, &positions).await.unwrap()));
+    assert_eq!(numbers(&pool).await, [1]);
+    assert_eq!(
+        pool.park(first, positions[0], member).await.unwrap(),
+        EpochAnswer::Done(true)
+    );
+    assert!(is_fenced(&pool.unpark(wrong, member).await.unwrap()));
+    assert_eq!(pool.parked_count().await.unwrap(), 1);
+    assert!(numbers(&pool).await.is_empty());
+}
+
+#[tokio::test]
+async fn parked_replies_come_back_in_their_order() {
+    let server = RedisServer::start();
+    let (pool, stamp) = open_pool(&server.state().await).await;
+    let member = MemberId(5);
+    let positions = enqueue(&pool, stamp, &[1, 2, 3, 4]).await;
+    for at in [0, 1, 3] {
+        assert_eq!(
+            pool.park(stamp, positions[at], member).await.unwrap(),
+            EpochAnswer::Done(true)
+        );
+    }
+    let again = pool.park(stamp, positions[0], member).await.unwrap();
+    assert_eq!(again, EpochAnswer::Done(false), "it is parked already");
+    assert_eq!(numbers(&pool).await, [3]);
+    assert_eq!(pool.parked_count().await.unwrap(), 3);
+
+    let EpochAnswer::Done(moved) = pool.unpark(stamp, member).await.unwrap() else {
+        panic!("refused");
+    };
+    assert_eq!(
+        moved.iter().map(|(_, e)| e.clone()).collect::<Vec<_>>(),
+        [reply(1, 5), reply(2, 5), reply(4, 5)]
+    );
+    assert_eq!(numbers(&pool).await, [3, 1, 2, 4]);
+    assert_eq!(
+        pool.outbox(None, 10).await.unwrap()[1..],
+        moved,
+        "the positions are theirs"
+    );
+    assert_eq!(pool.parked_count().await.unwrap(), 0);
+    let empty = pool.unpark(stamp, member).await.unwrap();
+    assert_eq!(empty, EpochAnswer::Done(vec![]));
+}
+
+#[tokio::test]
+async fn what_can_never_be_sent_is_discarded_and_counted() {
+    let server = RedisServer::start();
+    let (pool, stamp) = open_pool(&server.state().await).await;
+    let positions = enqueue(&pool, stamp, &[1, 2]).await;
+    assert_eq!(
+        pool.discard(stamp, &positions[..1]).await.unwrap(),
+        EpochAnswer::Done(1)
+    );
+    assert_eq!(
+        pool.discard(stamp, &positions[..1]).await.unwrap(),
+        EpochAnswer::Done(0)
+    );
+    assert_eq!(numbers(&pool).await, [2]);
+    let counters = pool.counters().await.unwrap();
+    assert_eq!(
+        (
+            counters.get(Counter::Discarded),
+            counters.get(Counter::Sent)
+        ),
+        (1, 0)
+    );
+}
+
+#[tokio::test]
+async fn an_unreadable_entry_is_moved_aside_with_a_reason_that_hides_its_words() {
+    let server = RedisServer::start();
+    let (pool, stamp) = open_pool(&server.state().await).await;
+    let mut raw = server.raw().await;
+    for (field, text) in [("e", "{\"secret words\":"), ("x", "secret words")] {
+        let mut plant = redis::cmd("XADD");
+        plant.arg("us:{main}:outbox").arg("*").arg(field).arg(text);
+        plant.exec_async(&mut raw).await.unwrap();
+    }
+    enqueue(&pool, stamp, &[9]).await;
+    let first = pool.outbox(None, 1).await.unwrap();
+    assert_eq!(
+        first[0].1,
+        reply(9, 5),
+        "a page is not empty because of them"
+    );
+    assert_eq!(pool.outbox_len().await.unwrap(), 1);
+    assert_eq!(pool.counters().await.unwrap().get(Counter::Poisoned), 2);
+    type Found = Vec<(String, std::collections::HashMap<String, String>)>;
+    let mut look = redis::cmd("XRANGE");
+    let poison: Found = look
+        .arg("us:{main}:outbox:poison")
+        .arg("-")
+        .arg("+")
+        .query_async(&mut raw)
+        .await
+        .unwrap();
+    assert_eq!(poison.len(), 2);
+    assert_eq!(
+        poison[0].1["e"], "{\"secret words\":",
+        "nothing is thrown away"
+    );
+    for (_, fields) in &poison {
+        assert!(
+            !fields["why"].is_empty() && !fields["why"].contains("secret"),
+            "{fields:?}"
+        );
+    }
+}
