@@ -19,7 +19,7 @@ pub struct Intention {
     pub category: &'static str,
     pub tags: Vec<&'static str>,
     pub files: usize,
-    /// Sends files and submits; the others look at their card at the step Files and cancel.
+    /// Sends files and submits; the others leave the files out, compare the review card and cancel.
     pub finishes: bool,
 }
 
@@ -42,7 +42,11 @@ impl Intention {
             subject: SUBJECTS.choose(rng).copied().unwrap_or(SUBJECTS[0]),
             category: CATEGORIES.choose(rng).copied().unwrap_or(CATEGORIES[0]),
             tags: chosen,
-            files: if rng.random_range(0..4) == 0 { 2 } else { 1 },
+            files: match (finishes, rng.random_range(0..4)) {
+                (false, _) => 0,
+                (true, 0) => 2,
+                (true, _) => 1,
+            },
             finishes,
         }
     }
@@ -64,7 +68,7 @@ pub enum Input {
     Submit,
     /// `/resume`: shows all that is known, and the prompt again.
     Resume,
-    /// `/cancel`: the end for those who do not submit.
+    /// The end for those who do not submit: the review card's own button.
     Cancel,
 }
 
@@ -77,6 +81,7 @@ impl Input {
                 | Self::TagsDone
                 | Self::FilesDone
                 | Self::Submit
+                | Self::Cancel
         )
     }
 }
@@ -214,15 +219,10 @@ pub struct Hold {
 
 impl Hold {
     pub fn draw(rng: &mut ChaCha8Rng, intention: &Intention) -> Self {
-        let steps = if intention.finishes {
-            &Step::ALL[..]
-        } else {
-            &Step::ALL[..5]
-        };
-        let step = steps.choose(rng).copied().unwrap_or(Step::Title);
+        let step = Step::ALL.choose(rng).copied().unwrap_or(Step::Title);
         let items = match step {
             Step::Tags => rng.random_range(0..=intention.tags.len()),
-            Step::Files if intention.finishes => rng.random_range(0..=intention.files),
+            Step::Files => rng.random_range(0..=intention.files),
             _ => 0,
         };
         Self { step, items }

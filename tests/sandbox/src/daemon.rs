@@ -193,7 +193,7 @@ fn program_exists(program: &Path) -> Result<()> {
 }
 
 /// Our programs with this run's folder on their command line.
-fn processes_of(root: &Path) -> Vec<(i32, String)> {
+pub fn processes_of(root: &Path) -> Vec<(i32, String)> {
     let Ok(entries) = fs::read_dir("/proc") else {
         return Vec::new();
     };

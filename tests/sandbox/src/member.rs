@@ -171,12 +171,12 @@ impl Member {
             )),
             Step::Category => Input::Category(self.intention.category.to_owned()),
             Step::Tags => self.next_tag(),
-            Step::Files if !self.intention.finishes => self.look_then_cancel(),
             Step::Files if self.upload.files.len() < self.intention.files => {
                 Input::File(format!("{label} part {}.pdf", self.upload.files.len() + 1))
             }
             Step::Files => Input::FilesDone,
-            Step::Review => Input::Submit,
+            Step::Review if self.intention.finishes => Input::Submit,
+            Step::Review => Input::Cancel,
         })
     }
 
@@ -199,10 +199,6 @@ impl Member {
                 text: "/resume".into(),
                 reply_to: None,
             }),
-            Input::Cancel => Some(Act::Say {
-                text: "/cancel".into(),
-                reply_to: None,
-            }),
             Input::Title(text) | Input::Description(text) => Some(Act::Say {
                 text: text.clone(),
                 reply_to,
@@ -213,7 +209,8 @@ impl Member {
             }),
             Input::Category(label) | Input::ToggleTag(label) => self.press(&[label.as_str()]),
             Input::TagsDone => self.press(&["Done", "Skip"]),
-            Input::FilesDone => self.press(&["Done"]),
+            Input::FilesDone => self.press(&["Done", "Skip"]),
+            Input::Cancel => self.press(&["Cancel"]),
             Input::Submit => self.press(&["Submit"]),
         }
     }
@@ -332,15 +329,6 @@ impl Member {
             (None, Some(tag)) => Input::ToggleTag(tag.clone()),
             (None, None) => Input::TagsDone,
         }
-    }
-
-    fn look_then_cancel(&self) -> Input {
-        let looked = self
-            .ledger
-            .entries
-            .last()
-            .is_some_and(|entry| entry.input == Input::Resume && entry.fate == Fate::Answered);
-        if looked { Input::Cancel } else { Input::Resume }
     }
 
     fn press(&self, labels: &[&str]) -> Option<Act> {

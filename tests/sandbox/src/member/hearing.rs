@@ -125,7 +125,7 @@ impl Member {
         entry.answered_ms = Some(heard.at_ms);
         let looks = matches!(entry.input, Input::Resume | Input::Cancel);
         let (label, input) = (entry.label.clone(), entry.input.clone());
-        // A member who came to a bot by Start sees a prompt without a card.
+        // Who came to a bot by Start sees a prompt without a card.
         if looks && (said.cancelled || said.card != Card::default()) {
             self.compare_card(&label, said);
         }

@@ -230,18 +230,26 @@ fn a_standbys_pointer_changes_nothing() {
 }
 
 #[test]
-fn who_does_not_submit_looks_at_his_card_and_cancels() {
+fn who_does_not_submit_compares_his_card_and_cancels() {
     let mut member = up_to(Step::Files);
-    member.intention.finishes = false;
-    assert_eq!(act(&mut member), Input::Resume);
-    let card = "Title: #7-2 Bread\nDescription: #7-3 Bread: what one needs, in 2 short parts.\nCategory: Science\nTags: video";
+    (member.intention.finishes, member.intention.files) = (false, 0);
     hear(
         &mut member,
         FIRST,
-        &format!("So far:\n{card}\n\nStep 5/6: Files"),
-        &["Done"],
+        "✓ Tags: video\n\nStep 5/6: Files",
+        &["Skip"],
+    );
+    member.ledger.entries[5].confirmations = 1;
+    assert_eq!(act(&mut member), Input::FilesDone);
+    let card = "Title: #7-2 Bread\nDescription: #7-3 Bread: what one needs, in 2 short parts.\nCategory: Science\nTags: video\nFiles: none";
+    hear(
+        &mut member,
+        FIRST,
+        &format!("Step 6/6: Review\n{card}"),
+        &["Submit", "Cancel"],
     );
     assert_eq!(act(&mut member), Input::Cancel);
+    assert_eq!(member.problems, []);
     hear(
         &mut member,
         FIRST,
