@@ -1,0 +1,203 @@
+//! A worker without Telegram, for tests of the supervisor: it keeps the protocol in Redis and nothing else.
+//!
+//! It takes the leases it is assigned, passes every smoke test and says that each epoch was caught up and replied to. A file `dead-<bot>` in the
+//! data folder makes that bot's token dead, `unfit-<bot>` makes its smoke test fail, `deaf-<bot>` makes it never answer one.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Context;
+use shared_core::{
+    BotHealth, BotId, BotRole, Connection, Epoch, ErrorClass, ErrorSeen, Heartbeat, Holder,
+    LatencySummary, LoginLease, Milestone, MilestoneKind, Nonce, Phase, SmokeCheck, SmokeReport,
+    SmokeResult, WorkerId,
+};
+use shared_io::clock;
+use shared_io::config::Config;
+use shared_io::redis::{LeaseAnswer, LeaseClaim, PoolState, RedisState, RedisTimeouts};
+use tokio::signal::unix::{SignalKind, signal};
+
+struct Worker {
+    name: WorkerId,
+    nonce: Nonce,
+    config: Config,
+    redis: RedisState,
+    said: BTreeSet<(Epoch, bool)>,
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> anyhow::Result<()> {
+    let mut arguments = std::env::args().skip(1);
+    let mut value = |name: &str| -> anyhow::Result<String> {
+        anyhow::ensure!(arguments.next().as_deref() == Some(name), "expected {name}");
+        arguments.next().context("a value is missing")
+    };
+    let config = Config::load(PathBuf::from(value("--config")?))?;
+    let name = WorkerId::new(value("--name")?)?;
+    let nonce = value("--nonce")?.parse()?;
+    let timeouts = RedisTimeouts::default();
+    let redis = RedisState::connect(&config.redis_url(), &config.redis.prefix, timeouts).await?;
+    let mut worker = Worker {
+        name,
+        nonce,
+        config,
+        redis,
+        said: BTreeSet::new(),
+    };
+    let mut stop = signal(SignalKind::terminate())?;
+    tokio::select! {
+        _ = stop.recv() => Ok(()),
+        result = worker.work() => result,
+    }
+}
+
+impl Worker {
+    async fn work(&mut self) -> anyhow::Result<()> {
+        let started = clock::unix_now();
+        let pool_id = self.config.pools[0].name.clone();
+        let pool = self.redis.pool(&pool_id);
+        let bell = pool.bell().await?;
+        for seq in 0.. {
+            // Redis may be away for a while; a worker goes on.
+            if let Ok(bots) = self.turn(&pool).await {
+                let heartbeat = Heartbeat {
+                    worker: self.name.clone(),
+                    nonce: self.nonce,
+                    pid: std::process::id(),
+                    seq,
+                    sent: clock::unix_now(),
+                    started,
+                    version: "stand-in".to_owned(),
+                    bots,
+                    pools: Vec::new(),
+                    redis_us: 1,
+                    sql_ok: true,
+                };
+                let _beaten = self.redis.beat_and_ring(&heartbeat).await;
+            }
+            bell.wait(Duration::from_millis(50)).await;
+        }
+        Ok(())
+    }
+
+    async fn turn(&mut self, pool: &PoolState) -> anyhow::Result<Vec<BotHealth>> {
+        let view = pool.look().await?;
+        let mine = view.assignments.iter().filter(|a| a.worker == self.name);
+        let claims: Vec<LeaseClaim> = mine
+            .map(|given| LeaseClaim {
+                lease: LoginLease {
+                    bot: given.bot,
+                    slot: given.slot,
+                    worker: self.name.clone(),
+                    nonce: self.nonce,
+                },
+                grant: given.grant,
+            })
+            .collect();
+        let ttl = self.config.timing.lease_ttl;
+        let answers = pool.renew_leases(&claims, ttl).await?;
+        let active = view.epoch.as_ref().and_then(|record| record.holder.clone());
+        let bots: Vec<BotHealth> = claims
+            .iter()
+            .zip(&answers)
+            .map(|(claim, answer)| self.health(pool, &claim.lease, answer, active.as_ref()))
+            .collect();
+        if let Some(record) = view.epoch
+            && let Some(holder) = &record.holder
+            && holder.worker == self.name
+            && bots
+                .iter()
+                .any(|bot| bot.bot == holder.bot && bot.lease_held)
+        {
+            self.hold(pool, record.stamp.epoch, record.phase, holder.bot)
+                .await?;
+        }
+        Ok(bots)
+    }
+
+    fn told(&self, what: &str, bot: BotId) -> bool {
+        self.config
+            .data_dir()
+            .join(format!("{what}-{bot}"))
+            .exists()
+    }
+
+    fn health(
+        &self,
+        pool: &PoolState,
+        lease: &LoginLease,
+        answer: &LeaseAnswer,
+        active: Option<&Holder>,
+    ) -> BotHealth {
+        let held = *answer == LeaseAnswer::Held;
+        let dead = self.told("dead", lease.bot);
+        BotHealth {
+            pool: pool.id().clone(),
+            bot: lease.bot,
+            username: format!("{}_bot", lease.bot),
+            slot: lease.slot,
+            role: match active {
+                Some(holder) if holder.bot == lease.bot => BotRole::Active,
+                _ => BotRole::Standby,
+            },
+            connection: match (dead, held) {
+                (true, _) => Connection::Failed,
+                (false, true) => Connection::Ready,
+                (false, false) => Connection::Absent,
+            },
+            last_ok_ago_ms: (held && !dead).then_some(10),
+            probe: LatencySummary::default(),
+            last_error: dead.then(|| ErrorSeen {
+                class: ErrorClass::TokenDead,
+                name: "ACCESS_TOKEN_EXPIRED".to_owned(),
+                ago_ms: 1,
+            }),
+            flood_wait_s: None,
+            lease_held: held,
+            reach: 3,
+        }
+    }
+
+    async fn hold(
+        &mut self,
+        pool: &PoolState,
+        epoch: Epoch,
+        phase: Phase,
+        bot: BotId,
+    ) -> anyhow::Result<()> {
+        let open = phase == Phase::Open;
+        if phase == Phase::Fenced || self.told("deaf", bot) || !self.said.insert((epoch, open)) {
+            return Ok(());
+        }
+        if open {
+            for kind in [MilestoneKind::CaughtUp, MilestoneKind::FirstReply] {
+                pool.milestone(&self.milestone(epoch, kind)).await?;
+            }
+            return Ok(());
+        }
+        pool.milestone(&self.milestone(epoch, MilestoneKind::Activated))
+            .await?;
+        let failed = self.told("unfit", bot).then(|| "told so".to_owned());
+        let report = SmokeReport {
+            epoch,
+            bot,
+            worker: self.name.clone(),
+            results: vec![SmokeResult {
+                check: SmokeCheck::Rpc,
+                failed,
+                took_ms: 1,
+            }],
+        };
+        Ok(pool.put_smoke(&report).await?)
+    }
+
+    fn milestone(&self, epoch: Epoch, kind: MilestoneKind) -> Milestone {
+        Milestone {
+            epoch,
+            kind,
+            worker: self.name.clone(),
+            at: clock::unix_now(),
+        }
+    }
+}

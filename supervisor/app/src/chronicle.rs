@@ -1,0 +1,250 @@
+//! What is written to SQL about what happened: switches with their timelines, decisions, events. Nobody waits for it.
+//!
+//! One task takes notes from a bounded queue, tries each until SQL takes it, and follows the milestones of switches whose timeline is not
+//! complete. Invariants: the path of a switch never waits for SQL; a switch is kept in the pool's saga (Redis) until [`Chronicle::has`] says
+//! that SQL has it. Notes of other kinds may be lost when SQL stays down for longer than the queue is long.
+
+mod rows;
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use shared_core::{BootMs, PoolId, SwitchId};
+use shared_io::clock;
+use shared_io::redis::{PoolState, RedisState};
+use shared_io::sql::{Decision, Event, Store, StoreError};
+use supervisor_core::{Outcome, SwitchRecord};
+use tokio::sync::{mpsc, oneshot};
+
+pub use rows::{past_moves, record_row};
+
+const QUEUE: usize = 256;
+/// What has not been written yet, when SQL is down.
+const PENDING: usize = 1024;
+const EVERY: Duration = Duration::from_millis(200);
+/// A first reply may be long in coming when nobody writes.
+const FOLLOWED_FOR: Duration = Duration::from_secs(3600);
+const FOLLOWED: usize = 256;
+/// Timelines are asked for this often at first, and ten times less often after a minute.
+const EAGER_FOR: Duration = Duration::from_secs(60);
+const PING_EVERY: u32 = 5;
+
+#[derive(Debug)]
+pub enum Note {
+    Switch(PoolId, SwitchRecord),
+    Decision(Decision),
+    Event(Event),
+}
+
+/// Takes notes. Cheap to clone.
+#[derive(Clone)]
+pub struct Chronicle {
+    notes: mpsc::Sender<Note>,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    database_ok: AtomicBool,
+    /// The last ones that were written.
+    recorded: Mutex<VecDeque<SwitchId>>,
+}
+
+impl Chronicle {
+    pub fn start(store: Store, redis: RedisState) -> (Self, Closing) {
+        let (notes, receiver) = mpsc::channel(QUEUE);
+        let (close, closing) = oneshot::channel();
+        let shared = Arc::new(Shared {
+            database_ok: AtomicBool::new(true),
+            recorded: Mutex::new(VecDeque::new()),
+        });
+        let writer = Writer {
+            store,
+            redis,
+            shared: shared.clone(),
+            pending: VecDeque::new(),
+            followed: Vec::new(),
+            turns: 0,
+        };
+        let task = tokio::spawn(writer.run(receiver, closing));
+        (Self { notes, shared }, Closing { close, task })
+    }
+
+    /// Hands a note over; one that finds the queue full is dropped and said so.
+    pub fn note(&self, note: Note) {
+        if self.notes.try_send(note).is_err() {
+            tracing::warn!("a note for the database was dropped: its queue is full");
+        }
+    }
+
+    pub fn database_ok(&self) -> bool {
+        self.shared.database_ok.load(Ordering::Relaxed)
+    }
+
+    /// Is this switch in SQL?
+    pub fn has(&self, id: SwitchId) -> bool {
+        lock(&self.shared.recorded).contains(&id)
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    // The set is whole between any two of its operations.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Ends the chronicle, after what it can still write.
+pub struct Closing {
+    close: oneshot::Sender<()>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Closing {
+    pub async fn close(self) {
+        let _gone = self.close.send(());
+        if tokio::time::timeout(Duration::from_secs(6), self.task)
+            .await
+            .is_err()
+        {
+            tracing::warn!("the last notes could not be written to the database");
+        }
+    }
+}
+
+struct Writer {
+    store: Store,
+    redis: RedisState,
+    shared: Arc<Shared>,
+    pending: VecDeque<Note>,
+    followed: Vec<Followed>,
+    turns: u32,
+}
+
+struct Followed {
+    pool: PoolState,
+    record: SwitchRecord,
+    since: BootMs,
+    stored: bool,
+}
+
+impl Writer {
+    async fn run(mut self, mut notes: mpsc::Receiver<Note>, mut closing: oneshot::Receiver<()>) {
+        let mut ticks = tokio::time::interval(EVERY);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                _ = &mut closing => break,
+                note = notes.recv() => match note {
+                    Some(note) => self.take(note),
+                    None => break,
+                },
+                _ = ticks.tick() => self.follow().await,
+            }
+            self.write().await;
+        }
+        while let Ok(note) = notes.try_recv() {
+            self.take(note);
+        }
+        self.write().await;
+        self.follow().await;
+    }
+
+    fn take(&mut self, note: Note) {
+        if self.pending.len() == PENDING {
+            tracing::warn!(
+                "a note for the database was dropped: it cannot be reached for too long"
+            );
+            self.pending.pop_front();
+        }
+        self.pending.push_back(note);
+    }
+
+    /// Writes in order, up to the first that SQL does not take.
+    async fn write(&mut self) {
+        while let Some(note) = self.pending.front() {
+            let written = match note {
+                Note::Switch(pool, record) => {
+                    self.store.switches().put(&record_row(pool, record)).await
+                }
+                Note::Decision(decision) => self.store.decisions().add(decision).await,
+                Note::Event(event) => self.store.events().add(event).await,
+            };
+            if !self.judge(written) {
+                return;
+            }
+            if let Some(Note::Switch(pool, record)) = self.pending.pop_front() {
+                let mut recorded = lock(&self.shared.recorded);
+                if recorded.len() == QUEUE {
+                    recorded.pop_front();
+                }
+                recorded.push_back(record.id);
+                drop(recorded);
+                self.start_following(&pool, record);
+            }
+        }
+    }
+
+    /// True: go on. An error that will not pass by itself is logged and its note dropped.
+    fn judge(&self, written: Result<(), StoreError>) -> bool {
+        let transient = matches!(&written, Err(error) if error.is_transient());
+        let was_ok = self.shared.database_ok.swap(!transient, Ordering::Relaxed);
+        match written {
+            Ok(()) if !was_ok => tracing::info!("the database answers again"),
+            Ok(()) => {}
+            Err(error) if transient && was_ok => {
+                tracing::error!("{:#}", anyhow::Error::from(error));
+            }
+            Err(_) if transient => {}
+            Err(error) => tracing::error!("{:#}", anyhow::Error::from(error)),
+        }
+        !transient
+    }
+
+    fn start_following(&mut self, pool: &PoolId, record: SwitchRecord) {
+        let known = self.followed.iter().any(|f| f.record.id == record.id);
+        if known || record.outcome != Outcome::Opened || record.timeline.is_complete() {
+            return;
+        }
+        if self.followed.len() == FOLLOWED {
+            self.followed.remove(0);
+        }
+        self.followed.push(Followed {
+            pool: self.redis.pool(pool),
+            record,
+            since: clock::boot_now(),
+            stored: true,
+        });
+    }
+
+    /// Completes timelines from the workers' milestones; also finds out whether SQL answers when there is nothing to write.
+    async fn follow(&mut self) {
+        self.turns = self.turns.wrapping_add(1);
+        if self.pending.is_empty() && self.turns.is_multiple_of(PING_EVERY) {
+            let ping = self.store.ping().await.map(|_| ());
+            self.judge(ping);
+        }
+        let now = clock::boot_now();
+        for followed in &mut self.followed {
+            let eager = now.since(followed.since) < EAGER_FOR;
+            if !eager && !self.turns.is_multiple_of(10) && followed.stored {
+                continue;
+            }
+            let Some(epoch) = followed.record.epoch else {
+                continue;
+            };
+            if let Ok(milestones) = followed.pool.milestones(epoch).await
+                && followed.record.timeline.take(&milestones)
+            {
+                followed.stored = false;
+            }
+            if !followed.stored {
+                let row = record_row(followed.pool.id(), &followed.record);
+                followed.stored = self.store.switches().put(&row).await.is_ok();
+            }
+        }
+        self.followed.retain(|followed| {
+            let complete = followed.record.timeline.is_complete() && followed.stored;
+            !complete && now.since(followed.since) < FOLLOWED_FOR
+        });
+    }
+}

@@ -1,0 +1,302 @@
+//! The local workers: started or adopted, started again when they die, ended in an orderly stop.
+//!
+//! Invariants: one process a name; a worker that was started again has another nonce, and heartbeats of its predecessor are not taken for its
+//! own. A dead worker stays *dead* in what the pools see until its successor is started, so that its death is acted on first.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::Context;
+use shared_core::{BootMs, Nonce, WorkerId};
+use shared_io::clock;
+use shared_io::redis::SeenHeartbeat;
+use shared_io::retry::{Backoff, RetryPolicy};
+use supervisor_core::{Process as Seen, WorkerView};
+use tokio::sync::mpsc;
+
+use crate::folder::Folder;
+use crate::process::{Process, Seat, Taken};
+
+const STOP_PATIENCE: Duration = Duration::from_secs(10);
+/// A worker that dies at once is not started in a hot loop; the first pause leaves time to act on its death.
+const RESTART: RetryPolicy =
+    RetryPolicy::forever(Duration::from_millis(300), Duration::from_secs(10));
+/// One that has run for this long did not die of its start.
+const SETTLED: Duration = Duration::from_secs(30);
+
+/// A local worker has ended.
+#[derive(Debug)]
+pub struct Death {
+    pub worker: WorkerId,
+    pub pid: u32,
+}
+
+pub struct Fleet {
+    program: PathBuf,
+    config: PathBuf,
+    folder: Folder,
+    slots: BTreeMap<WorkerId, Slot>,
+    deaths: mpsc::Sender<Death>,
+}
+
+struct Slot {
+    seat: Seat,
+    backoff: Backoff,
+    state: State,
+}
+
+enum State {
+    Running {
+        process: Process,
+        nonce: Option<Nonce>,
+        since: BootMs,
+    },
+    Dead {
+        /// Of the process that died; its leases may be broken.
+        nonce: Option<Nonce>,
+        again_at: BootMs,
+    },
+}
+
+impl Fleet {
+    /// Starts or adopts `count` workers named `w1`, `w2`, ...; the receiver tells of each one's end.
+    pub fn start(
+        config: &Path,
+        folder: &Folder,
+        count: u32,
+    ) -> anyhow::Result<(Self, mpsc::Receiver<Death>)> {
+        let (deaths, receiver) = mpsc::channel(64);
+        let mut fleet = Self {
+            program: worker_program()?,
+            config: config.to_owned(),
+            folder: folder.clone(),
+            slots: BTreeMap::new(),
+            deaths,
+        };
+        for number in 1..=count {
+            let worker = WorkerId::new(format!("w{number}")).context("naming a worker")?;
+            let seat = Seat::new(&folder.run(), worker.as_str());
+            let state = fleet.bring_up(&worker, &seat)?;
+            let backoff = Backoff::new(RESTART);
+            fleet.slots.insert(
+                worker,
+                Slot {
+                    seat,
+                    backoff,
+                    state,
+                },
+            );
+        }
+        Ok((fleet, receiver))
+    }
+
+    fn bring_up(&self, worker: &WorkerId, seat: &Seat) -> anyhow::Result<State> {
+        let taken = seat
+            .take()
+            .with_context(|| format!("locking worker {worker}"))?;
+        let (process, nonce) = match taken {
+            Taken::Free(lock) => {
+                let nonce = clock::nonce();
+                let arguments: [OsString; 6] = [
+                    "--config".into(),
+                    self.config.clone().into(),
+                    "--name".into(),
+                    worker.as_str().into(),
+                    "--nonce".into(),
+                    nonce.to_string().into(),
+                ];
+                let log = self.folder.log(worker.as_str());
+                let process = seat
+                    .launch(lock, &self.program, &arguments, Some(nonce), &log)
+                    .with_context(|| {
+                        format!("starting worker {worker} ({})", self.program.display())
+                    })?;
+                tracing::info!(%worker, pid = process.pid(), "worker started");
+                (process, Some(nonce))
+            }
+            Taken::Adopted(process, nonce) => {
+                tracing::info!(%worker, pid = process.pid(), "worker adopted");
+                (process, nonce)
+            }
+            Taken::Hidden => {
+                anyhow::bail!("a process that cannot be seen from here runs as worker {worker}")
+            }
+        };
+        self.watch(worker, &process);
+        Ok(State::Running {
+            process,
+            nonce,
+            since: clock::boot_now(),
+        })
+    }
+
+    /// Tells of the process's end, once.
+    fn watch(&self, worker: &WorkerId, process: &Process) {
+        let (ended, deaths) = (process.ended(), self.deaths.clone());
+        let death = Death {
+            worker: worker.clone(),
+            pid: process.pid(),
+        };
+        tokio::spawn(async move {
+            ended.await;
+            // Nobody listens any more when the supervisor itself stops.
+            let _told = deaths.send(death).await;
+        });
+    }
+
+    /// Takes note of a death.
+    pub fn died(&mut self, death: &Death) {
+        let Some(slot) = self.slots.get_mut(&death.worker) else {
+            return;
+        };
+        let State::Running {
+            process,
+            nonce,
+            since,
+        } = &mut slot.state
+        else {
+            return;
+        };
+        if process.pid() != death.pid {
+            return;
+        }
+        let status = process.reap().map(|status| status.to_string());
+        tracing::error!(worker = %death.worker, pid = death.pid, ?status, "worker has died");
+        let now = clock::boot_now();
+        if now.since(*since) > SETTLED {
+            slot.backoff.reset();
+        }
+        let pause = slot.backoff.next_delay().unwrap_or(RESTART.max);
+        slot.state = State::Dead {
+            nonce: *nonce,
+            again_at: now.plus(pause),
+        };
+    }
+
+    /// Starts those again whose pause is over.
+    pub fn restart_due(&mut self) {
+        let now = clock::boot_now();
+        let due: Vec<WorkerId> = self
+            .slots
+            .iter()
+            .filter(
+                |(_, slot)| matches!(slot.state, State::Dead { again_at, .. } if again_at <= now),
+            )
+            .map(|(worker, _)| worker.clone())
+            .collect();
+        for worker in due {
+            let Some(seat) = self.slots.get(&worker).map(|slot| slot.seat.clone()) else {
+                continue;
+            };
+            let started = self.bring_up(&worker, &seat);
+            let Some(slot) = self.slots.get_mut(&worker) else {
+                continue;
+            };
+            match started {
+                Ok(state) => slot.state = state,
+                Err(error) => {
+                    tracing::error!(%worker, "worker could not be started: {error:#}");
+                    let pause = slot.backoff.next_delay().unwrap_or(RESTART.max);
+                    if let State::Dead { again_at, .. } = &mut slot.state {
+                        *again_at = now.plus(pause);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Ends one of ours at once. True: it is certainly dead.
+    pub async fn kill(&self, worker: &WorkerId) -> bool {
+        match self.slots.get(worker).map(|slot| &slot.state) {
+            Some(State::Running { process, .. }) => {
+                tracing::warn!(%worker, pid = process.pid(), "worker is silent, killing it");
+                process.signal(rustix::process::Signal::KILL);
+                process.ends_within(Duration::from_millis(500)).await
+            }
+            Some(State::Dead { .. }) => true,
+            None => false,
+        }
+    }
+
+    /// Whose leases may be broken: the nonce of a process of ours that is certainly dead.
+    pub fn dead_nonce(&self, worker: &WorkerId) -> Option<Nonce> {
+        match &self.slots.get(worker)?.state {
+            State::Dead { nonce, .. } => *nonce,
+            State::Running { process, nonce, .. } if !process.is_alive() => *nonce,
+            State::Running { .. } => None,
+        }
+    }
+
+    /// The nonce of a process of ours that runs.
+    pub fn live_nonce(&self, worker: &WorkerId) -> Option<Nonce> {
+        match &self.slots.get(worker)?.state {
+            State::Running { process, nonce, .. } if process.is_alive() => *nonce,
+            State::Running { .. } | State::Dead { .. } => None,
+        }
+    }
+
+    pub fn is_ours(&self, worker: &WorkerId) -> bool {
+        self.slots.contains_key(worker)
+    }
+
+    /// All workers as they are seen: ours by their processes, the others by their heartbeats.
+    pub fn views(&self, heartbeats: &[SeenHeartbeat]) -> Vec<WorkerView> {
+        let now = clock::boot_now();
+        let ours = self.slots.iter().map(|(worker, slot)| {
+            let heard = heartbeats.iter().find(|h| h.heartbeat.worker == *worker);
+            let (process, nonce) = match &slot.state {
+                State::Running { process, .. } if !process.is_alive() => (Seen::Dead, None),
+                State::Running { nonce, since, .. } => {
+                    let for_ms = u64::try_from(now.since(*since).as_millis()).unwrap_or(u64::MAX);
+                    (Seen::Running { for_ms }, *nonce)
+                }
+                State::Dead { .. } => (Seen::Dead, None),
+            };
+            let beat = heard
+                .filter(|h| nonce.is_none_or(|nonce| nonce == h.heartbeat.nonce))
+                .map(|h| (h.heartbeat.clone(), h.age_ms));
+            WorkerView {
+                worker: worker.clone(),
+                process,
+                beat,
+            }
+        });
+        let elsewhere = heartbeats
+            .iter()
+            .filter(|h| !self.slots.contains_key(&h.heartbeat.worker))
+            .map(|h| WorkerView {
+                worker: h.heartbeat.worker.clone(),
+                process: Seen::Elsewhere,
+                beat: Some((h.heartbeat.clone(), h.age_ms)),
+            });
+        ours.chain(elsewhere).collect()
+    }
+
+    /// Ends all of them, at the same time.
+    pub async fn stop(self) {
+        let stops = self.slots.into_values().map(|slot| async move {
+            if let State::Running { process, .. } = slot.state {
+                process.stop(STOP_PATIENCE).await;
+            }
+            slot.seat.clear();
+        });
+        futures_util::future::join_all(stops).await;
+    }
+}
+
+/// `understudy-worker` beside this program, or in the search path. `UNDERSTUDY_WORKER` names another one.
+fn worker_program() -> anyhow::Result<PathBuf> {
+    if let Some(named) = std::env::var_os("UNDERSTUDY_WORKER") {
+        return Ok(named.into());
+    }
+    let beside = std::env::current_exe()
+        .context("finding this program's folder")?
+        .with_file_name("understudy-worker");
+    Ok(if beside.is_file() {
+        beside
+    } else {
+        "understudy-worker".into()
+    })
+}

@@ -1,0 +1,270 @@
+//! One pool under its leader: look, decide, check, act; or take the switch that is under way one step further.
+//!
+//! Invariants: at most one switch at a time; what is executed has passed `check_plan`; a switch is stored with each of its steps, by the same
+//! script. Whatever a script refuses (not the leader, epoch overtaken) makes this forget what it believed and read everything anew.
+//!
+//! Races that are tolerated: everything seen is old by the time it is acted on. The scripts refuse what has been overtaken.
+
+mod adopt;
+mod drive;
+mod place;
+
+use shared_core::{BotId, EpochBlock, EpochRecord, Holder, PoolId, UnixMs};
+use shared_io::clock;
+use shared_io::config::{Config, PolicyConfig, PoolConfig};
+use shared_io::redis::{LeaderId, PoolState, RedisState, StateError};
+use shared_io::sql::{self, Store, StoreError};
+use supervisor_core::{
+    Decision, FailedAttempt, Origin, PastMove, Plan, Policy, PoolBot, Saga, SagaSeed, Snapshot,
+    check_plan, decide,
+};
+
+use crate::chronicle::{Chronicle, Note};
+use crate::fleet::Fleet;
+use crate::world::World;
+
+/// What all pools of a supervisor use.
+#[derive(Clone)]
+pub struct Shared {
+    pub leader: LeaderId,
+    pub store: Store,
+    pub chronicle: Chronicle,
+}
+
+/// Why a step was not finished. The next look tries again.
+#[derive(Debug, thiserror::Error)]
+pub enum Stopped {
+    #[error(transparent)]
+    State(#[from] StateError),
+    #[error("another supervisor leads this pool")]
+    NotLeading,
+    #[error("another switch has overtaken this one")]
+    Overtaken,
+    #[error("no epoch can be minted")]
+    NoEpoch(#[source] StoreError),
+    #[error("reading what is known of the pool")]
+    Store(#[from] StoreError),
+    #[error("the switch cannot be written down")]
+    Unwritable(#[source] serde_json::Error),
+}
+
+pub struct Pool {
+    name: PoolId,
+    bots: Vec<PoolBot>,
+    policy: Policy,
+    state: PoolState,
+    shared: Shared,
+    /// What is only known once this supervisor leads the pool.
+    held: Option<Held>,
+    /// The last decision that was said, so that it is not said four times a second.
+    said: Option<Plan>,
+}
+
+struct Held {
+    block: EpochBlock,
+    /// The highest epoch seen in Redis.
+    seen: shared_core::Epoch,
+    saga: Option<drive::Running>,
+    past: Vec<PastMove>,
+    failed: Vec<FailedAttempt>,
+}
+
+/// How far back moves count for the policy's bounds, with room for its cool-down.
+const PAST_MS: u64 = 2 * 3_600_000;
+
+impl Pool {
+    pub fn new(config: &Config, pool: &PoolConfig, redis: &RedisState, shared: Shared) -> Self {
+        let bots = pool.bots.iter().zip(0..);
+        Self {
+            name: pool.name.clone(),
+            bots: bots
+                .map(|(bot, priority)| PoolBot {
+                    bot: bot.bot(),
+                    name: bot.name.clone(),
+                    priority,
+                    resting: None,
+                })
+                .collect(),
+            policy: policy(&config.policy),
+            state: redis.pool(&pool.name),
+            shared,
+            held: None,
+            said: None,
+        }
+    }
+
+    pub fn name(&self) -> &PoolId {
+        &self.name
+    }
+
+    /// Takes or renews the lead of this pool; everything is read anew when it was not ours.
+    pub async fn renew_lead(&mut self) -> Result<(), Stopped> {
+        let leads = self
+            .state
+            .take_lead_of_pool(&self.shared.leader, crate::lead::TTL)
+            .await?;
+        match (leads, &self.held) {
+            (false, _) => self.held = None,
+            (true, Some(_)) => {}
+            (true, None) => self.held = Some(self.take_over().await?),
+        }
+        Ok(())
+    }
+
+    pub async fn release_lead(&self) {
+        // Should it fail, the lead runs out by itself.
+        let _released = self.state.release_lead_of_pool(&self.shared.leader).await;
+    }
+
+    /// One look, and what follows from it. The holder of an open epoch, if there is one, is returned.
+    pub async fn step(&mut self, world: &World, fleet: &Fleet) -> Result<Option<Holder>, Stopped> {
+        if self.held.is_none() {
+            return Ok(None);
+        }
+        let result = self.look_and_act(world, fleet).await;
+        if let Err(Stopped::NotLeading | Stopped::Overtaken) = &result {
+            self.held = None;
+        }
+        result
+    }
+
+    async fn look_and_act(
+        &mut self,
+        world: &World,
+        fleet: &Fleet,
+    ) -> Result<Option<Holder>, Stopped> {
+        let Some(snapshot) = self.look(world).await? else {
+            return Ok(None);
+        };
+        if snapshot.running_saga().is_some() {
+            self.go_on(&snapshot, fleet).await?;
+            return Ok(None);
+        }
+        self.close_saga().await?;
+        let decision = decide(&snapshot, &self.policy, clock::unix_now());
+        self.say(&decision);
+        self.act(&snapshot, decision, world.seen_at, fleet).await?;
+        if self.saga().is_some_and(Saga::is_running) {
+            return Ok(None);
+        }
+        self.free_dead_leases(&snapshot, fleet).await?;
+        self.refill().await?;
+        Ok(snapshot.holder().cloned())
+    }
+
+    async fn look(&mut self, world: &World) -> Result<Option<Snapshot>, Stopped> {
+        let ids: Vec<BotId> = self.bots.iter().map(|bot| bot.bot).collect();
+        let (view, leases) = tokio::join!(self.state.look(), self.state.leases(&ids));
+        let (view, leases) = (view?, leases?);
+        let Some(held) = &mut self.held else {
+            return Ok(None);
+        };
+        if let Some(record) = &view.epoch {
+            held.seen = held.seen.max(record.stamp.epoch);
+        }
+        let now = clock::unix_now();
+        held.past.retain(|past| now.since(past.at) < PAST_MS);
+        held.failed.retain(|failed| now.since(failed.at) < PAST_MS);
+        Ok(Some(Snapshot {
+            pool: self.name.clone(),
+            redis: world.redis,
+            database_ok: world.database_ok,
+            epoch: view.epoch,
+            bots: self.bots.clone(),
+            workers: world.workers.clone(),
+            assignments: view.assignments,
+            leases: leases.into_iter().flatten().collect(),
+            saga: held.saga.as_ref().map(|running| running.saga.clone()),
+            past: held.past.clone(),
+            failed: held.failed.clone(),
+        }))
+    }
+
+    async fn act(
+        &mut self,
+        snapshot: &Snapshot,
+        decision: Decision,
+        seen_at: UnixMs,
+        fleet: &Fleet,
+    ) -> Result<(), Stopped> {
+        let now = clock::unix_now();
+        let checked = match check_plan(snapshot, &self.policy, now, &decision.plan) {
+            Ok(checked) => checked,
+            Err(violation) => {
+                tracing::error!(pool = %self.name, plan = %decision.plan, %violation, "a plan did not pass the audit and is not executed");
+                return Ok(());
+            }
+        };
+        if let Plan::PlaceStandbys(placements) = checked.plan() {
+            return self.place(snapshot, placements, fleet).await;
+        }
+        let origin = Origin {
+            id: clock::switch_id(),
+            reasons: decision.reasons.iter().map(ToString::to_string).collect(),
+            detected_at: seen_at,
+        };
+        match SagaSeed::of(&checked, snapshot, &self.policy, origin) {
+            Some(seed) => self.begin(seed, snapshot, fleet).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Logs a decision when it is another one, and has those recorded that do something.
+    fn say(&mut self, decision: &Decision) {
+        let same_kind = |said: &Plan| {
+            std::mem::discriminant(said) == std::mem::discriminant(&decision.plan)
+                && !decision.plan.moves()
+        };
+        if self.said.as_ref().is_some_and(same_kind) {
+            return;
+        }
+        self.said = Some(decision.plan.clone());
+        let reasons: Vec<String> = decision.reasons.iter().map(ToString::to_string).collect();
+        let why = reasons.join("; ");
+        match &decision.plan {
+            Plan::Nothing => tracing::info!(pool = %self.name, why, "all is as it should be"),
+            Plan::Wait { .. } => {
+                tracing::debug!(pool = %self.name, why, plan = %decision.plan, "waiting")
+            }
+            Plan::Hold { .. } => tracing::warn!(pool = %self.name, why, "{}", decision.plan),
+            plan => tracing::info!(pool = %self.name, why, "decided: {plan}"),
+        }
+        if !matches!(decision.plan, Plan::Nothing | Plan::Wait { .. }) {
+            self.shared.chronicle.note(Note::Decision(sql::Decision {
+                id: clock::nonce(),
+                pool: self.name.clone(),
+                at: clock::unix_now(),
+                plan: serde_json::Value::String(decision.plan.to_string()),
+                reasons,
+            }));
+        }
+    }
+
+    fn saga(&self) -> Option<&Saga> {
+        let running = self.held.as_ref()?.saga.as_ref()?;
+        Some(&running.saga)
+    }
+}
+
+/// What the configuration says, over the defaults of `supervisor-core`.
+pub fn policy(config: &PolicyConfig) -> Policy {
+    let millis =
+        |duration: std::time::Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+    let defaults = Policy::default();
+    let smoke_timeout_ms = millis(config.smoke_timeout);
+    Policy {
+        worker_silent_ms: millis(config.worker_silent),
+        line_silent_ms: millis(config.line_silent),
+        smoke_timeout_ms,
+        takeover_smoke_ms: defaults.takeover_smoke_ms.min(smoke_timeout_ms),
+        witness_ms: defaults.witness_ms.min(millis(config.line_silent)),
+        cooldown_ms: millis(config.cooldown),
+        switches_per_hour: config.switches_per_hour,
+        ..defaults
+    }
+}
+
+/// The epoch in which the record stands, zero for none.
+fn epoch_of(record: Option<&EpochRecord>) -> shared_core::Epoch {
+    record.map_or(shared_core::Epoch(0), |record| record.stamp.epoch)
+}

@@ -1,0 +1,157 @@
+//! What a leader reads and settles before it acts on a pool: epochs reserved, the history's mark, the switch under way, past moves.
+//!
+//! Invariants: an epoch is minted only inside a block that SQL has reserved for this leader, and the block lies above everything
+//! that Redis or SQL ever knew. A Redis whose mark is missing or another one has lost data or was rolled back: it gets a new mark, in SQL
+//! first, and the pool goes on above the reserved ceiling.
+
+use shared_core::{Epoch, EpochBlock};
+use shared_io::clock;
+use shared_io::redis::LeadAnswer;
+use shared_io::sql::{Event, EventKind, LoginState};
+use supervisor_core::Saga;
+
+use super::drive::Running;
+use super::{Held, Pool, Stopped, epoch_of};
+use crate::chronicle::{Note, past_moves};
+
+impl Pool {
+    pub(super) async fn take_over(&mut self) -> Result<Held, Stopped> {
+        let view = self.state.look().await?;
+        let seen = epoch_of(view.epoch.as_ref());
+        let epochs = self.shared.store.epochs();
+        let block = epochs
+            .reserve_above(&self.name, EpochBlock::SIZE, seen)
+            .await
+            .map_err(Stopped::NoEpoch)?;
+        self.settle_lineage(seen).await?;
+        self.drop_unknown_bots(&view.assignments).await?;
+        self.read_resting_logins().await;
+        let moves = self.shared.store.switches().list(&self.name, 200).await?;
+        let saga = self.read_saga().await?;
+        tracing::info!(pool = %self.name, epoch = %seen, first = %block.next, "leading the pool");
+        Ok(Held {
+            block,
+            seen,
+            saga,
+            past: past_moves(&moves),
+            failed: Vec::new(),
+        })
+    }
+
+    /// The switch that the leader before us left, if it left one that can be read.
+    async fn read_saga(&self) -> Result<Option<Running>, Stopped> {
+        let Some(text) = self.state.saga().await? else {
+            return Ok(None);
+        };
+        match serde_json::from_str::<Saga>(&text) {
+            Ok(saga) => {
+                tracing::info!(pool = %self.name, id = %saga.id, "going on with a switch: {}", saga.state);
+                Ok(Some(Running::found(saga)))
+            }
+            Err(error) => {
+                // Whoever was to be the holder is not trusted: the record is not open, so somebody will be activated.
+                tracing::error!(pool = %self.name, line = error.line(), "the switch under way cannot be read and is dropped");
+                Ok(None)
+            }
+        }
+    }
+
+    async fn settle_lineage(&self, seen: Epoch) -> Result<(), Stopped> {
+        let in_redis = self.state.lineage().await?;
+        let epochs = self.shared.store.epochs();
+        let in_sql = epochs.lineage(&self.name).await?;
+        match (in_redis, in_sql) {
+            (Some(redis), Some(sql)) if redis == sql => Ok(()),
+            (Some(redis), None) => {
+                tracing::warn!(pool = %self.name, "the database did not know this Redis: marked");
+                epochs.set_lineage(&self.name, None, &redis).await?;
+                Ok(())
+            }
+            (found, known) => {
+                let mark = clock::nonce().to_string();
+                if known.is_some() {
+                    let what = if found.is_some() { "another" } else { "no" };
+                    tracing::error!(pool = %self.name, %seen, "Redis has {what} history's mark: its data was lost or rolled back; going on above all reserved epochs");
+                    self.note_lineage(what);
+                }
+                if !epochs
+                    .set_lineage(&self.name, known.as_deref(), &mark)
+                    .await?
+                {
+                    return Err(Stopped::NotLeading);
+                }
+                match self.state.set_lineage(&self.shared.leader, &mark).await? {
+                    LeadAnswer::Done => Ok(()),
+                    LeadAnswer::NotLeading => Err(Stopped::NotLeading),
+                }
+            }
+        }
+    }
+
+    fn note_lineage(&self, what: &str) {
+        self.shared.chronicle.note(Note::Event(Event {
+            id: clock::nonce(),
+            pool: Some(self.name.clone()),
+            at: clock::unix_now(),
+            kind: EventKind::LineageChanged,
+            subject: self.name.to_string(),
+            details: serde_json::json!({ "found": what }),
+        }));
+    }
+
+    /// Bots that the configuration does not name any more are to be held by nobody.
+    async fn drop_unknown_bots(
+        &self,
+        assignments: &[shared_core::Assignment],
+    ) -> Result<(), Stopped> {
+        let unknown: Vec<_> = assignments
+            .iter()
+            .map(|given| given.bot)
+            .filter(|bot| self.bots.iter().all(|known| known.bot != *bot))
+            .collect();
+        if unknown.is_empty() {
+            return Ok(());
+        }
+        match self.state.unassign(&self.shared.leader, &unknown).await? {
+            LeadAnswer::Done => Ok(()),
+            LeadAnswer::NotLeading => Err(Stopped::NotLeading),
+        }
+    }
+
+    /// Without them a takeover uses the live login; SQL being slow is no reason not to lead.
+    async fn read_resting_logins(&mut self) {
+        for bot in &mut self.bots {
+            let logins = self.shared.store.logins().list(&self.name, bot.bot).await;
+            bot.resting = logins.ok().and_then(|logins| {
+                let resting = logins
+                    .iter()
+                    .find(|login| login.state == LoginState::Resting);
+                resting.map(|login| login.slot)
+            });
+        }
+    }
+
+    /// Reserves the next block well before this one is used up, when nobody waits.
+    pub(super) async fn refill(&mut self) -> Result<(), Stopped> {
+        let Some(held) = &self.held else {
+            return Ok(());
+        };
+        let left = held.block.ceiling.0.saturating_sub(held.block.next.0);
+        if left > EpochBlock::SIZE / 2 || !self.shared.chronicle.database_ok() {
+            return Ok(());
+        }
+        self.reserve().await
+    }
+
+    pub(super) async fn reserve(&mut self) -> Result<(), Stopped> {
+        let Some(held) = &mut self.held else {
+            return Ok(());
+        };
+        let epochs = self.shared.store.epochs();
+        held.block = epochs
+            .reserve_above(&self.name, EpochBlock::SIZE, held.seen)
+            .await
+            .map_err(Stopped::NoEpoch)?;
+        Ok(())
+    }
+}

@@ -1,0 +1,283 @@
+//! The daemon: set everything up, look whenever there is reason to, stop in order.
+//!
+//! What can wake it: the supervisor's bell in Redis, the end of a child, a quarter of a second, a signal. Bells may be lost; the quarter of a
+//! second is what makes that harmless.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::time::Duration;
+
+use anyhow::Context;
+use futures_util::future::join_all;
+use shared_core::{Holder, PoolId};
+use shared_io::clock;
+use shared_io::config::Config;
+use shared_io::redis::{Bell, RedisState};
+use shared_io::secrets::Sealer;
+use shared_io::sql::Store;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc;
+
+use crate::chronicle::{Chronicle, Closing};
+use crate::fleet::{Death, Fleet};
+use crate::folder::Folder;
+use crate::lead::Lead;
+use crate::pool::{Pool, Shared, Stopped};
+use crate::private_redis::{self, PrivateRedis};
+use crate::seed;
+use crate::world::{RedisWatch, World};
+
+const TICK: Duration = Duration::from_millis(250);
+
+pub async fn run(config: Config) -> anyhow::Result<()> {
+    let folder = Folder::new(config.data_dir());
+    folder.make()?;
+    let _lock = folder.lock().await?;
+    // Signals are caught from here on, so that whatever is started is also ended.
+    let mut stop = Stop::new()?;
+    let mut private = match config.redis_is_private() {
+        true => Some(PrivateRedis::start(&config, &folder)?),
+        false => None,
+    };
+    let ready = tokio::select! {
+        ready = Daemon::set_up(&config, &folder, private.as_ref()) => Some(ready),
+        () = stop.asked() => None,
+    };
+    let result = match ready {
+        None => Ok(()),
+        Some(Err(error)) => Err(error),
+        Some(Ok(mut daemon)) => {
+            daemon.work(&mut private, &mut stop).await;
+            daemon.stop().await;
+            Ok(())
+        }
+    };
+    if let Some(redis) = private {
+        redis.stop().await;
+    }
+    tracing::info!("stopped");
+    result
+}
+
+/// SIGTERM or SIGINT.
+struct Stop {
+    term: Signal,
+    int: Signal,
+}
+
+impl Stop {
+    fn new() -> anyhow::Result<Self> {
+        let watch = |kind| signal(kind).context("watching for signals");
+        Ok(Self {
+            term: watch(SignalKind::terminate())?,
+            int: watch(SignalKind::interrupt())?,
+        })
+    }
+
+    async fn asked(&mut self) {
+        tokio::select! {
+            _ = self.term.recv() => {}
+            _ = self.int.recv() => {}
+        }
+    }
+}
+
+struct Daemon {
+    redis: RedisState,
+    watch: RedisWatch,
+    bell: Option<Bell>,
+    store: Store,
+    chronicle: Chronicle,
+    closing: Closing,
+    fleet: Fleet,
+    deaths: mpsc::Receiver<Death>,
+    lead: Lead,
+    pools: Vec<Pool>,
+    said_ready: bool,
+}
+
+impl Daemon {
+    async fn set_up(
+        config: &Config,
+        folder: &Folder,
+        private: Option<&PrivateRedis>,
+    ) -> anyhow::Result<Self> {
+        let store = Store::open_configured(config).await?;
+        let sealer = Sealer::open_or_create(config)?;
+        seed::store(config, &store, &sealer).await?;
+        let redis = private_redis::connect(config, private).await?;
+        let (chronicle, closing) = Chronicle::start(store.clone(), redis.clone());
+        let (fleet, deaths) = Fleet::start(&config.file, folder, config.workers.local)?;
+        let lead = Lead::new();
+        let shared = Shared {
+            leader: lead.id.clone(),
+            store: store.clone(),
+            chronicle: chronicle.clone(),
+        };
+        let pools = config.pools.iter();
+        let pools = pools
+            .map(|pool| Pool::new(config, pool, &redis, shared.clone()))
+            .collect();
+        Ok(Self {
+            redis,
+            watch: RedisWatch::default(),
+            bell: None,
+            store,
+            chronicle,
+            closing,
+            fleet,
+            deaths,
+            lead,
+            pools,
+            said_ready: false,
+        })
+    }
+
+    async fn work(&mut self, private: &mut Option<PrivateRedis>, stop: &mut Stop) {
+        loop {
+            self.look().await;
+            self.fleet.restart_due();
+            if self.bell.is_none() {
+                self.bell = self.redis.supervisor_bell().await.ok();
+            }
+            tokio::select! {
+                biased;
+                () = stop.asked() => return,
+                death = self.deaths.recv() => {
+                    if let Some(death) = death {
+                        self.fleet.died(&death);
+                    }
+                }
+                () = redis_ended(private.as_ref()) => restart(private).await,
+                () = rung(self.bell.as_ref()) => {}
+            }
+        }
+    }
+
+    async fn look(&mut self) {
+        let seen_at = clock::unix_now();
+        if self.lead.is_due() {
+            self.renew().await;
+        }
+        let Some(heartbeats) = self.watch.heartbeats(&self.redis).await else {
+            self.lead.unknown();
+            return;
+        };
+        if !self.lead.leads() {
+            return;
+        }
+        let database_ok = self.chronicle.database_ok();
+        let world = World::new(seen_at, &self.watch, database_ok, &self.fleet, &heartbeats);
+        let fleet = &self.fleet;
+        let steps = self.pools.iter_mut().map(|pool| {
+            let world = &world;
+            async move {
+                let holder = pool.step(world, fleet).await;
+                (pool.name().clone(), holder)
+            }
+        });
+        let mut holders = BTreeMap::new();
+        for (pool, step) in join_all(steps).await {
+            match step {
+                Ok(Some(holder)) => {
+                    holders.insert(pool, holder);
+                }
+                Ok(None) => {}
+                Err(stopped) => report(&pool, stopped),
+            }
+        }
+        self.say_ready(&world, &holders);
+    }
+
+    async fn renew(&mut self) {
+        match self.lead.renew(&self.redis).await {
+            Ok(true) => {
+                let renewals = self.pools.iter_mut().map(|pool| async move {
+                    let renewed = pool.renew_lead().await;
+                    (pool.name().clone(), renewed)
+                });
+                for (pool, renewed) in join_all(renewals).await {
+                    if let Err(stopped) = renewed {
+                        report(&pool, stopped);
+                    }
+                }
+            }
+            Ok(false) => {}
+            Err(error) => {
+                self.watch.lost(&error);
+                self.lead.unknown();
+            }
+        }
+    }
+
+    /// Once, when every pool is served.
+    fn say_ready(&mut self, world: &World, holders: &BTreeMap<PoolId, Holder>) {
+        if self.said_ready || holders.len() < self.pools.len() {
+            return;
+        }
+        self.said_ready = true;
+        let mut out = std::io::stdout().lock();
+        for (pool, holder) in holders {
+            let view = world.workers.iter().find(|v| v.worker == holder.worker);
+            let beat = view.and_then(|view| view.beat.as_ref());
+            let health = beat.and_then(|(beat, _)| beat.bot(pool, holder.bot));
+            let name = health.map_or_else(
+                || holder.bot.to_string(),
+                |health| format!("@{}", health.username.trim_start_matches('@')),
+            );
+            // Nobody reads our stdout: no reason to stop serving.
+            let _said = writeln!(out, "ready pool={pool} active={name}");
+        }
+        let _said = out.flush();
+    }
+
+    /// The workers end first, while Redis can still take what they have to say.
+    async fn stop(self) {
+        tracing::info!("stopping");
+        self.fleet.stop().await;
+        self.closing.close().await;
+        for pool in &self.pools {
+            pool.release_lead().await;
+        }
+        // Should it fail, the lead runs out by itself.
+        let _released = self.redis.release_lead(&self.lead.id).await;
+        self.store.close().await;
+    }
+}
+
+fn report(pool: &PoolId, stopped: Stopped) {
+    match stopped {
+        Stopped::NotLeading => tracing::warn!(%pool, "another supervisor leads this pool"),
+        Stopped::State(error) if error.is_connection() => {
+            tracing::warn!(%pool, %error, "this look was cut short");
+        }
+        stopped => tracing::error!(%pool, "{:#}", anyhow::Error::from(stopped)),
+    }
+}
+
+async fn rung(bell: Option<&Bell>) {
+    match bell {
+        Some(bell) => {
+            bell.wait(TICK).await;
+        }
+        None => tokio::time::sleep(TICK).await,
+    }
+}
+
+async fn redis_ended(private: Option<&PrivateRedis>) {
+    match private {
+        Some(redis) => redis.ended().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Should it not start, its end is seen again at once and the pause grows: the workers are not ended for that.
+async fn restart(private: &mut Option<PrivateRedis>) {
+    if let Some(redis) = private {
+        let pause = redis.pause();
+        tokio::time::sleep(pause).await;
+        if let Err(error) = redis.restart() {
+            tracing::error!("{error:#}");
+        }
+    }
+}

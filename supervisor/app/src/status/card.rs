@@ -1,0 +1,167 @@
+//! The report as one calm card.
+
+use std::fmt::Write;
+
+use shared_core::{BotRole, Connection};
+use supervisor_core::PoolState;
+
+use super::report::{BotReport, PoolReport, Report, SwitchReport};
+
+/// Plain text; it is read in terminals, tickets and chats alike.
+pub fn card(report: &Report) -> String {
+    let mut text = String::new();
+    for pool in &report.pools {
+        pool_card(&mut text, pool);
+    }
+    line(&mut text, "workers", &workers(report));
+    line(&mut text, "redis", &redis(report));
+    line(
+        &mut text,
+        "database",
+        if report.database.ok {
+            "ok"
+        } else {
+            "cannot be reached"
+        },
+    );
+    let supervisor = if report.supervisor.running {
+        "running"
+    } else {
+        "not running on this data folder; nobody would switch"
+    };
+    line(&mut text, "supervisor", supervisor);
+    text
+}
+
+fn line(text: &mut String, name: &str, value: &str) {
+    // Writing to a String does not fail.
+    let _written = writeln!(text, "{name:<12}{value}");
+}
+
+fn pool_card(text: &mut String, pool: &PoolReport) {
+    let state = match pool.state {
+        PoolState::Ok => "ok",
+        PoolState::Degraded => "degraded",
+        PoolState::Switching => "switching",
+        PoolState::Down => "down",
+    };
+    let epoch = match (pool.epoch, pool.phase) {
+        (Some(epoch), Some(phase)) => format!(", e{epoch} {}", phase.as_str()),
+        _ => String::new(),
+    };
+    line(text, "pool", &format!("{}: {state}{epoch}", pool.name));
+    for reason in &pool.reasons {
+        line(text, "", reason);
+    }
+    for bot in &pool.bots {
+        line(text, "  bot", &bot_line(bot));
+    }
+    if let (Some(open), Some(outbox)) = (pool.conversations_open, pool.outbox) {
+        let work = format!("{open} conversations open, {outbox} replies on their way");
+        line(text, "  work", &work);
+    }
+    let counted: Vec<String> = pool
+        .counters
+        .iter()
+        .filter(|(_, count)| **count != 0)
+        .map(|(name, count)| format!("{} {count}", name.replace('_', " ")))
+        .collect();
+    if !counted.is_empty() {
+        line(text, "  counts", &counted.join(", "));
+    }
+    for switch in pool.switches.iter().take(3) {
+        line(text, "  switch", &switch_line(switch));
+    }
+}
+
+fn bot_line(bot: &BotReport) -> String {
+    let username = bot.username.as_deref().unwrap_or("-");
+    let role = match (bot.role, bot.ready) {
+        (BotRole::Active, _) => "active",
+        (BotRole::Standby, true) => "standby, ready",
+        (BotRole::Standby, false) => "standby, not ready",
+    };
+    let connection = match bot.connection {
+        Connection::Ready => String::new(),
+        Connection::Absent => ", not connected".to_owned(),
+        Connection::Connecting => ", connecting".to_owned(),
+        Connection::Shaky => ", shaky".to_owned(),
+        Connection::Failed => ", failed".to_owned(),
+    };
+    let worker = bot
+        .worker
+        .as_ref()
+        .map_or(String::new(), |worker| format!(" on {worker}"));
+    let reach = bot
+        .reach
+        .map_or(String::new(), |reach| format!(", reach {reach}"));
+    let error = bot
+        .last_error
+        .as_ref()
+        .map_or(String::new(), |error| format!(", {error}"));
+    let username = username.trim_start_matches('@');
+    format!(
+        "{:<12}@{username}: {role}{connection}{worker}{reach}{error}",
+        bot.name
+    )
+}
+
+fn switch_line(switch: &SwitchReport) -> String {
+    let holder = |bot: Option<shared_core::BotId>, worker: &Option<shared_core::WorkerId>| match (
+        bot, worker,
+    ) {
+        (Some(bot), Some(worker)) => format!("{bot}@{worker}"),
+        _ => "nobody".to_owned(),
+    };
+    let from = holder(switch.from, &switch.from_worker);
+    let to = holder(switch.to, &switch.to_worker);
+    let took = match (switch.detected_at, switch.opened_at) {
+        (Some(detected), Some(opened)) => format!(", open after {} ms", opened.since(detected)),
+        _ => String::new(),
+    };
+    let reply = match (switch.detected_at, switch.first_reply_at) {
+        (Some(detected), Some(reply)) => format!(", first reply {} ms", reply.since(detected)),
+        _ => String::new(),
+    };
+    format!(
+        "{} {from} -> {to}{took}{reply}; {}",
+        switch.kind.as_str(),
+        switch.cause
+    )
+}
+
+fn workers(report: &Report) -> String {
+    if report.workers.is_empty() {
+        return "none is heard".to_owned();
+    }
+    let workers: Vec<String> = report
+        .workers
+        .iter()
+        .map(|w| {
+            format!(
+                "{} (pid {}, {} bots, {} ms ago)",
+                w.name,
+                w.pid,
+                w.bots.len(),
+                w.age_ms
+            )
+        })
+        .collect();
+    workers.join(", ")
+}
+
+fn redis(report: &Report) -> String {
+    match (
+        report.redis.ok,
+        report.redis.appendfsync,
+        report.redis.rtt_us,
+    ) {
+        (true, fsync, Some(rtt_us)) => {
+            format!(
+                "ok, appendfsync {}, {rtt_us} us",
+                fsync.unwrap_or("unknown")
+            )
+        }
+        _ => "cannot be reached".to_owned(),
+    }
+}

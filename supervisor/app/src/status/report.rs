@@ -1,0 +1,130 @@
+//! The report as JSON: a contract, read by the sandbox and by scripts. Fields are only ever added.
+//!
+//! Times are unix milliseconds. What is not known is `null`.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use shared_core::{BotId, BotRole, Connection, Phase, SwitchId, UnixMs, WorkerId};
+use shared_io::sql::{SwitchKind, SwitchOutcome, SwitchRow};
+use supervisor_core::PoolState;
+
+#[derive(Debug, Serialize)]
+pub struct Report {
+    pub pools: Vec<PoolReport>,
+    pub workers: Vec<WorkerReport>,
+    pub redis: RedisReport,
+    pub database: DatabaseReport,
+    pub supervisor: SupervisorReport,
+}
+
+#[derive(Debug, Serialize)]
+pub struct PoolReport {
+    pub name: String,
+    pub state: PoolState,
+    pub reasons: Vec<String>,
+    pub epoch: Option<u64>,
+    pub phase: Option<Phase>,
+    pub active: Option<Active>,
+    pub bots: Vec<BotReport>,
+    pub counters: BTreeMap<&'static str, i64>,
+    pub outbox: Option<u64>,
+    pub conversations_open: Option<u64>,
+    /// The latest first.
+    pub switches: Vec<SwitchReport>,
+}
+
+#[derive(Debug, Serialize)]
+pub struct Active {
+    pub bot: BotId,
+    pub username: Option<String>,
+    pub worker: WorkerId,
+}
+
+#[derive(Debug, Serialize)]
+pub struct BotReport {
+    pub bot: BotId,
+    pub name: String,
+    pub username: Option<String>,
+    pub role: BotRole,
+    pub connection: Connection,
+    pub worker: Option<WorkerId>,
+    pub reach: Option<u64>,
+    pub last_error: Option<String>,
+    pub ready: bool,
+}
+
+#[derive(Debug, Serialize)]
+pub struct SwitchReport {
+    pub id: SwitchId,
+    pub kind: SwitchKind,
+    pub from: Option<BotId>,
+    pub to: Option<BotId>,
+    pub from_worker: Option<WorkerId>,
+    pub to_worker: Option<WorkerId>,
+    pub cause: String,
+    pub outcome: SwitchOutcome,
+    pub detected_at: Option<UnixMs>,
+    pub fenced_at: Option<UnixMs>,
+    pub activated_at: Option<UnixMs>,
+    pub verified_at: Option<UnixMs>,
+    pub opened_at: Option<UnixMs>,
+    pub caught_up_at: Option<UnixMs>,
+    pub first_reply_at: Option<UnixMs>,
+}
+
+#[derive(Debug, Serialize)]
+pub struct WorkerReport {
+    pub name: WorkerId,
+    pub pid: u32,
+    pub age_ms: u64,
+    pub bots: Vec<BotId>,
+}
+
+#[derive(Debug, Serialize)]
+pub struct RedisReport {
+    pub ok: bool,
+    pub appendfsync: Option<&'static str>,
+    pub rtt_us: Option<u64>,
+}
+
+#[derive(Debug, Serialize)]
+pub struct DatabaseReport {
+    pub ok: bool,
+}
+
+#[derive(Debug, Serialize)]
+pub struct SupervisorReport {
+    /// On this data folder.
+    pub running: bool,
+}
+
+impl Report {
+    pub fn is_well(&self) -> bool {
+        let pools_well = self.pools.iter().all(|pool| pool.state == PoolState::Ok);
+        pools_well && self.redis.ok && self.database.ok && self.supervisor.running
+    }
+}
+
+impl From<SwitchRow> for SwitchReport {
+    fn from(row: SwitchRow) -> Self {
+        let timeline = row.timeline;
+        Self {
+            id: row.id,
+            kind: row.kind,
+            from: row.from_bot,
+            to: row.to_bot,
+            from_worker: row.from_worker,
+            to_worker: row.to_worker,
+            cause: row.cause,
+            outcome: row.outcome,
+            detected_at: timeline.detected_at,
+            fenced_at: timeline.fenced_at,
+            activated_at: timeline.activated_at,
+            verified_at: timeline.verified_at,
+            opened_at: timeline.opened_at,
+            caught_up_at: timeline.caught_up_at,
+            first_reply_at: timeline.first_reply_at,
+        }
+    }
+}

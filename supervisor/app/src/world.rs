@@ -1,0 +1,77 @@
+//! What one look brings that all pools share: heartbeats, processes, and whether Redis and SQL can be reached.
+
+use shared_core::{BootMs, UnixMs};
+use shared_io::clock;
+use shared_io::redis::{RedisState, SeenHeartbeat};
+use supervisor_core::{RedisView, WorkerView};
+
+use crate::fleet::Fleet;
+
+#[derive(Debug, Clone)]
+pub struct World {
+    /// When something made us look.
+    pub seen_at: UnixMs,
+    pub redis: RedisView,
+    pub database_ok: bool,
+    pub workers: Vec<WorkerView>,
+}
+
+/// Follows how long Redis has been reachable.
+#[derive(Debug, Default)]
+pub struct RedisWatch {
+    up_since: Option<BootMs>,
+}
+
+impl RedisWatch {
+    /// The heartbeats, or `None` while Redis does not answer.
+    pub async fn heartbeats(&mut self, redis: &RedisState) -> Option<Vec<SeenHeartbeat>> {
+        match redis.heartbeats().await {
+            Ok(heartbeats) => {
+                if self.up_since.is_none() {
+                    self.up_since = Some(clock::boot_now());
+                    tracing::info!("Redis answers");
+                }
+                Some(heartbeats)
+            }
+            Err(error) => {
+                self.lost(&error);
+                None
+            }
+        }
+    }
+
+    pub fn lost(&mut self, error: &shared_io::redis::StateError) {
+        if self.up_since.take().is_some() {
+            tracing::error!(%error, "Redis cannot be reached");
+        }
+    }
+
+    pub fn view(&self) -> RedisView {
+        match self.up_since {
+            None => RedisView::Down,
+            Some(since) => {
+                let for_ms = clock::boot_now().since(since).as_millis();
+                RedisView::Up {
+                    for_ms: u64::try_from(for_ms).unwrap_or(u64::MAX),
+                }
+            }
+        }
+    }
+}
+
+impl World {
+    pub fn new(
+        seen_at: UnixMs,
+        watch: &RedisWatch,
+        database_ok: bool,
+        fleet: &Fleet,
+        heartbeats: &[SeenHeartbeat],
+    ) -> Self {
+        Self {
+            seen_at,
+            redis: watch.view(),
+            database_ok,
+            workers: fleet.views(heartbeats),
+        }
+    }
+}
