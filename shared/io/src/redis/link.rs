@@ -69,10 +69,11 @@ impl Link {
         }));
         let op = Op {
             doing: "connect to",
-            subject: &"the state",
+            subject: &"Redis",
             pool: None,
         };
-        link.live(op).await?;
+        // A server that wants a password lets a connection without one in and refuses its commands.
+        link.query::<()>(op, &::redis::cmd("PING")).await?;
         Ok(link)
     }
 

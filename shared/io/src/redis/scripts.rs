@@ -1,6 +1,7 @@
 //! The scripts, as files: each is the shared prelude and its own text.
 //!
-//! Invariant: a script that is guarded by a fence checks it before its first write, so a refusal has changed nothing. What Redis does
+//! Invariant: a script that is guarded by a fence checks it before its first write, so a refusal has changed nothing (but the count of
+//! refusals). What Redis does
 //! not roll back (an error after a write) cannot come up: the keys' types are only ever ours.
 
 use std::sync::LazyLock;

@@ -39,7 +39,7 @@ impl RedisState {
             Ok(durability) => Ok(durability),
             Err(error) if error.is_connection() => Err(error),
             // CONFIG is forbidden or renamed; INFO still tells whether there is a file at all.
-            Err(_) => self.from_info().await,
+            Err(_) => self.durability_by_info().await,
         }
     }
 
@@ -66,7 +66,7 @@ impl RedisState {
         })
     }
 
-    async fn from_info(&self) -> Result<Durability, StateError> {
+    async fn durability_by_info(&self) -> Result<Durability, StateError> {
         let op = self.op("read", &"the durability");
         let mut command = ::redis::cmd("INFO");
         command.arg("persistence");

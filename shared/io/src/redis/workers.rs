@@ -84,7 +84,7 @@ impl RedisState {
 
     /// One round trip.
     pub async fn ping(&self) -> Result<Duration, StateError> {
-        let sent = std::time::Instant::now();
+        let sent = tokio::time::Instant::now();
         let op = self.op("ping", &"Redis");
         let _pong: String = self.link.query(op, &::redis::cmd("PING")).await?;
         Ok(sent.elapsed())

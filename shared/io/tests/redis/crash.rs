@@ -187,7 +187,7 @@ async fn a_redis_that_hangs_is_not_waited_for() {
         .unwrap();
     let pool = state.pool(&pool_id());
     server.stop_clock();
-    let started = std::time::Instant::now();
+    let started = tokio::time::Instant::now();
     for _ in 0..2 {
         let error = pool.epoch().await.unwrap_err();
         assert!(error.to_string().ends_with("no answer in time"), "{error}");

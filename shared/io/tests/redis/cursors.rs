@@ -1,7 +1,9 @@
 //! Cursors, private and of channels, and what is kept beside them.
 
 use shared_core::{ChannelId, MemberId};
-use shared_io::redis::{EpochAnswer, LeaseAnswer, PoolState, PrivateChange, PrivateCursor};
+use shared_io::redis::{
+    Counter, EpochAnswer, LeaseAnswer, PoolState, PrivateChange, PrivateCursor,
+};
 
 use crate::build::*;
 use crate::server::RedisServer;
@@ -147,4 +149,33 @@ async fn channel_cursors_belong_to_the_epoch_and_only_go_forward() {
         );
     }
     assert_eq!(pool.channels().await.unwrap(), [(a, 100), (b, 6)]);
+}
+
+#[tokio::test]
+async fn a_standby_keeps_a_bounded_number_of_messages_and_counts_the_rest() {
+    let server = RedisServer::start();
+    let pool = led_pool(&server.state().await).await;
+    let mine = leased(&pool).await;
+    let change = PrivateChange {
+        hold: (1..=5000).map(|message| said(5, message)).collect(),
+        ..Default::default()
+    };
+    for _ in 0..2 {
+        let answer = pool.commit_private(&mine, &change).await.unwrap();
+        assert_eq!(answer, LeaseAnswer::Held);
+    }
+    let dropped = |counters: shared_io::redis::Counters| counters.get(Counter::HeldDropped);
+    assert_eq!(dropped(pool.counters().await.unwrap()), 0);
+    let last = PrivateChange {
+        hold: vec![said(5, 9001), said(5, 9002)],
+        ..Default::default()
+    };
+    let answer = pool.commit_private(&mine, &last).await.unwrap();
+    assert_eq!(answer, LeaseAnswer::Held);
+    assert_eq!(dropped(pool.counters().await.unwrap()), 2);
+    assert_eq!(
+        pool.held(BOT, 1).await.unwrap()[0].1,
+        said(5, 3),
+        "the oldest went"
+    );
 }

@@ -87,7 +87,7 @@ async fn a_reassigned_lease_changes_hands_when_it_runs_out_and_not_before() {
     let ttl = Duration::from_millis(300);
     let (old, next) = (lease(BOT, "w1", 1), lease(BOT, "w2", 2));
     assign(&pool, &[assignment(BOT, "w1", 9)]).await;
-    let sent = std::time::Instant::now();
+    let sent = tokio::time::Instant::now();
     assert_eq!(renew(&pool, claim(&old, 9), ttl).await, LeaseAnswer::Held);
     assign(&pool, &[assignment(BOT, "w2", 10)]).await;
     assert_eq!(

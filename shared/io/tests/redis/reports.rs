@@ -61,14 +61,15 @@ async fn heartbeats_are_seen_with_ages_by_redis_clock_and_run_out() {
         .unwrap();
     let seen = state.heartbeats().await.unwrap();
     assert_eq!(seen.len(), 1);
-    let listed: Vec<String> = redis::cmd("ZRANGE")
+    let mut listed: Vec<String> = redis::cmd("ZRANGE")
         .arg("us:workers")
         .arg(0)
         .arg(-1)
         .query_async(&mut raw)
         .await
         .unwrap();
-    assert_eq!(listed, ["w2", "w1"], "who is silent for a day is forgotten");
+    listed.sort();
+    assert_eq!(listed, ["w1", "w2"], "who is silent for a day is forgotten");
 
     redis::cmd("SET")
         .arg("us:worker:w1")
@@ -307,4 +308,31 @@ async fn errors_name_the_operation_and_hide_the_secrets() {
         !error.is_connection() && !text.contains("private"),
         "{text}"
     );
+}
+
+#[tokio::test]
+async fn a_password_is_used_and_never_shown() {
+    let server = RedisServer::start();
+    let mut raw = server.raw().await;
+    let mut protect = redis::cmd("CONFIG");
+    protect.arg("SET").arg("requirepass").arg("hunter2");
+    protect.exec_async(&mut raw).await.unwrap();
+    let with = |query: &str| shared_core::Secret::new(format!("{}{query}", server.url().expose()));
+    let state = RedisState::connect(&with("?pass=hunter2"), "us", TIMEOUTS).await;
+    let state = state.unwrap();
+    state.ping().await.unwrap();
+    let bell = state.supervisor_bell().await.unwrap();
+    state.ring_supervisor().await;
+    assert!(
+        bell.wait(LONG).await,
+        "the bell's own connection has the password too"
+    );
+    for wrong in ["?pass=hunter3", ""] {
+        let Err(error) = RedisState::connect(&with(wrong), "us", TIMEOUTS).await else {
+            panic!("it let us in with `{wrong}`");
+        };
+        assert!(matches!(error, StateError::Refused { .. }), "{error:?}");
+        assert!(!error.is_connection(), "trying again does not help");
+        assert!(!format!("{error} {error:?}").contains("hunter"), "{error}");
+    }
 }

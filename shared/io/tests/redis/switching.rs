@@ -191,6 +191,10 @@ async fn a_step_out_of_turn_is_refused() {
             .unwrap(),
         StepAnswer::Done
     );
+    for wrong in [first, stamp(2, 0xbc), stamp(3, 0xbb)] {
+        let answer = pool.open_epoch(&leader(), wrong, UnixMs(1), "x").await;
+        assert!(elsewhere(answer.unwrap()), "{wrong:?} was opened");
+    }
     let other = pool
         .activate(&leader(), right, &holder(BOT, "w1"), UnixMs(1), "x")
         .await
