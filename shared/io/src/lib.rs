@@ -8,9 +8,9 @@
 
 pub mod clock;
 pub mod config;
+pub mod redis;
 pub mod retry;
 pub mod secrets;
 pub mod sql;
 pub mod telegram;
 pub mod telemetry;
-pub mod redis;
