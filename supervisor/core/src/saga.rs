@@ -7,9 +7,11 @@
 //! Decided    FenceRefused                    Decided    fence (the app mints a higher number)
 //! Fenced     Activated                       Activated  -
 //! Activated  Smoked, passed                  Smoked     open
-//! Activated  Smoked, failed                  Decided    fence, for the next holder; Held if nobody is left
+//! Activated  Smoked, failed                  Decided    fence, for the next holder; Exhausted if nobody is left
 //! Activated  Waited beyond the time-out      Decided    the same
 //! Decided..Smoked HolderLost                 Decided    the same
+//! Exhausted  Fenced                          Held       record
+//! Exhausted  FenceRefused                    Exhausted  fence
 //! Smoked     Opened                          Opened     record
 //! Opened     Recorded                        Recorded   clear
 //! Held       Recorded                        Recorded   clear
@@ -75,7 +77,9 @@ pub enum SagaState {
         to: Holder,
         stamp: EpochStamp,
     },
-    /// Nobody is left to try; the pool is fenced.
+    /// Nobody is left to try; the last one is to be fenced off.
+    Exhausted,
+    /// The pool is fenced and nobody holds it.
     Held,
     Recorded,
 }
@@ -206,7 +210,7 @@ impl Saga {
             | SagaState::Activated { to, .. }
             | SagaState::Smoked { to, .. }
             | SagaState::Opened { to, .. } => Some(to),
-            SagaState::Held | SagaState::Recorded => None,
+            SagaState::Exhausted | SagaState::Held | SagaState::Recorded => None,
         }
     }
 
@@ -216,14 +220,17 @@ impl Saga {
             | SagaState::Activated { stamp, .. }
             | SagaState::Smoked { stamp, .. }
             | SagaState::Opened { stamp, .. } => Some(*stamp),
-            SagaState::Decided { .. } | SagaState::Held | SagaState::Recorded => None,
+            SagaState::Decided { .. }
+            | SagaState::Exhausted
+            | SagaState::Held
+            | SagaState::Recorded => None,
         }
     }
 
     /// What is to be done first by a leader that found the saga in Redis.
     pub fn resume(&self) -> Vec<Action> {
         match &self.state {
-            SagaState::Decided { .. } => vec![Action::Fence],
+            SagaState::Decided { .. } | SagaState::Exhausted => vec![Action::Fence],
             SagaState::Fenced { to, stamp } => self.name(to, *stamp),
             SagaState::Activated { .. } => Vec::new(),
             SagaState::Smoked { to, stamp } => vec![Action::Open {
@@ -244,7 +251,11 @@ impl Saga {
                 self.state = SagaState::Fenced { to, stamp };
                 self.with(actions)
             }
-            (SagaState::Decided { .. }, Observation::FenceRefused) => {
+            (SagaState::Exhausted, Observation::Fenced { .. }) => {
+                self.state = SagaState::Held;
+                self.with(vec![Action::Record])
+            }
+            (SagaState::Decided { .. } | SagaState::Exhausted, Observation::FenceRefused) => {
                 self.with(vec![Action::Fence])
             }
             (SagaState::Fenced { to, stamp }, Observation::Activated) => {
@@ -316,8 +327,8 @@ impl Saga {
         }
         self.assign = None;
         if self.then.is_empty() {
-            self.state = SagaState::Held;
-            return self.with(vec![Action::Record]);
+            self.state = SagaState::Exhausted;
+            return self.with(vec![Action::Fence]);
         }
         let to = self.then.remove(0);
         self.kind = kind(self.previous_bot, to.bot);
@@ -397,6 +408,7 @@ impl fmt::Display for SagaState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (name, to, stamp) = match self {
             Self::Decided { to } => return write!(f, "decided {}", Shown(to)),
+            Self::Exhausted => return write!(f, "exhausted"),
             Self::Held => return write!(f, "held"),
             Self::Recorded => return write!(f, "recorded"),
             Self::Fenced { to, stamp } => ("fenced", to, stamp),

@@ -106,7 +106,9 @@ fn each_failure_takes_the_next_standby_and_the_last_one_holds() {
             Observation::HolderLost {
                 why: "worker w2: its process is dead".into(),
             },
-        );
+        )
+        .see("refused", Observation::FenceRefused)
+        .fenced(8);
     assert_eq!(
         drive.log,
         "start: decided b2@w2 [fence]\n\
@@ -118,7 +120,9 @@ fn each_failure_takes_the_next_standby_and_the_last_one_holds() {
          waited: activated b3@w2 e5 []\n\
          waited: decided b4@w2 [fence]\n\
          fenced: fenced b4@w2 e6 [activate b4@w2 e6]\n\
-         lost: held [record]\n"
+         lost: exhausted [fence]\n\
+         refused: exhausted [fence]\n\
+         fenced: held [record]\n"
     );
     let why: Vec<String> = drive.saga.tried.iter().map(|t| t.why.to_string()).collect();
     assert_eq!(
@@ -178,7 +182,7 @@ fn reports_of_another_attempt_open_nothing() {
     };
     let drive = drive.see("empty", Observation::Smoked(empty));
     assert!(
-        drive.log.ends_with("empty: held [record]\n"),
+        drive.log.ends_with("empty: exhausted [fence]\n"),
         "{}",
         drive.log
     );

@@ -133,3 +133,73 @@ fn every_pid() -> impl Iterator<Item = u32> {
         .filter_map(Result::ok)
         .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic)]
+    use std::time::Duration;
+
+    use super::*;
+
+    fn sleeper(seat: &Seat, folder: &Path, nonce: Nonce) -> Process {
+        let Taken::Free(lock) = seat.take().unwrap() else {
+            panic!("somebody sits there");
+        };
+        let log = folder.join("log");
+        seat.launch(lock, Path::new("sleep"), &["600".into()], Some(nonce), &log)
+            .unwrap()
+    }
+
+    fn found(seat: &Seat) -> (Process, Option<Nonce>) {
+        match seat.take().unwrap() {
+            Taken::Adopted(process, nonce) => (process, nonce),
+            Taken::Free(_) | Taken::Hidden => panic!("the process was not found"),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_seat_is_taken_for_as_long_as_its_process_lives() {
+        let folder = tempfile::tempdir().unwrap();
+        let seat = Seat::new(folder.path(), "s");
+        let nonce = Nonce([7; 8]);
+        let process = sleeper(&seat, folder.path(), nonce);
+        let (adopted, known) = found(&seat);
+        assert_eq!((adopted.pid(), known), (process.pid(), Some(nonce)));
+
+        // Without its pid file, or with one that names another process, it is found by its lock.
+        seat.clear();
+        assert_eq!(found(&seat).0.pid(), process.pid());
+        let wrong = PidFile {
+            pid: Some(1),
+            nonce: None,
+        };
+        seat.write_pid_file(&wrong).unwrap();
+        assert_eq!(found(&seat).0.pid(), process.pid());
+
+        let pid = process.pid();
+        let ended = adopted.ended();
+        process.stop(Duration::from_secs(5)).await;
+        ended.await;
+        assert!(!adopted.is_alive(), "{pid} is left");
+        assert!(matches!(seat.take().unwrap(), Taken::Free(_)));
+    }
+
+    #[tokio::test]
+    async fn a_child_has_a_session_of_its_own_and_only_its_own_lock() {
+        let folder = tempfile::tempdir().unwrap();
+        let (one, other) = (Seat::new(folder.path(), "1"), Seat::new(folder.path(), "2"));
+        let first = sleeper(&one, folder.path(), Nonce([1; 8]));
+        let second = sleeper(&other, folder.path(), Nonce([2; 8]));
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", first.pid())).unwrap();
+        let session: u32 = stat
+            .rsplit_once(") ")
+            .and_then(|(_, rest)| rest.split(' ').nth(3))
+            .unwrap()
+            .parse()
+            .unwrap();
+        assert_eq!(session, first.pid());
+        first.stop(Duration::from_secs(5)).await;
+        assert!(matches!(one.take().unwrap(), Taken::Free(_)));
+        second.stop(Duration::from_secs(5)).await;
+    }
+}

@@ -1,0 +1,129 @@
+//! The daemon as an operator meets it: start, refuse, show, survive, stop.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod support;
+
+use rustix::process::Signal;
+use support::{BOTS, Bench, active, runs, signal, worker_pid};
+
+#[test]
+fn it_starts_shows_itself_refuses_a_second_one_and_stops_in_order() {
+    let bench = Bench::new();
+    let before = bench.status();
+    assert_eq!(before["database"]["ok"], false);
+    assert!(
+        !bench.data().exists(),
+        "looking at a deployment that never ran makes nothing"
+    );
+
+    let (running, line) = bench.ready();
+    assert_eq!(line, "ready pool=main active=@b7000001_bot");
+
+    let second = bench.output(&["run"]);
+    assert_eq!(second.status.code(), Some(2));
+    let said = String::from_utf8(second.stderr).unwrap();
+    assert_eq!(said.lines().count(), 1, "{said}");
+    assert!(said.contains("another supervisor runs on"), "{said}");
+
+    let status = bench.until("all well", |s| s["pools"][0]["state"] == "ok");
+    assert_eq!(bench.output(&["status"]).status.code(), Some(0));
+    assert_eq!(status["redis"]["appendfsync"], "always");
+    assert_eq!(status["supervisor"]["running"], true);
+    assert_eq!(status["pools"][0]["bots"].as_array().unwrap().len(), 3);
+    assert_eq!(status["pools"][0]["counters"]["commits"], 0);
+    assert_ne!(
+        status["pools"][0]["bots"][1]["worker"], status["pools"][0]["active"]["worker"],
+        "standbys are away from the active bot's worker"
+    );
+
+    let pids = bench.pids();
+    assert_eq!(pids.len(), 3);
+    assert_eq!(running.stop(), Some(0));
+    for pid in pids {
+        assert!(!runs(pid), "process {pid} is left");
+    }
+    let after = bench.output(&["status"]);
+    assert_eq!(after.status.code(), Some(1));
+    let card = String::from_utf8(after.stdout).unwrap();
+    assert!(card.contains("not running on this data folder"), "{card}");
+    assert!(card.contains("main: down"), "{card}");
+}
+
+#[test]
+fn a_killed_supervisor_leaves_everything_running_and_the_next_one_adopts_it() {
+    let bench = Bench::new();
+    let (running, _) = bench.ready();
+    let pids = bench.pids();
+    running.kill();
+    assert!(pids.iter().all(|pid| runs(*pid)), "somebody died with it");
+    let status = bench.status();
+    assert_eq!(status["supervisor"]["running"], false);
+    assert_eq!(active(&status), (BOTS[0], "w1".to_owned()));
+
+    // A lost pid file does not hide the process: it carries its lock.
+    std::fs::remove_file(bench.data().join("run/w1.pid")).unwrap();
+    let (running, line) = bench.ready();
+    assert_eq!(line, "ready pool=main active=@b7000001_bot");
+    let after = bench.status();
+    assert_eq!(after["pools"][0]["epoch"], status["pools"][0]["epoch"]);
+    for worker in ["w1", "w2"] {
+        assert_eq!(worker_pid(&after, worker), worker_pid(&status, worker));
+    }
+    assert_eq!(running.stop(), Some(0));
+    assert!(!pids.iter().any(|pid| runs(*pid)), "somebody is left");
+}
+
+#[test]
+fn a_killed_redis_comes_back_with_everything_and_nobody_is_moved() {
+    let bench = Bench::new();
+    let (running, _) = bench.ready();
+    let before = bench.until("all well", |s| s["pools"][0]["state"] == "ok");
+    let redis = bench.pid("redis/redis.pid").unwrap();
+    signal(redis, Signal::KILL);
+    let after = bench.until("another Redis, all well", |s| {
+        bench.pid("redis/redis.pid").is_some_and(|pid| pid != redis)
+            && s["pools"][0]["state"] == "ok"
+    });
+    assert_eq!(after["pools"][0]["epoch"], before["pools"][0]["epoch"]);
+    assert_eq!(active(&after), active(&before));
+    assert_eq!(worker_pid(&after, "w1"), worker_pid(&before, "w1"));
+    assert_eq!(running.stop(), Some(0));
+}
+
+#[test]
+fn what_is_wrong_with_the_configuration_is_one_line_and_exit_code_2() {
+    let bench = Bench::with("[workers]\nlocal = 200");
+    for words in [["run"].as_slice(), &["status", "--json"]] {
+        let output = bench.output(words);
+        assert_eq!(output.status.code(), Some(2));
+        assert!(output.stdout.is_empty());
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(said.lines().count(), 1, "{said}");
+        assert!(said.contains("workers.local"), "{said}");
+    }
+    assert!(!bench.data().exists());
+}
+
+#[test]
+fn no_token_is_in_what_it_leaves_on_disk() {
+    let bench = Bench::new();
+    let (running, _) = bench.ready();
+    assert_eq!(running.stop(), Some(0));
+    let needle = b"AAHk3b_0123456789-abcdefghijklmnop";
+    let mut folders = vec![bench.data()];
+    let mut files = 0;
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.is_file() {
+                files += 1;
+                let bytes = std::fs::read(&path).unwrap();
+                let found = bytes.windows(needle.len()).any(|window| window == needle);
+                assert!(!found, "a token is in {}", path.display());
+            }
+        }
+    }
+    assert!(files > 5, "the data folder was not looked through");
+}
