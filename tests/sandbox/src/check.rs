@@ -46,6 +46,8 @@ pub struct Findings {
     pub updates_unreachable: usize,
     pub files_to_resend: usize,
     pub replies_duplicated: usize,
+    /// Presses that Telegram timed out and the member did again: a press that finds nobody is gone.
+    pub presses_repeated: usize,
     /// Milliseconds from the fault to the first words of an active bot, for those who waited.
     pub first_reply_ms: Vec<u64>,
     /// The same for the others, to the prompt that was shown again.
@@ -102,8 +104,8 @@ fn judge(member: &Member, entry: &Entry, fault: &FaultFacts, findings: &mut Find
         Fate::WithoutEffect | Fate::TimedOut if fault.out_of_reach(entry.to, entry.sent_ms) => {
             findings.updates_unreachable += 1;
         }
-        // Never acknowledged, and pressed again.
-        Fate::TimedOut => {}
+        // Never acknowledged.
+        Fate::TimedOut => findings.presses_repeated += 1,
         Fate::WithoutEffect => {
             findings.updates_lost += 1;
             problem("its effect", &format!("none of {:?}", entry.input));
@@ -276,16 +278,17 @@ fn measure(evidence: &Evidence<'_>, findings: &mut Findings) {
     }
 }
 
-/// Since when he waited for an answer when the bot fell silent: sent before the fault, or while nobody answered.
+/// Since when he waited for the answer to a message: sent before the fault, or while nobody answered. A press is not counted here: it
+/// waits for Telegram's time-out and the member's next press, whoever serves him.
 fn waited_since(member: &Member, fault: &FaultFacts, outage_end: i64) -> Option<i64> {
-    let unanswered = member
-        .ledger
-        .unanswered_at(fault.quiet_ms.max(fault.at_ms))
-        .map(|entry| entry.sent_ms);
-    let during = member.ledger.entries.iter().map(|entry| entry.sent_ms);
-    unanswered
-        .chain(during.filter(|sent| *sent > fault.at_ms && *sent < outage_end))
-        .min()
+    let silence = fault.quiet_ms.max(fault.at_ms);
+    let entries = member.ledger.entries.iter();
+    let messages = entries.filter(|entry| !entry.input.is_press() && entry.fate != Fate::Refused);
+    let waited = messages.filter(|entry| {
+        let unanswered = entry.answered_ms.is_none_or(|answered| answered > silence);
+        unanswered && entry.sent_ms < outage_end.max(silence)
+    });
+    waited.map(|entry| entry.sent_ms).min()
 }
 
 fn problem_of(member: &Member, message: &str, expected: &str, seen: &str) -> Problem {

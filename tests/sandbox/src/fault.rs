@@ -60,7 +60,7 @@ impl FaultPlan {
                 Moment::BetweenReceiveAndCommit
             },
             lead_ms: rng.random_range(300..1_500),
-            clump: rng.random_range(4..=10),
+            clump: rng.random_range(8..=24),
             kill_delay_us: rng.random_range(0..2_500),
         }
     }

@@ -70,11 +70,4 @@ impl Ledger {
     pub fn latest(&mut self, matches: impl Fn(&Entry) -> bool) -> Option<&mut Entry> {
         self.entries.iter_mut().rev().find(|entry| matches(entry))
     }
-
-    /// Entries that were sent before `at` and had no answer then.
-    pub fn unanswered_at(&self, at: i64) -> impl Iterator<Item = &Entry> {
-        self.entries.iter().filter(move |entry| {
-            entry.sent_ms <= at && entry.answered_ms.is_none_or(|answered| answered > at)
-        })
-    }
 }

@@ -92,6 +92,8 @@ pub struct Member {
     pub intention: Intention,
     /// While set he stops where it says.
     pub hold: Option<Hold>,
+    /// While set he goes on and only leaves the last step undone.
+    pub stays_open: bool,
     pub upload: Upload,
     pub ledger: Ledger,
     /// The bot he writes to: the last one that talked about his upload.
@@ -122,6 +124,7 @@ impl Member {
             place,
             intention,
             hold: None,
+            stays_open: false,
             upload: Upload::default(),
             ledger: Ledger::default(),
             bot,
@@ -161,6 +164,9 @@ impl Member {
         let Stage::At(step) = self.upload.stage else {
             return Some(Input::Open);
         };
+        if self.stays_open && step == Step::Review {
+            return None;
+        }
         let label = self.next_label();
         let subject = self.intention.subject;
         Some(match step {

@@ -27,6 +27,7 @@ pub struct Report {
     pub reprompt_ms: Spread,
     pub appendfsync: String,
     pub switches: Vec<SwitchReport>,
+    pub presses_repeated: usize,
     /// How to have this run again, and what it came to.
     pub seed: u64,
     pub fault: &'static str,
@@ -116,6 +117,7 @@ impl Report {
                 .clone()
                 .unwrap_or_else(|| "unknown".into()),
             switches,
+            presses_repeated: findings.presses_repeated,
             seed,
             fault: fault.kind.name(),
             moment: plan.moment.words(),

@@ -141,11 +141,12 @@ fn card_lines(report: &Report) -> Vec<(Tone, String)> {
             row(
                 "updates",
                 format!(
-                    "{} sent, {} lost, {} answered twice, {} typed to the dead bot",
+                    "{} sent, {} lost, {} answered twice, {} typed to the dead bot, {} presses repeated",
                     report.updates_sent,
                     report.updates_lost,
                     report.replies_duplicated,
-                    report.updates_unreachable
+                    report.updates_unreachable,
+                    report.presses_repeated
                 ),
             ),
         ),

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::{Done, Driver};
 use crate::clock::unix_ms;
-use crate::control::Control;
+use crate::control::{Control, Event};
 use crate::fault::{FaultFacts, FaultKind, FaultPlan, Moment};
 use crate::view::View;
 
@@ -34,12 +34,16 @@ impl Driver {
         let now = unix_ms();
         for at in 0..self.members.len() {
             self.members[at].hold = None;
+            self.members[at].stays_open = true;
             self.not_before[at] = now;
         }
         let lead = now + i64::try_from(plan.lead_ms).unwrap_or(0);
         while unix_ms() < lead {
             self.turn(view).await?;
         }
+        self.members
+            .iter_mut()
+            .for_each(|member| member.stays_open = false);
         self.fault_pending = Some((kind, target.bot, plan.moment));
         let clump = self.clump(plan.clump);
         match kind {
@@ -83,18 +87,28 @@ impl Driver {
         view.fault(at_ms, &format!("⚡ {what}, {}", moment.words()));
     }
 
-    /// Members who would act now: most in private, at most two in the group.
+    /// Members who would act now: at most two in the group, in private so many who write and a third as many who press.
     fn clump(&self, size: usize) -> Vec<usize> {
-        let ready = |at: &usize| {
-            let member = &self.members[*at];
-            member
-                .next_input()
-                .is_some_and(|input| member.act(&input).is_some())
+        let next = |at: usize| {
+            let member = &self.members[at];
+            let input = member.next_input()?;
+            member.act(&input)?;
+            Some((at, member.is_private(), input.is_press()))
         };
-        let all = || (0..self.members.len()).filter(ready);
-        let group = all().filter(|at| !self.members[*at].is_private()).take(2);
-        let private = all().filter(|at| self.members[*at].is_private()).take(size);
-        group.chain(private).collect()
+        let all: Vec<_> = (0..self.members.len()).filter_map(next).collect();
+        let of = |private: bool, press: bool, most: usize| {
+            let matching = all
+                .iter()
+                .filter(move |one| (one.1, one.2) == (private, press));
+            matching.map(|one| one.0).take(most).collect::<Vec<_>>()
+        };
+        [
+            of(false, false, 1),
+            of(false, true, 1),
+            of(true, false, size),
+            of(true, true, size / 3),
+        ]
+        .concat()
     }
 
     async fn revoke(&mut self, plan: &FaultPlan, target: Target, clump: &[usize]) -> Result<()> {
@@ -150,17 +164,13 @@ async fn kill_in_time(
         bail!("the active worker's pid is {}", target.pid)
     };
     let deadline = unix_ms() + LANDS_WITHIN_MS;
-    while plan.moment == Moment::BetweenReceiveAndCommit {
+    let mut delivered = plan.moment == Moment::AnyTime;
+    while !delivered {
         let page = control.events(after, 1_000, "updates_delivered").await?;
         after = page.next;
-        if page
-            .events
-            .iter()
-            .any(|event| event.number("account") == Some(target.bot))
-        {
-            break;
-        }
-        if unix_ms() > deadline {
+        let of_target = |event: &Event| event.number("account") == Some(target.bot);
+        delivered = page.events.iter().any(of_target);
+        if !delivered && unix_ms() > deadline {
             bail!(
                 "nothing was delivered to the active bot for {} s",
                 LANDS_WITHIN_MS / 1_000
