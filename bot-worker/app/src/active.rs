@@ -4,12 +4,14 @@
 //! watermarks and random ids. Invariant: nothing of this runs for another epoch than the one it was started with.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use futures_util::FutureExt;
 use shared_core::{BotId, EpochRecord, EpochStamp, Milestone, MilestoneKind};
 use shared_io::clock;
 use shared_io::redis::RedisState;
 use shared_io::telegram::{Batch, CallError, Calls, UpdateFeed};
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tracing::{debug, warn};
 
@@ -23,6 +25,8 @@ use crate::session::AbortOnDrop;
 /// Batches that wait for the engine; the feed waits when it is full, its own channel holds what comes meanwhile.
 const BATCHES: usize = 256;
 
+/// How long a dead session's last messages may hold up its report: a commit takes about a millisecond.
+const DRAIN: Duration = Duration::from_millis(150);
 /// Kept private messages that are read at activation; a standby keeps no more.
 const HELD: usize = 10_000;
 
@@ -160,6 +164,23 @@ impl Active {
             let _ = self.input.send(Input::CaughtUp).await;
             let reprompts = Reprompts::new(Arc::clone(&self.tenure));
             self._reprompts = Some(AbortOnDrop(tokio::spawn(reprompts.run(self.input.clone()))));
+        }
+    }
+
+    /// Commits what this bot received before its session died: nobody else can fetch it. Bounded, and over at once when another epoch
+    /// has begun; the replies leave through the next bot.
+    pub async fn drain(&mut self, feed: &mut UpdateFeed) {
+        let drained = async {
+            while let Some(Ok(batch)) = feed.next().now_or_never() {
+                self.take(batch).await;
+            }
+            let (done, drained) = oneshot::channel();
+            if self.input.send(Input::Drain(done)).await.is_ok() {
+                let _ = drained.await;
+            }
+        };
+        if tokio::time::timeout(DRAIN, drained).await.is_err() {
+            warn!("what was received could not be committed in time");
         }
     }
 

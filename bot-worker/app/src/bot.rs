@@ -147,7 +147,7 @@ impl BotTask {
             let bot = context.lease.bot;
             let pause = match ended {
                 Ended::Stopped => return,
-                Ended::LeaseEnded => {
+                Ended::LeaseOver => {
                     warn!(%bot, "login lease ended, connection closed");
                     context.status.connection(Connection::Absent);
                     None

@@ -25,7 +25,7 @@ use shared_core::{
 };
 use shared_io::redis::{Counter, HeldPosition, OutboxPosition, PrivateCursor};
 use shared_io::telegram::Batch;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tracing::{info, warn};
 
 use crate::active::Tenure;
@@ -48,6 +48,8 @@ pub enum Input {
     CaughtUp,
     /// Conversations to be shown where they stand.
     Reprompt(Vec<ConversationKey>),
+    /// Answered once everything that was taken in before is committed.
+    Drain(oneshot::Sender<()>),
     /// Something that happened to a conversation and did not come from its member.
     Internal {
         conversation: ConversationKey,
@@ -90,6 +92,7 @@ pub struct Engine {
     cache: HashMap<ConversationKey, Envelope<Dialogue>>,
     /// Conversations that get a live keyboard of this bot without being asked.
     served: HashSet<ConversationKey>,
+    drained: Vec<oneshot::Sender<()>>,
 }
 
 impl Engine {
@@ -106,6 +109,7 @@ impl Engine {
             running: FuturesUnordered::new(),
             cache: HashMap::new(),
             served,
+            drained: Vec::new(),
         }
     }
 
@@ -121,6 +125,12 @@ impl Engine {
         loop {
             if flush.is_none() {
                 flush = self.intake.flush(&self.tenure);
+            }
+            if self.running.is_empty() {
+                for done in self.drained.drain(..) {
+                    // Who asked may have stopped waiting.
+                    let _ = done.send(());
+                }
             }
             let room = self.intake.in_flight() < IN_FLIGHT;
             tokio::select! {
@@ -144,6 +154,7 @@ impl Engine {
         match input {
             Input::Batch(batch) => self.take_batch(batch),
             Input::Reprompt(conversations) => self.reprompt(conversations),
+            Input::Drain(done) => self.drained.push(done),
             Input::CaughtUp => {
                 info!(epoch = %self.tenure.stamp, "caught up");
                 let tenure = Arc::clone(&self.tenure);

@@ -31,7 +31,7 @@ use crate::standby::Standby;
 #[derive(Debug)]
 pub enum Ended {
     Stopped,
-    LeaseEnded,
+    LeaseOver,
     /// The epoch passed to another holder; the next session starts from the committed cursor.
     Demoted,
     LineLost {
@@ -68,7 +68,7 @@ impl Session {
         context.status.role(BotRole::Standby);
         let connected = tokio::select! {
             () = stop.cancelled() => return Ended::Stopped,
-            () = context.cell.ended() => return Ended::LeaseEnded,
+            () = context.cell.ended() => return Ended::LeaseOver,
             connected = connect(&context) => connected,
         };
         let mut line = match connected {
@@ -118,7 +118,7 @@ impl Session {
             tokio::select! {
                 biased;
                 () = stop.cancelled() => break Ended::Stopped,
-                () = &mut lease_ended => break Ended::LeaseEnded,
+                () = &mut lease_ended => break Ended::LeaseOver,
                 () = &mut line_closed => {
                     break Ended::LineLost { was_ready: true, error: "the line's task ended".into() };
                 }
@@ -130,11 +130,11 @@ impl Session {
                     pace.send_if_modified(|known| std::mem::replace(known, every) != every);
                 }
                 ended = engine_ended(&mut self.active) => match ended {
-                    Some(error) => break failed(&context, error, true),
+                    Some(error) => break self.died(error).await,
                     None => break Ended::Demoted,
                 },
                 Some(result) = probed.recv() => {
-                    if let Err(error) = self.judge_probe(result) { break failed(&context, error, true) }
+                    if let Err(error) = self.judge_probe(result) { break self.died(error).await }
                 }
                 // A difference that was empty brings no batch: whether it was the last one has to be asked.
                 () = tokio::time::sleep(CATCH_UP_POLL), if self.catches_up() => self.tell_caught_up().await,
@@ -142,7 +142,7 @@ impl Session {
                     Ok(batch) => if let Err(error) = self.handle(batch).await {
                         break Ended::LineLost { was_ready: true, error };
                     },
-                    Err(error) if error.class.is_fatal() => break failed(&context, error, true),
+                    Err(error) if error.class.is_fatal() => break self.died(error).await,
                     Err(error) => feed_trouble(&context, &error).await,
                 },
             }
@@ -222,6 +222,14 @@ impl Session {
                 .await
                 .map_err(|error| error.to_string()),
         }
+    }
+
+    /// The session is over. What it received is committed before anybody is told, since the next bot cannot fetch it.
+    async fn died(&mut self, error: CallError) -> Ended {
+        if let Some(active) = &mut self.active {
+            active.drain(&mut self.feed).await;
+        }
+        failed(&self.context, error, true)
     }
 
     fn catches_up(&self) -> bool {

@@ -1,4 +1,5 @@
-//! Which outbox entry leaves next: in order within a chat, answers before prompts before announcements between chats.
+//! Which outbox entry leaves next: in order within a chat; between chats answers first, then prompts nobody asked for, then
+//! announcements, but none is overtaken for ever: an entry may be passed by a bounded number of later ones.
 //!
 //! Invariants: at most one entry per chat is in flight, so a chat's order is the order of its commits; an entry that was taken is
 //! either finished or put back at the front, never dropped. `P` is the entry's position in the outbox. The queue does not send,
@@ -25,6 +26,16 @@ struct Waiting<P> {
     position: P,
     entry: OutboxEntry,
     arrival: u64,
+}
+
+/// How many later arrivals of the first class may go before an entry of this one. At the bulk rate of about 28 a second a prompt waits
+/// a second longer than an answer would, an announcement ten.
+fn head_start(priority: Priority) -> u64 {
+    match priority {
+        Priority::Answer => 0,
+        Priority::Reprompt => 28,
+        Priority::Announcement => 280,
+    }
 }
 
 #[derive(Debug)]
@@ -64,7 +75,7 @@ impl<P: Clone> SendQueue<P> {
 
     /// Takes the entry that should leave now; it counts as sent for the pacer.
     pub fn next(&mut self, pacer: &mut Pacer, now: BootMs) -> Next<P> {
-        let mut best: Option<(Priority, u64, SendTarget)> = None;
+        let mut best: Option<(u64, SendTarget)> = None;
         let mut wait: Option<BootMs> = None;
         for (target, chat) in &self.chats {
             let Some(head) = chat.front().filter(|_| !self.in_flight.contains(target)) else {
@@ -75,12 +86,12 @@ impl<P: Clone> SendQueue<P> {
                 wait = Some(wait.map_or(earliest, |known| known.min(earliest)));
                 continue;
             }
-            let rank = (head.entry.priority, head.arrival, *target);
-            if best.is_none_or(|known| (rank.0, rank.1) < (known.0, known.1)) {
+            let rank = (head.arrival + head_start(head.entry.priority), *target);
+            if best.is_none_or(|known| rank.0 < known.0) {
                 best = Some(rank);
             }
         }
-        match best.and_then(|(_, _, target)| self.take(target)) {
+        match best.and_then(|(_, target)| self.take(target)) {
             Some(taken) => {
                 pacer.sent(taken.entry.target, now);
                 Next::Send(taken.position, Box::new(taken.entry))
@@ -182,6 +193,25 @@ mod tests {
         assert_eq!(taken(&mut queue, &mut pacer, 0), Some(4));
         assert_eq!(taken(&mut queue, &mut pacer, 0), Some(1));
         assert_eq!(queue.next(&mut pacer, BootMs(0)), Next::Idle);
+    }
+
+    #[test]
+    fn a_prompt_is_overtaken_by_a_bounded_number_of_answers() {
+        let mut queue = SendQueue::default();
+        let mut pacer = Pacer::new(Rates {
+            bulk_burst: 200,
+            ..Rates::default()
+        });
+        queue.push(0, entry(1000, 1, Priority::Reprompt));
+        let mut before = 0;
+        for member in 1..100 {
+            queue.push(1, entry(member, 2, Priority::Answer));
+            match taken(&mut queue, &mut pacer, 0) {
+                Some(0) => break,
+                _ => before += 1,
+            }
+        }
+        assert_eq!(before, 27);
     }
 
     #[test]

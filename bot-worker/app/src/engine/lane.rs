@@ -38,7 +38,7 @@ pub struct Done {
 
 enum Try {
     Finished {
-        envelope: Envelope<Dialogue>,
+        envelope: Box<Envelope<Dialogue>>,
         committed: bool,
     },
     Fenced,
@@ -73,7 +73,7 @@ pub async fn run(
                 return Done {
                     key,
                     origin,
-                    envelope: Some(envelope),
+                    envelope: Some(*envelope),
                     committed,
                 };
             }
@@ -132,7 +132,7 @@ async fn attempt(
 ) -> Result<Try, StateError> {
     let Some((update, event)) = meaning(tenure, item, &envelope.state) else {
         return Ok(Try::Finished {
-            envelope,
+            envelope: Box::new(envelope),
             committed: false,
         });
     };
@@ -143,7 +143,7 @@ async fn attempt(
             answer_press(tenure, query, None, false);
         }
         return Ok(Try::Finished {
-            envelope,
+            envelope: Box::new(envelope),
             committed: false,
         });
     }
@@ -173,7 +173,7 @@ async fn attempt(
         Err(fault) => {
             error!(conversation = %key, error = %fault, "a conversation could not be encoded");
             return Ok(Try::Finished {
-                envelope,
+                envelope: Box::new(envelope),
                 committed: false,
             });
         }
@@ -198,12 +198,12 @@ async fn attempt(
         Committed::Done { .. } => {
             after_commit(tenure, outbox);
             Try::Finished {
-                envelope: next,
+                envelope: Box::new(next),
                 committed: true,
             }
         }
         Committed::Gone => Try::Finished {
-            envelope,
+            envelope: Box::new(envelope),
             committed: false,
         },
         Committed::Stale { version } => {

@@ -1,0 +1,178 @@
+//! One running system: simulator in this process, `understudy run` as a child, its folder in a temporary place.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use rustix::process::{Pid, Signal, kill_process};
+use sandbox::control::Control;
+use sandbox::scene::Scene;
+use sandbox::setup::Folder;
+use sandbox::status::Status;
+use serde_json::Value;
+use telegram_sim::{RunningSim, Sim, SimConfig};
+
+const READY: Duration = Duration::from_secs(60);
+const STOP: Duration = Duration::from_secs(20);
+/// How often something that has no event to wait for is looked at.
+const LOOK: Duration = Duration::from_millis(50);
+
+pub struct Stage {
+    pub control: Control,
+    pub scene: Scene,
+    pub folder: Folder,
+    pub sim: RunningSim,
+    daemon: Child,
+    http: reqwest::Client,
+    _place: tempfile::TempDir,
+}
+
+impl Stage {
+    /// A system that serves, with this many members who have not said anything yet.
+    pub async fn open(members: usize) -> Result<Self> {
+        let sim = Sim::start(SimConfig::default()).await.context("starting telegram-sim")?;
+        let control = Control::new(&sim.control_url())?;
+        let scene = Scene::make(&control, members, 1).await?;
+        let place = tempfile::tempdir().context("a temporary folder")?;
+        let folder = Folder::make(Some(&place.path().join("run")), 1)?;
+        folder.write_config(&scene, sim.mtproto_addr())?;
+        let daemon = start(&folder)?;
+        let stage = Self {
+            control,
+            scene,
+            folder,
+            sim,
+            daemon,
+            http: reqwest::Client::builder().no_proxy().build()?,
+            _place: place,
+        };
+        stage.wait("every bot is ready", READY, |status| {
+            let ready = status["pools"][0]["bots"].as_array().is_some_and(|bots| {
+                bots.len() == 3 && bots.iter().all(|bot| bot["connection"] == "ready")
+            });
+            ready && status["pools"][0]["phase"] == "open"
+        })
+        .await?;
+        Ok(stage)
+    }
+
+    /// `understudy status --json`.
+    pub async fn status(&self) -> Result<Value> {
+        let output = tokio::process::Command::new(built("understudy")?)
+            .args(["status", "--json", "--config"])
+            .arg(self.folder.config())
+            .stdin(Stdio::null())
+            .kill_on_drop(true)
+            .output()
+            .await
+            .context("running understudy status")?;
+        serde_json::from_slice(&output.stdout)
+            .with_context(|| String::from_utf8_lossy(&output.stderr).into_owned())
+    }
+
+    /// The part of the status that the sandbox knows as types.
+    pub async fn typed_status(&self) -> Result<Status> {
+        Ok(serde_json::from_value(self.status().await?)?)
+    }
+
+    /// Waits until the status is as wanted.
+    pub async fn wait(&self, what: &str, at_most: Duration, is_so: impl Fn(&Value) -> bool) -> Result<Value> {
+        let until = Instant::now() + at_most;
+        let mut last = Value::Null;
+        while Instant::now() < until {
+            if let Ok(status) = self.status().await {
+                if is_so(&status) {
+                    return Ok(status);
+                }
+                last = status;
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+        bail!("not within {} s: {what}\nstatus: {last:#}\nlog:\n{}", at_most.as_secs(), self.log_tail())
+    }
+
+    /// A request to the simulator's control API that the typed client does not have.
+    pub async fn sim_call(&self, method: reqwest::Method, path: &str, body: Option<Value>) -> Result<Value> {
+        let mut request = self.http.request(method, format!("{}/v1{path}", self.sim.control_url()));
+        if let Some(body) = body {
+            request = request.json(&body);
+        }
+        let answer = request.send().await?.error_for_status()?;
+        Ok(answer.json().await?)
+    }
+
+    /// The active bot's id.
+    pub async fn active(&self) -> Result<i64> {
+        let status = self.typed_status().await?;
+        status.active().and_then(sandbox::status::Active::id).context("no bot is active")
+    }
+
+    /// The log's last lines.
+    pub fn log_tail(&self) -> String {
+        let log = std::fs::read_to_string(self.folder.log()).unwrap_or_default();
+        let lines: Vec<&str> = log.lines().collect();
+        lines[lines.len().saturating_sub(40)..].join("\n")
+    }
+
+    /// SIGTERM; returns once the daemon has ended.
+    pub fn stop(&mut self) -> Result<()> {
+        signal(&self.daemon, Signal::TERM);
+        let until = Instant::now() + STOP;
+        while Instant::now() < until {
+            if self.daemon.try_wait()?.is_some() {
+                return Ok(());
+            }
+            std::thread::sleep(LOOK);
+        }
+        bail!("the daemon did not stop within {} s", STOP.as_secs())
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("the daemon's last words:\n{}", self.log_tail());
+        }
+        if self.stop().is_err() {
+            let _ = self.daemon.kill();
+            let _ = self.daemon.wait();
+        }
+        for (pid, _) in sandbox::daemon::processes_of(&self.folder.root) {
+            if let Some(pid) = Pid::from_raw(pid) {
+                let _ = kill_process(pid, Signal::KILL);
+            }
+        }
+    }
+}
+
+fn start(folder: &Folder) -> Result<Child> {
+    let log = File::create(folder.log()).context("the daemon's log")?;
+    Command::new(built("understudy")?)
+        .arg("run")
+        .arg("--config")
+        .arg(folder.config())
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(log)
+        .spawn()
+        .context("starting understudy run")
+}
+
+fn signal(child: &Child, signal: Signal) {
+    if let Some(pid) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
+        let _ = kill_process(pid, signal);
+    }
+}
+
+/// A binary of this workspace, in the profile of the running test.
+pub fn built(name: &str) -> Result<PathBuf> {
+    let own = std::env::current_exe().context("this program's path")?;
+    let folder = own.parent().and_then(Path::parent).context("this program's folder")?;
+    let program = folder.join(name);
+    if program.is_file() {
+        return Ok(program);
+    }
+    bail!("{} is not built: run ./scripts/test, or `cargo build --workspace --bins` first", program.display())
+}
