@@ -14,7 +14,7 @@ use std::time::Duration;
 use shared_core::{BootMs, PoolId, SwitchId};
 use shared_io::clock;
 use shared_io::redis::{PoolState, RedisState};
-use shared_io::sql::{Decision, Event, Store, StoreError};
+use shared_io::sql::{Decision, Event, EventKind, Store, StoreError};
 use supervisor_core::{Outcome, SwitchRecord};
 use tokio::sync::{mpsc, oneshot};
 
@@ -76,6 +76,23 @@ impl Chronicle {
         if self.notes.try_send(note).is_err() {
             tracing::warn!("a note for the database was dropped: its queue is full");
         }
+    }
+
+    pub fn event(
+        &self,
+        pool: Option<&PoolId>,
+        kind: EventKind,
+        subject: &str,
+        details: serde_json::Value,
+    ) {
+        self.note(Note::Event(Event {
+            id: clock::nonce(),
+            pool: pool.cloned(),
+            at: clock::unix_now(),
+            kind,
+            subject: subject.to_owned(),
+            details,
+        }));
     }
 
     pub fn database_ok(&self) -> bool {

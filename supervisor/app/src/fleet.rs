@@ -78,8 +78,20 @@ impl Fleet {
         for number in 1..=count {
             let worker = WorkerId::new(format!("w{number}")).context("naming a worker")?;
             let seat = Seat::new(&folder.run(), worker.as_str());
-            let state = fleet.bring_up(&worker, &seat)?;
-            let backoff = Backoff::new(RESTART);
+            let mut backoff = Backoff::new(RESTART);
+            let state = match fleet.bring_up(&worker, &seat) {
+                Ok(state) => state,
+                Err(error) if fleet.slots.is_empty() => return Err(error),
+                Err(error) => {
+                    // The others may serve members already; this one is tried again.
+                    tracing::error!(%worker, "worker could not be started: {error:#}");
+                    let pause = backoff.next_delay().unwrap_or(RESTART.max);
+                    State::Dead {
+                        nonce: None,
+                        again_at: clock::boot_now().plus(pause),
+                    }
+                }
+            };
             fleet.slots.insert(
                 worker,
                 Slot {
@@ -284,6 +296,32 @@ impl Fleet {
         });
         futures_util::future::join_all(stops).await;
     }
+}
+
+/// Ends workers of an earlier start that this one has no place for: those whose number is above `count`.
+pub async fn stop_all_but(folder: &Folder, count: u32) {
+    let Ok(entries) = std::fs::read_dir(folder.run()) else {
+        return;
+    };
+    let stops = entries.filter_map(Result::ok).filter_map(|entry| {
+        let name = entry.file_name().into_string().ok()?;
+        let name = name.strip_suffix(".lock")?;
+        let number: u32 = name.strip_prefix('w')?.parse().ok()?;
+        let seat = (number > count).then(|| Seat::new(&folder.run(), name))?;
+        let Ok(Taken::Adopted(process, _)) = seat.take() else {
+            return None;
+        };
+        tracing::info!(
+            worker = name,
+            pid = process.pid(),
+            "ending a worker that has no place any more"
+        );
+        Some(async move {
+            process.stop(STOP_PATIENCE).await;
+            seat.clear();
+        })
+    });
+    futures_util::future::join_all(stops).await;
 }
 
 /// `understudy-worker` beside this program, or in the search path. `UNDERSTUDY_WORKER` names another one.

@@ -9,14 +9,14 @@ mod adopt;
 mod drive;
 mod place;
 
-use shared_core::{BotId, EpochBlock, EpochRecord, Holder, PoolId, UnixMs};
+use shared_core::{BotId, EpochBlock, EpochRecord, Holder, PoolId};
 use shared_io::clock;
 use shared_io::config::{Config, PolicyConfig, PoolConfig};
 use shared_io::redis::{LeaderId, PoolState, RedisState, StateError};
 use shared_io::sql::{self, Store, StoreError};
 use supervisor_core::{
-    Decision, FailedAttempt, Origin, PastMove, Plan, Policy, PoolBot, Saga, SagaSeed, Snapshot,
-    check_plan, decide,
+    Checked, Decision, FailedAttempt, Origin, PastMove, Plan, Policy, PoolBot, Saga, SagaSeed,
+    Snapshot, check_plan, decide,
 };
 
 use crate::chronicle::{Chronicle, Note};
@@ -142,8 +142,22 @@ impl Pool {
         }
         self.close_saga().await?;
         let decision = decide(&snapshot, &self.policy, clock::unix_now());
-        self.say(&decision);
-        self.act(&snapshot, decision, world.seen_at, fleet).await?;
+        let is_another = self.say(&decision);
+        let now = clock::unix_now();
+        match check_plan(&snapshot, &self.policy, now, &decision.plan) {
+            Ok(checked) => {
+                let origin = Origin {
+                    id: clock::switch_id(),
+                    reasons: decision.reasons.iter().map(ToString::to_string).collect(),
+                    detected_at: world.seen_at,
+                };
+                self.act(&snapshot, &checked, origin, fleet).await?;
+            }
+            Err(violation) if is_another => {
+                tracing::error!(pool = %self.name, plan = %decision.plan, %violation, "a plan did not pass the audit and is not executed");
+            }
+            Err(_) => {}
+        }
         if self.saga().is_some_and(Saga::is_running) {
             return Ok(None);
         }
@@ -183,40 +197,28 @@ impl Pool {
     async fn act(
         &mut self,
         snapshot: &Snapshot,
-        decision: Decision,
-        seen_at: UnixMs,
+        plan: &Checked,
+        origin: Origin,
         fleet: &Fleet,
     ) -> Result<(), Stopped> {
-        let now = clock::unix_now();
-        let checked = match check_plan(snapshot, &self.policy, now, &decision.plan) {
-            Ok(checked) => checked,
-            Err(violation) => {
-                tracing::error!(pool = %self.name, plan = %decision.plan, %violation, "a plan did not pass the audit and is not executed");
-                return Ok(());
-            }
-        };
-        if let Plan::PlaceStandbys(placements) = checked.plan() {
+        if let Plan::PlaceStandbys(placements) = plan.plan() {
             return self.place(snapshot, placements, fleet).await;
         }
-        let origin = Origin {
-            id: clock::switch_id(),
-            reasons: decision.reasons.iter().map(ToString::to_string).collect(),
-            detected_at: seen_at,
-        };
-        match SagaSeed::of(&checked, snapshot, &self.policy, origin) {
+        match SagaSeed::of(plan, snapshot, &self.policy, origin) {
             Some(seed) => self.begin(seed, snapshot, fleet).await,
             None => Ok(()),
         }
     }
 
-    /// Logs a decision when it is another one, and has those recorded that do something.
-    fn say(&mut self, decision: &Decision) {
-        let same_kind = |said: &Plan| {
-            std::mem::discriminant(said) == std::mem::discriminant(&decision.plan)
-                && !decision.plan.moves()
+    /// Logs a decision when it is another one, and has those recorded that do something. True: it is another one.
+    fn say(&mut self, decision: &Decision) -> bool {
+        let said_before = match (&self.said, &decision.plan) {
+            (Some(Plan::Wait { .. }), Plan::Wait { .. }) => true,
+            (Some(said), plan) => said == plan,
+            (None, _) => false,
         };
-        if self.said.as_ref().is_some_and(same_kind) {
-            return;
+        if said_before {
+            return false;
         }
         self.said = Some(decision.plan.clone());
         let reasons: Vec<String> = decision.reasons.iter().map(ToString::to_string).collect();
@@ -238,6 +240,7 @@ impl Pool {
                 reasons,
             }));
         }
+        true
     }
 
     fn saga(&self) -> Option<&Saga> {

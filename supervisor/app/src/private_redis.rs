@@ -31,6 +31,7 @@ pub struct PrivateRedis {
     log: PathBuf,
     fsync: AppendFsync,
     process: Process,
+    adopted: bool,
     backoff: Backoff,
     started: Instant,
 }
@@ -42,7 +43,7 @@ impl PrivateRedis {
         let log = folder.log("redis");
         let socket = config.redis_socket();
         let fsync = config.redis.appendfsync;
-        let process = launch(&seat, &folder.redis(), &socket, &log, fsync)?;
+        let (process, adopted) = launch(&seat, &folder.redis(), &socket, &log, fsync)?;
         Ok(Self {
             seat,
             folder: folder.redis(),
@@ -50,6 +51,7 @@ impl PrivateRedis {
             log,
             fsync,
             process,
+            adopted,
             backoff: Backoff::new(RESTART),
             started: Instant::now(),
         })
@@ -70,7 +72,7 @@ impl PrivateRedis {
     }
 
     pub fn restart(&mut self) -> anyhow::Result<()> {
-        self.process = launch(
+        (self.process, self.adopted) = launch(
             &self.seat,
             &self.folder,
             &self.socket,
@@ -85,6 +87,13 @@ impl PrivateRedis {
         Ok(())
     }
 
+    /// For a start that failed: ends the server if it was started for it.
+    pub async fn stop_if_started(self) {
+        if !self.adopted {
+            self.stop().await;
+        }
+    }
+
     pub async fn stop(self) {
         self.process.stop(STOP_PATIENCE).await;
         self.seat.clear();
@@ -97,18 +106,20 @@ fn launch(
     socket: &Path,
     log: &Path,
     fsync: AppendFsync,
-) -> anyhow::Result<Process> {
+) -> anyhow::Result<(Process, bool)> {
     match seat.take().context("locking the private Redis")? {
         Taken::Free(lock) => {
             let arguments = arguments(folder, socket, fsync);
-            seat.launch(lock, Path::new("redis-server"), &arguments, None, log)
+            let process = seat
+                .launch(lock, Path::new("redis-server"), &arguments, None, log)
                 .context(
                     "starting redis-server (install the package redis-server, or set redis.url)",
-                )
+                )?;
+            Ok((process, false))
         }
         Taken::Adopted(process, _) => {
             tracing::info!(pid = process.pid(), "adopted the private Redis");
-            Ok(process)
+            Ok((process, true))
         }
         Taken::Hidden => anyhow::bail!(
             "a process that cannot be seen from here runs the private Redis in {}; end it, or use another data_dir",

@@ -14,12 +14,12 @@ use shared_io::clock;
 use shared_io::config::Config;
 use shared_io::redis::{Bell, RedisState};
 use shared_io::secrets::Sealer;
-use shared_io::sql::Store;
+use shared_io::sql::{EventKind, Store};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
 use crate::chronicle::{Chronicle, Closing};
-use crate::fleet::{Death, Fleet};
+use crate::fleet::{self, Death, Fleet};
 use crate::folder::Folder;
 use crate::lead::Lead;
 use crate::pool::{Pool, Shared, Stopped};
@@ -43,20 +43,26 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         ready = Daemon::set_up(&config, &folder, private.as_ref()) => Some(ready),
         () = stop.asked() => None,
     };
-    let result = match ready {
-        None => Ok(()),
-        Some(Err(error)) => Err(error),
+    match ready {
+        Some(Err(error)) => {
+            // What ran before this start goes on running: members are served by it.
+            if let Some(redis) = private {
+                redis.stop_if_started().await;
+            }
+            return Err(error);
+        }
         Some(Ok(mut daemon)) => {
             daemon.work(&mut private, &mut stop).await;
             daemon.stop().await;
-            Ok(())
         }
-    };
+        None => {}
+    }
+    fleet::stop_all_but(&folder, 0).await;
     if let Some(redis) = private {
         redis.stop().await;
     }
     tracing::info!("stopped");
-    result
+    Ok(())
 }
 
 /// SIGTERM or SIGINT.
@@ -107,6 +113,7 @@ impl Daemon {
         seed::store(config, &store, &sealer).await?;
         let redis = private_redis::connect(config, private).await?;
         let (chronicle, closing) = Chronicle::start(store.clone(), redis.clone());
+        fleet::stop_all_but(folder, config.workers.local).await;
         let (fleet, deaths) = Fleet::start(&config.file, folder, config.workers.local)?;
         let lead = Lead::new();
         let shared = Shared {
@@ -114,6 +121,9 @@ impl Daemon {
             store: store.clone(),
             chronicle: chronicle.clone(),
         };
+        let version = serde_json::json!({ "version": env!("CARGO_PKG_VERSION") });
+        let me = lead.id.as_str();
+        chronicle.event(None, EventKind::SupervisorStarted, me, version);
         let pools = config.pools.iter();
         let pools = pools
             .map(|pool| Pool::new(config, pool, &redis, shared.clone()))
@@ -146,6 +156,9 @@ impl Daemon {
                 death = self.deaths.recv() => {
                     if let Some(death) = death {
                         self.fleet.died(&death);
+                        let details = serde_json::json!({ "pid": death.pid });
+                        let worker = death.worker.as_str();
+                        self.chronicle.event(None, EventKind::WorkerDied, worker, details);
                     }
                 }
                 () = redis_ended(private.as_ref()) => restart(private).await,
@@ -235,6 +248,9 @@ impl Daemon {
     async fn stop(self) {
         tracing::info!("stopping");
         self.fleet.stop().await;
+        let (me, kind) = (self.lead.id.as_str(), EventKind::SupervisorStopped);
+        self.chronicle
+            .event(None, kind, me, serde_json::Value::Null);
         self.closing.close().await;
         for pool in &self.pools {
             pool.release_lead().await;

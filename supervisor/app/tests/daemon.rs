@@ -105,6 +105,59 @@ fn what_is_wrong_with_the_configuration_is_one_line_and_exit_code_2() {
 }
 
 #[test]
+fn a_start_that_fails_leaves_nothing_behind_and_ends_nothing_that_ran() {
+    let bench = Bench::new();
+    let start = |worker: &str| {
+        let mut command = bench.command(&["run"]);
+        command.env("UNDERSTUDY_WORKER", worker).output().unwrap()
+    };
+    let failed = start("no-such-program");
+    assert_eq!(failed.status.code(), Some(2));
+    let said = String::from_utf8(failed.stderr).unwrap();
+    assert!(
+        said.lines().last().unwrap().contains("starting worker w1"),
+        "{said}"
+    );
+    assert!(bench.pids().iter().all(|pid| !runs(*pid)));
+
+    let (running, _) = bench.ready();
+    let pids = bench.pids();
+    running.kill();
+    // The database cannot be read by the next one: it gives up, and members are served on.
+    let database = bench.data().join("understudy.db");
+    let kept = std::fs::read(&database).unwrap();
+    std::fs::write(
+        &database,
+        "this is no database, and long enough to be looked at",
+    )
+    .unwrap();
+    assert_eq!(start("no-such-program").status.code(), Some(2));
+    assert!(pids.iter().all(|pid| runs(*pid)), "{}", bench.log());
+    std::fs::write(&database, kept).unwrap();
+    let (running, _) = bench.ready();
+    assert_eq!(running.stop(), Some(0));
+    assert!(!pids.iter().any(|pid| runs(*pid)), "somebody is left");
+}
+
+#[test]
+fn a_worker_too_many_is_ended_at_the_next_start() {
+    let bench = Bench::new();
+    let (running, _) = bench.ready();
+    let pids = bench.pids();
+    running.kill();
+    bench.configure("[workers]\nlocal = 1");
+    let (running, _) = bench.ready();
+    let status = bench.until("everybody on w1", |s| {
+        let bots = s["pools"][0]["bots"].as_array().unwrap();
+        bots.iter()
+            .all(|bot| bot["worker"] == "w1" && bot["ready"] == true)
+    });
+    assert_eq!(active(&status), (BOTS[0], "w1".to_owned()));
+    assert!(!runs(pids[1]), "w2 has no place any more");
+    assert_eq!(running.stop(), Some(0));
+}
+
+#[test]
 fn no_token_is_in_what_it_leaves_on_disk() {
     let bench = Bench::new();
     let (running, _) = bench.ready();

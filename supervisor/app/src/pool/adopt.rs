@@ -7,12 +7,12 @@
 use shared_core::{Epoch, EpochBlock};
 use shared_io::clock;
 use shared_io::redis::LeadAnswer;
-use shared_io::sql::{Event, EventKind, LoginState};
+use shared_io::sql::{EventKind, LoginState};
 use supervisor_core::Saga;
 
 use super::drive::Running;
 use super::{Held, Pool, Stopped, epoch_of};
-use crate::chronicle::{Note, past_moves};
+use crate::chronicle::past_moves;
 
 impl Pool {
     pub(super) async fn take_over(&mut self) -> Result<Held, Stopped> {
@@ -72,7 +72,15 @@ impl Pool {
                 if known.is_some() {
                     let what = if found.is_some() { "another" } else { "no" };
                     tracing::error!(pool = %self.name, %seen, "Redis has {what} history's mark: its data was lost or rolled back; going on above all reserved epochs");
-                    self.note_lineage(what);
+                    let details = serde_json::json!({ "found": what });
+                    let subject = self.name.as_str();
+                    let chronicle = &self.shared.chronicle;
+                    chronicle.event(
+                        Some(&self.name),
+                        EventKind::LineageChanged,
+                        subject,
+                        details,
+                    );
                 }
                 if !epochs
                     .set_lineage(&self.name, known.as_deref(), &mark)
@@ -86,17 +94,6 @@ impl Pool {
                 }
             }
         }
-    }
-
-    fn note_lineage(&self, what: &str) {
-        self.shared.chronicle.note(Note::Event(Event {
-            id: clock::nonce(),
-            pool: Some(self.name.clone()),
-            at: clock::unix_now(),
-            kind: EventKind::LineageChanged,
-            subject: self.name.to_string(),
-            details: serde_json::json!({ "found": what }),
-        }));
     }
 
     /// Bots that the configuration does not name any more are to be held by nobody.

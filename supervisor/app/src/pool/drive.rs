@@ -10,6 +10,7 @@ use shared_core::{
 };
 use shared_io::clock;
 use shared_io::redis::{BreakAnswer, FenceAnswer, LeadAnswer, StepAnswer};
+use shared_io::sql::EventKind;
 use supervisor_core::{
     Action, Advanced, FailedAttempt, Observation, Outcome, PastMove, Saga, SagaSeed, SagaState,
     Snapshot,
@@ -232,11 +233,17 @@ impl Pool {
         if saga.state != running.saga.state {
             running.since = clock::boot_now();
             announce(&self.name, &saga);
-            if let SagaState::Opened { .. } = saga.state {
-                held.past.push(PastMove {
+            match saga.state {
+                SagaState::Opened { .. } => held.past.push(PastMove {
                     kind: saga.kind,
                     at: clock::unix_now(),
-                });
+                }),
+                SagaState::Held => {
+                    let details = serde_json::json!({ "cause": saga.cause.to_string() });
+                    let (name, chronicle) = (&self.name, &self.shared.chronicle);
+                    chronicle.event(Some(name), EventKind::PoolHeld, name.as_str(), details);
+                }
+                _ => {}
             }
         }
         running.saga = saga;

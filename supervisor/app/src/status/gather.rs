@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use shared_core::{BotRole, Connection};
+use shared_core::{BotId, BotRole, Connection};
 use shared_io::clock;
 use shared_io::config::{Config, PoolConfig};
 use shared_io::redis::{PoolState as State, RedisState, RedisTimeouts, SeenHeartbeat, StateError};
@@ -31,6 +31,7 @@ pub async fn gather(config: &Config) -> Report {
     let mut pools = Vec::with_capacity(config.pools.len());
     for pool in &config.pools {
         let switches = switches(store.as_ref(), pool).await;
+        let names = usernames(store.as_ref(), pool).await;
         let seen = match (&redis, &heartbeats) {
             (Some(redis), Some(heartbeats)) => {
                 let state = redis.pool(&pool.name);
@@ -41,10 +42,16 @@ pub async fn gather(config: &Config) -> Report {
             }
             _ => None,
         };
-        pools.push(match seen {
-            Some(report) => PoolReport { switches, ..report },
-            None => unseen(pool, switches),
-        });
+        let mut report = seen.unwrap_or_else(|| unseen(pool));
+        report.switches = switches;
+        for bot in &mut report.bots {
+            let known = names.iter().find(|(id, _)| *id == bot.bot);
+            bot.username = bot.username.take().or(known.map(|(_, name)| name.clone()));
+            if let Some(active) = report.active.as_mut().filter(|a| a.bot == bot.bot) {
+                active.username = bot.username.clone();
+            }
+        }
+        pools.push(report);
     }
     Report {
         pools,
@@ -110,6 +117,17 @@ async fn switches(store: Option<&Store>, pool: &PoolConfig) -> Vec<SwitchReport>
     rows.into_iter().map(SwitchReport::from).collect()
 }
 
+/// What Telegram calls the bots, as far as SQL knows.
+async fn usernames(store: Option<&Store>, pool: &PoolConfig) -> Vec<(BotId, String)> {
+    let rows = match store {
+        Some(store) => store.bots().list(&pool.name).await.unwrap_or_default(),
+        None => Vec::new(),
+    };
+    rows.into_iter()
+        .filter_map(|row| Some((row.bot, row.username?)))
+        .collect()
+}
+
 fn workers(heartbeats: &[SeenHeartbeat]) -> Vec<WorkerReport> {
     let report = |seen: &SeenHeartbeat| WorkerReport {
         name: seen.heartbeat.worker.clone(),
@@ -121,7 +139,7 @@ fn workers(heartbeats: &[SeenHeartbeat]) -> Vec<WorkerReport> {
 }
 
 /// A pool of which nothing is known but its configuration.
-fn unseen(pool: &PoolConfig, switches: Vec<SwitchReport>) -> PoolReport {
+fn unseen(pool: &PoolConfig) -> PoolReport {
     let bots = pool.bots.iter().map(|bot| BotReport {
         bot: bot.bot(),
         name: bot.name.clone(),
@@ -144,7 +162,7 @@ fn unseen(pool: &PoolConfig, switches: Vec<SwitchReport>) -> PoolReport {
         counters: BTreeMap::new(),
         outbox: None,
         conversations_open: None,
-        switches,
+        switches: Vec::new(),
     }
 }
 
@@ -193,10 +211,7 @@ async fn look(
         .collect();
     let active = holder.map(|holder| Active {
         bot: holder.bot,
-        username: bots
-            .iter()
-            .find(|bot| bot.bot == holder.bot)
-            .and_then(|bot| bot.username.clone()),
+        username: None,
         worker: holder.worker.clone(),
     });
     let counters = counters?;

@@ -34,13 +34,18 @@ impl Bench {
     pub fn with(settings: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let bench = Self { folder };
-        bench.secret("api_hash", "0123456789abcdef0123456789abcdef");
+        bench.configure(settings);
+        bench
+    }
+
+    pub fn configure(&self, settings: &str) {
+        self.secret("api_hash", "0123456789abcdef0123456789abcdef");
         let mut config = format!(
             "data_dir = \"data\"\n[telegram]\napi_id = 1\napi_hash = \"file:api_hash\"\n{settings}\n\
              [[pool]]\nname = \"main\"\n[[pool.channel]]\nid = 5\nrole = \"storage\"\nrights = []\n"
         );
         for bot in BOTS {
-            bench.secret(
+            self.secret(
                 &format!("t{bot}"),
                 &format!("{bot}:AAHk3b_0123456789-abcdefghijklmnop"),
             );
@@ -48,8 +53,7 @@ impl Bench {
                 "[[pool.bot]]\nname = \"n{bot}\"\ntoken = \"file:t{bot}\"\n"
             ));
         }
-        std::fs::write(bench.config(), config).unwrap();
-        bench
+        std::fs::write(self.config(), config).unwrap();
     }
 
     fn secret(&self, name: &str, text: &str) {

@@ -127,8 +127,15 @@ impl Look<'_> {
             Reason::NotChosen(_, Unfit::FailedRecently { left_ms }) => Some(*left_ms),
             _ => None,
         });
+        let on_its_way = self.reasons.iter().any(|reason| {
+            matches!(
+                reason,
+                Reason::NotChosen(_, Unfit::Verdict(Health::Unknown, _))
+            )
+        });
         match rests.min() {
             Some(for_ms) => Plan::Wait { for_ms },
+            None if on_its_way => Plan::Wait { for_ms: 250 },
             None => Plan::Hold {
                 why: Hold::NobodyReady,
             },
