@@ -38,7 +38,7 @@ struct Source {
 enum Command {
     /// Run the supervisor until it is told to stop.
     ///
-    /// Prints `ready pool=NAME active=@BOT` once every pool is served, and logs to stderr. SIGTERM or Ctrl-C stops it and everything it
+    /// Prints `ready pool=NAME active=@BOT` once every pool is served (and its standbys are connected, or have had 3 s), and logs to stderr. SIGTERM or Ctrl-C stops it and everything it
     /// started in order; when it dies otherwise, members are served on and the next start takes everything over.
     Run {
         #[command(flatten)]

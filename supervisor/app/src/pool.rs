@@ -9,7 +9,7 @@ mod adopt;
 mod drive;
 mod place;
 
-use shared_core::{BotId, EpochBlock, EpochRecord, Holder, PoolId};
+use shared_core::{BotId, Connection, EpochBlock, EpochRecord, Holder, PoolId};
 use shared_io::clock;
 use shared_io::config::{Config, PolicyConfig, PoolConfig};
 use shared_io::redis::{LeaderId, PoolState, RedisState, StateError};
@@ -95,6 +95,21 @@ impl Pool {
 
     pub fn name(&self) -> &PoolId {
         &self.name
+    }
+
+    /// Has every bot's first attempt to connect come to an end?
+    pub fn is_settled(&self, world: &World) -> bool {
+        self.bots.iter().all(|bot| {
+            let mut beats = world.workers.iter().filter_map(|view| view.beat.as_ref());
+            beats.any(|(beat, _)| {
+                beat.bot(&self.name, bot.bot).is_some_and(|health| {
+                    !matches!(
+                        health.connection,
+                        Connection::Absent | Connection::Connecting
+                    )
+                })
+            })
+        })
     }
 
     /// Takes or renews the lead of this pool; everything is read anew when it was not ours.

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use futures_util::future::join_all;
-use shared_core::{Holder, PoolId};
+use shared_core::{BootMs, Holder, PoolId};
 use shared_io::clock;
 use shared_io::config::Config;
 use shared_io::redis::{Bell, RedisState};
@@ -99,8 +99,20 @@ struct Daemon {
     deaths: mpsc::Receiver<Death>,
     lead: Lead,
     pools: Vec<Pool>,
-    said_ready: bool,
+    ready: Ready,
 }
+
+/// Has it been said that every pool is served?
+#[derive(Debug, Clone, Copy)]
+enum Ready {
+    NotYet,
+    /// Every pool is served; the standbys are still connecting.
+    ServedSince(BootMs),
+    Said,
+}
+
+/// How long the standbys' first connections are waited for before everything is called ready.
+const STANDBYS: Duration = Duration::from_secs(3);
 
 impl Daemon {
     async fn set_up(
@@ -139,7 +151,7 @@ impl Daemon {
             deaths,
             lead,
             pools,
-            said_ready: false,
+            ready: Ready::NotYet,
         })
     }
 
@@ -223,12 +235,22 @@ impl Daemon {
         }
     }
 
-    /// Once, when every pool is served.
+    /// Once, when every pool is served and the standbys are connected or have had their time.
     fn say_ready(&mut self, world: &World, holders: &BTreeMap<PoolId, Holder>) {
-        if self.said_ready || holders.len() < self.pools.len() {
+        if matches!(self.ready, Ready::Said) || holders.len() < self.pools.len() {
             return;
         }
-        self.said_ready = true;
+        let now = clock::boot_now();
+        let since = match self.ready {
+            Ready::ServedSince(since) => since,
+            Ready::NotYet | Ready::Said => now,
+        };
+        let settled = self.pools.iter().all(|pool| pool.is_settled(world));
+        if !settled && now.since(since) < STANDBYS {
+            self.ready = Ready::ServedSince(since);
+            return;
+        }
+        self.ready = Ready::Said;
         let mut out = std::io::stdout().lock();
         for (pool, holder) in holders {
             let view = world.workers.iter().find(|v| v.worker == holder.worker);
