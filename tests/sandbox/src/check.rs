@@ -232,17 +232,11 @@ fn measure(evidence: &Evidence<'_>, findings: &mut Findings) {
         let mut times = member.received.iter().map(|(_, at)| *at);
         times.find(|at| *at > fault.quiet_ms)
     };
-    let outage_end = evidence
-        .members
-        .iter()
-        .filter_map(served)
-        .min()
-        .unwrap_or(i64::MAX);
     let mut waiting: Vec<(i64, &Member)> = evidence
         .members
         .iter()
         .filter(|member| was_open(member, fault))
-        .filter_map(|member| Some((waited_since(member, fault, outage_end)?, member)))
+        .filter_map(|member| Some((waited_since(member, fault)?, member)))
         .collect();
     waiting.sort_by_key(|(since, member)| (*since, member.number));
     let (mut private, mut group) = (WAITING_PRIVATE, WAITING_GROUP);
@@ -278,15 +272,15 @@ fn measure(evidence: &Evidence<'_>, findings: &mut Findings) {
     }
 }
 
-/// Since when he waited for the answer to a message: sent before the fault, or while nobody answered. A press is not counted here: it
-/// waits for Telegram's time-out and the member's next press, whoever serves him.
-fn waited_since(member: &Member, fault: &FaultFacts, outage_end: i64) -> Option<i64> {
+/// Since when he waited for the answer to a message when the fault landed. A press is not counted here: it waits for Telegram's
+/// time-out and the member's next press, whoever serves him.
+fn waited_since(member: &Member, fault: &FaultFacts) -> Option<i64> {
     let silence = fault.quiet_ms.max(fault.at_ms);
     let entries = member.ledger.entries.iter();
     let messages = entries.filter(|entry| !entry.input.is_press() && entry.fate != Fate::Refused);
     let waited = messages.filter(|entry| {
         let unanswered = entry.answered_ms.is_none_or(|answered| answered > silence);
-        unanswered && entry.sent_ms < outage_end.max(silence)
+        unanswered && fault.is_after(entry.seq, entry.sent_ms)
     });
     waited.map(|entry| entry.sent_ms).min()
 }

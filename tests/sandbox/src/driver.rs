@@ -77,6 +77,8 @@ pub struct Driver {
     by_name: HashMap<String, usize>,
     /// Last message that was shown to a member, by chat; the group's is shown to all at once.
     seen: HashMap<(usize, Chat), i64>,
+    /// Where the members' own messages stand in the log.
+    logged: HashMap<(usize, i64), u64>,
     /// No act before this time, by member.
     not_before: Vec<i64>,
     pace: Pace,
@@ -122,6 +124,7 @@ impl Driver {
                 .map(|(at, member)| (member.name.clone(), at))
                 .collect(),
             seen: HashMap::new(),
+            logged: HashMap::new(),
             not_before: vec![0; members.len()],
             pace: Pace::default(),
             rng: ChaCha8Rng::seed_from_u64(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15)),

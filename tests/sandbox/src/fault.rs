@@ -73,6 +73,8 @@ pub struct FaultFacts {
     /// The bot that was active.
     pub bot: i64,
     pub at_ms: i64,
+    /// Its entry in the simulator's log, which orders what the clock cannot; our own signal has none.
+    pub seq: Option<u64>,
     /// From here on nothing that members receive is the struck connection's work any more.
     pub quiet_ms: i64,
 }
@@ -82,6 +84,14 @@ pub struct FaultFacts {
 pub const IN_FLIGHT_MS: i64 = 100;
 
 impl FaultFacts {
+    /// Whether a message was sent before it.
+    pub fn is_after(&self, seq: Option<u64>, sent_ms: i64) -> bool {
+        match (self.seq, seq) {
+            (Some(fault), Some(message)) => message < fault,
+            _ => sent_ms <= self.at_ms,
+        }
+    }
+
     /// Nobody can know what was said there: it lies in a dead bot's private box.
     pub fn out_of_reach(&self, to: Option<i64>, sent_ms: i64) -> bool {
         match self.kind {
@@ -106,11 +116,26 @@ mod tests {
     }
 
     #[test]
+    fn the_log_orders_what_happened_in_one_millisecond() {
+        let fault = FaultFacts {
+            kind: FaultKind::Revoke,
+            bot: 1,
+            at_ms: 1_000,
+            seq: Some(50),
+            quiet_ms: 1_000,
+        };
+        assert!(fault.is_after(Some(49), 1_000));
+        assert!(!fault.is_after(Some(51), 1_000));
+        assert!(fault.is_after(None, 1_000));
+    }
+
+    #[test]
     fn only_a_revoked_bots_private_box_is_out_of_reach() {
         let facts = |kind| FaultFacts {
             kind,
             bot: 1,
             at_ms: 1_000,
+            seq: Some(50),
             quiet_ms: 1_000,
         };
         let revoke = facts(FaultKind::Revoke);

@@ -34,6 +34,8 @@ pub struct Entry {
     pub sent_ms: i64,
     /// Its message id as the member sees it; a press has none.
     pub message: Option<i64>,
+    /// Its entry in the simulator's log.
+    pub seq: Option<u64>,
     pub fate: Fate,
     /// `✓` messages for it, or prompts where that is the confirmation.
     pub confirmations: u32,

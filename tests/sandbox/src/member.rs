@@ -237,6 +237,7 @@ impl Member {
             to,
             sent_ms: at_ms,
             message: None,
+            seq: None,
             fate: Fate::Waiting,
             confirmations: 0,
             shown: false,
@@ -250,6 +251,13 @@ impl Member {
         if let Some(entry) = self.ledger.entries.get_mut(entry) {
             entry.message = Some(message);
             entry.sent_ms = at_ms;
+        }
+    }
+
+    /// The simulator logged his message.
+    pub fn logged(&mut self, message: i64, seq: u64) {
+        if let Some(entry) = self.ledger.latest(|entry| entry.message == Some(message)) {
+            entry.seq = Some(seq);
         }
     }
 

@@ -127,8 +127,8 @@ impl Report {
     }
 }
 
-/// The clocks' resolution: a switch can be dated a millisecond before the fault that caused it.
-const CLOCK_SLACK_MS: i64 = 5;
+/// A switch can be dated some milliseconds before the fault that caused it: the supervisor reckons back from what it is told.
+const CLOCK_SLACK_MS: i64 = 100;
 
 fn switches_since(status: &Status, fault_ms: i64) -> Vec<SwitchReport> {
     let since = |at: Option<i64>| at.map(|at| at - fault_ms);
@@ -198,6 +198,7 @@ mod tests {
             kind: FaultKind::Revoke,
             bot: 1,
             at_ms: 1_000,
+            seq: None,
             quiet_ms: 1_000,
         };
         Report::new(3, 7, &plan, &fault, findings, &status())

@@ -9,6 +9,7 @@ const FAULT: FaultFacts = FaultFacts {
     kind: FaultKind::Revoke,
     bot: 1,
     at_ms: 1_000,
+    seq: None,
     quiet_ms: 1_000,
 };
 
@@ -143,7 +144,7 @@ fn an_answer_that_never_came_is_found() {
 #[test]
 fn what_lies_in_the_dead_bots_box_is_out_of_reach_and_no_loss() {
     let mut member = finished(1);
-    let entry = member.begin(Input::Description("#1-9 typed to the dead".into()), 1_010);
+    let entry = member.begin(Input::Description("#1-9 typed to the dead".into()), 995);
     let entry = &mut member.ledger.entries[entry];
     (entry.to, entry.fate) = (Some(1), Fate::WithoutEffect);
     let findings = judged(&[member]);

@@ -36,7 +36,8 @@ impl Driver {
             match event.kind.as_str() {
                 "message_sent" if event.flag("bot") => self.look(&event, false),
                 "message_edited" if event.flag("bot") => self.look(&event, true),
-                "revoked" => self.struck(event.unix_ms, view),
+                "message_sent" => self.logged(&event),
+                "revoked" => self.struck(event.unix_ms, Some(event.seq), view),
                 "connection_closed" => self.closed(&event),
                 "flood_wait" => {
                     self.flood_waits += 1;
@@ -58,6 +59,9 @@ impl Driver {
             } => {
                 let message = sent.message_ids.first().copied().unwrap_or(0);
                 self.members[member].accepted(entry, message, sent.unix_ms);
+                if let Some(seq) = self.logged.get(&(member, message)) {
+                    self.members[member].logged(message, *seq);
+                }
             }
             Done::Sent {
                 member,
@@ -93,11 +97,23 @@ impl Driver {
                 result?;
                 self.last_progress_ms = unix_ms();
             }
-            Done::Killed { at_ms } => self.struck(at_ms, view),
+            Done::Killed { at_ms } => self.struck(at_ms, None, view),
             Done::Failed { error } => return Err(error),
             Done::Nothing => {}
         }
         Ok(())
+    }
+
+    /// A member's own message: its place in the log. The entry gets it when both are known.
+    fn logged(&mut self, event: &Event) {
+        let member = event
+            .number("account")
+            .and_then(|id| self.by_id.get(&id).copied());
+        let (Some(member), Some(message)) = (member, event.number("message_id")) else {
+            return;
+        };
+        self.logged.insert((member, message), event.seq);
+        self.members[member].logged(message, event.seq);
     }
 
     /// A bot wrote or edited: whose view is it in?

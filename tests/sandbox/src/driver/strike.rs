@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Result, bail};
+use rand::Rng;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 
@@ -14,6 +15,8 @@ use crate::view::View;
 
 /// From arming to landing; a delivery takes a few milliseconds.
 const LANDS_WITHIN_MS: i64 = 10_000;
+
+const ROUGHLY_MS: i64 = 10_000;
 
 /// Whom it hits.
 #[derive(Debug, Clone, Copy)]
@@ -64,7 +67,7 @@ impl Driver {
     }
 
     /// It landed.
-    pub(super) fn struck(&mut self, at_ms: i64, view: &mut View) {
+    pub(super) fn struck(&mut self, at_ms: i64, seq: Option<u64>, view: &mut View) {
         let Some((kind, bot, moment)) = self.fault_pending.take() else {
             return;
         };
@@ -72,6 +75,7 @@ impl Driver {
             kind,
             bot,
             at_ms,
+            seq,
             quiet_ms: at_ms,
         });
         self.last_progress_ms = unix_ms();
@@ -87,15 +91,19 @@ impl Driver {
         view.fault(at_ms, &format!("⚡ {what}, {}", moment.words()));
     }
 
-    /// Members who would act now: at most two in the group, in private so many who write and a third as many who press.
-    fn clump(&self, size: usize) -> Vec<usize> {
+    /// Members who would act now: at most two in the group, in private so many who write and a third as many who press. Whoever
+    /// talks at a given moment was most likely talking shortly before it, so the latest active come first, roughly.
+    fn clump(&mut self, size: usize) -> Vec<usize> {
         let next = |at: usize| {
             let member = &self.members[at];
             let input = member.next_input()?;
             member.act(&input)?;
             Some((at, member.is_private(), input.is_press()))
         };
-        let all: Vec<_> = (0..self.members.len()).filter_map(next).collect();
+        let mut all: Vec<_> = (0..self.members.len()).filter_map(next).collect();
+        let last = |at: usize| self.members[at].received.last().map_or(0, |(_, at)| *at);
+        let rng = &mut self.rng;
+        all.sort_by_cached_key(|one| rng.random_range(0..ROUGHLY_MS) - last(one.0));
         let of = |private: bool, press: bool, most: usize| {
             let matching = all
                 .iter()
