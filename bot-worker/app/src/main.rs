@@ -44,7 +44,8 @@ struct Args {
     /// This worker's name; no two live workers may share one.
     #[arg(long, value_name = "NAME")]
     name: String,
-    /// Tells this process from an earlier one of the same name (16 hex digits; random when left out).
+    /// Tells this process from an earlier one of the same name (16 hex digits; random when left out). Whoever gives it vouches that no earlier
+    /// process of this name is alive, so that an epoch which already names this worker may be continued.
     #[arg(long, value_name = "HEX")]
     nonce: Option<String>,
 }
@@ -63,6 +64,7 @@ fn start(args: Args) -> anyhow::Result<()> {
     let config = Config::load(&args.config)?;
     shared_io::telemetry::init(&config.log)?;
     let name = WorkerId::new(args.name).context("--name")?;
+    let vouched = args.nonce.is_some();
     let nonce: Nonce = match args.nonce {
         Some(text) => text.parse().context("--nonce")?,
         None => shared_io::clock::nonce(),
@@ -71,5 +73,5 @@ fn start(args: Args) -> anyhow::Result<()> {
         .enable_all()
         .build()
         .context("starting the runtime")?;
-    runtime.block_on(worker::run(config, name, nonce))
+    runtime.block_on(worker::run(config, name, nonce, vouched))
 }

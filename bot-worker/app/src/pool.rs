@@ -1,8 +1,8 @@
 //! One pool on this worker: follows its view and keeps one task per assigned bot.
 //!
 //! Invariant: a bot's task runs exactly while an assignment names this worker with the same grant; another grant is another task.
-//! An epoch record that already named this worker when the process began is not ours: it belonged to a predecessor of the same name, who
-//! may be hung and wake up. Only an epoch minted in this process's time is acted on.
+//! An epoch record that already named this worker when the process began belonged to a predecessor of the same name, who may be hung and
+//! wake up. It is acted on only when whoever started this process vouches that the predecessor is dead (`--nonce`).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -61,8 +61,11 @@ impl PoolTask {
         self.shared.status.remove_pool(&self.pool);
     }
 
-    /// The stamp under which a predecessor of this name held the pool, if one did.
+    /// The stamp under which a predecessor of this name, who may be alive, held the pool.
     fn inherited(&self, view: &View) -> Option<EpochStamp> {
+        if self.shared.vouched {
+            return None;
+        }
         let record = view.epoch.as_ref()?;
         let holder = record.holder.as_ref()?;
         (holder.worker == self.shared.worker).then_some(record.stamp)

@@ -27,6 +27,8 @@ pub struct Shared {
     pub config: Config,
     pub worker: WorkerId,
     pub nonce: Nonce,
+    /// No earlier process of this name is alive: who started this one knows.
+    pub vouched: bool,
     pub redis: RedisState,
     pub store: Store,
     pub sealer: Sealer,
@@ -36,8 +38,13 @@ pub struct Shared {
 }
 
 /// Runs until SIGTERM or SIGINT.
-pub async fn run(config: Config, worker: WorkerId, nonce: Nonce) -> anyhow::Result<()> {
-    let shared = Arc::new(open(config, worker, nonce).await?);
+pub async fn run(
+    config: Config,
+    worker: WorkerId,
+    nonce: Nonce,
+    vouched: bool,
+) -> anyhow::Result<()> {
+    let shared = Arc::new(open(config, worker, nonce, vouched).await?);
     let stop = CancellationToken::new();
     let background = CancellationToken::new();
     let mut tasks = JoinSet::new();
@@ -67,7 +74,12 @@ pub async fn run(config: Config, worker: WorkerId, nonce: Nonce) -> anyhow::Resu
     Ok(())
 }
 
-async fn open(config: Config, worker: WorkerId, nonce: Nonce) -> anyhow::Result<Shared> {
+async fn open(
+    config: Config,
+    worker: WorkerId,
+    nonce: Nonce,
+    vouched: bool,
+) -> anyhow::Result<Shared> {
     let sealer = Sealer::open_or_create(&config)?;
     let store = Store::open(&config.database_url(), config.data_dir())
         .await
@@ -82,6 +94,7 @@ async fn open(config: Config, worker: WorkerId, nonce: Nonce) -> anyhow::Result<
     Ok(Shared {
         worker,
         nonce,
+        vouched,
         redis,
         store,
         sealer,
