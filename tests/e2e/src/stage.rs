@@ -32,7 +32,9 @@ pub struct Stage {
 impl Stage {
     /// A system that serves, with this many members who have not said anything yet.
     pub async fn open(members: usize) -> Result<Self> {
-        let sim = Sim::start(SimConfig::default()).await.context("starting telegram-sim")?;
+        let sim = Sim::start(SimConfig::default())
+            .await
+            .context("starting telegram-sim")?;
         let control = Control::new(&sim.control_url())?;
         let scene = Scene::make(&control, members, 1).await?;
         let place = tempfile::tempdir().context("a temporary folder")?;
@@ -48,13 +50,14 @@ impl Stage {
             http: reqwest::Client::builder().no_proxy().build()?,
             _place: place,
         };
-        stage.wait("every bot is ready", READY, |status| {
-            let ready = status["pools"][0]["bots"].as_array().is_some_and(|bots| {
-                bots.len() == 3 && bots.iter().all(|bot| bot["connection"] == "ready")
-            });
-            ready && status["pools"][0]["phase"] == "open"
-        })
-        .await?;
+        stage
+            .wait("every bot is ready", READY, |status| {
+                let ready = status["pools"][0]["bots"].as_array().is_some_and(|bots| {
+                    bots.len() == 3 && bots.iter().all(|bot| bot["connection"] == "ready")
+                });
+                ready && status["pools"][0]["phase"] == "open"
+            })
+            .await?;
         Ok(stage)
     }
 
@@ -78,7 +81,12 @@ impl Stage {
     }
 
     /// Waits until the status is as wanted.
-    pub async fn wait(&self, what: &str, at_most: Duration, is_so: impl Fn(&Value) -> bool) -> Result<Value> {
+    pub async fn wait(
+        &self,
+        what: &str,
+        at_most: Duration,
+        is_so: impl Fn(&Value) -> bool,
+    ) -> Result<Value> {
         let until = Instant::now() + at_most;
         let mut last = Value::Null;
         while Instant::now() < until {
@@ -90,12 +98,23 @@ impl Stage {
             }
             tokio::time::sleep(LOOK).await;
         }
-        bail!("not within {} s: {what}\nstatus: {last:#}\nlog:\n{}", at_most.as_secs(), self.log_tail())
+        bail!(
+            "not within {} s: {what}\nstatus: {last:#}\nlog:\n{}",
+            at_most.as_secs(),
+            self.log_tail()
+        )
     }
 
     /// A request to the simulator's control API that the typed client does not have.
-    pub async fn sim_call(&self, method: reqwest::Method, path: &str, body: Option<Value>) -> Result<Value> {
-        let mut request = self.http.request(method, format!("{}/v1{path}", self.sim.control_url()));
+    pub async fn sim_call(
+        &self,
+        method: reqwest::Method,
+        path: &str,
+        body: Option<Value>,
+    ) -> Result<Value> {
+        let mut request = self
+            .http
+            .request(method, format!("{}/v1{path}", self.sim.control_url()));
         if let Some(body) = body {
             request = request.json(&body);
         }
@@ -106,7 +125,10 @@ impl Stage {
     /// The active bot's id.
     pub async fn active(&self) -> Result<i64> {
         let status = self.typed_status().await?;
-        status.active().and_then(sandbox::status::Active::id).context("no bot is active")
+        status
+            .active()
+            .and_then(sandbox::status::Active::id)
+            .context("no bot is active")
     }
 
     /// The log's last lines.
@@ -169,10 +191,16 @@ fn signal(child: &Child, signal: Signal) {
 /// A binary of this workspace, in the profile of the running test.
 pub fn built(name: &str) -> Result<PathBuf> {
     let own = std::env::current_exe().context("this program's path")?;
-    let folder = own.parent().and_then(Path::parent).context("this program's folder")?;
+    let folder = own
+        .parent()
+        .and_then(Path::parent)
+        .context("this program's folder")?;
     let program = folder.join(name);
     if program.is_file() {
         return Ok(program);
     }
-    bail!("{} is not built: run ./scripts/test, or `cargo build --workspace --bins` first", program.display())
+    bail!(
+        "{} is not built: run ./scripts/test, or `cargo build --workspace --bins` first",
+        program.display()
+    )
 }

@@ -11,23 +11,47 @@ fn run(fault: &str, seed: u32) -> Value {
     let place = tempfile::tempdir().unwrap();
     let report = place.path().join("report.json");
     let output = Command::new(built("understudy-sandbox").unwrap())
-        .args(["--members", "12", "--fault", fault, "--seed", &seed.to_string(), "--data"])
+        .args([
+            "--members",
+            "12",
+            "--fault",
+            fault,
+            "--seed",
+            &seed.to_string(),
+            "--data",
+        ])
         .arg(place.path().join("data"))
         .arg("--report")
         .arg(&report)
         .output()
         .unwrap();
     let told = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success(), "exit {:?}\n{told}\n{}", output.status, String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "exit {:?}\n{told}\n{}",
+        output.status,
+        String::from_utf8_lossy(&output.stderr)
+    );
     serde_json::from_str(&std::fs::read_to_string(report).unwrap()).unwrap()
 }
 
 fn nothing_lost_nothing_twice(report: &Value) {
-    for field in ["updates_lost", "replies_duplicated", "conversations_lost", "updates_unknown"] {
+    for field in [
+        "updates_lost",
+        "replies_duplicated",
+        "conversations_lost",
+        "updates_unknown",
+    ] {
         assert_eq!(report[field], 0, "{field} in {report:#}");
     }
-    assert!(report["conversations_open"].as_u64().unwrap() > 0, "{report:#}");
-    assert_eq!(report["conversations_open"], report["conversations_continued"], "{report:#}");
+    assert!(
+        report["conversations_open"].as_u64().unwrap() > 0,
+        "{report:#}"
+    );
+    assert_eq!(
+        report["conversations_open"], report["conversations_continued"],
+        "{report:#}"
+    );
     assert_eq!(report["appendfsync"], "always");
 }
 
@@ -43,5 +67,8 @@ fn a_killed_worker_loses_nothing() {
     let report = run("kill-worker", 3);
     nothing_lost_nothing_twice(&report);
     assert_eq!(report["switches"][0]["kind"], "takeover");
-    assert_eq!(report["updates_unreachable"], 0, "the same bot comes back: nothing is out of reach");
+    assert_eq!(
+        report["updates_unreachable"], 0,
+        "the same bot comes back: nothing is out of reach"
+    );
 }

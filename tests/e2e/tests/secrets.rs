@@ -8,31 +8,44 @@ use std::time::Duration;
 use e2e::Stage;
 use sandbox::control::{Chat, Content};
 use serde_json::json;
-use shared_io::secrets::{Finding, Scanner};
+use shared_io::secrets::scan::{Finding, Scanner};
 
 fn canaries(stage: &Stage) -> Scanner {
     let mut scanner = Scanner::new();
     for bot in &stage.scene.bots {
-        scanner.add(&format!("{}'s token", bot.name), bot.token.as_bytes()).unwrap();
+        scanner
+            .add(&format!("{}'s token", bot.name), bot.token.as_bytes())
+            .unwrap();
         let secret = bot.token.split_once(':').unwrap().1;
-        scanner.add(&format!("{}'s token without its id", bot.name), secret.as_bytes()).unwrap();
+        scanner
+            .add(
+                &format!("{}'s token without its id", bot.name),
+                secret.as_bytes(),
+            )
+            .unwrap();
         let key: Vec<u8> = (0..bot.auth_key.len() / 2)
             .map(|at| u8::from_str_radix(&bot.auth_key[2 * at..2 * at + 2], 16).unwrap())
             .collect();
-        scanner.add(&format!("{}'s auth key", bot.name), &key).unwrap();
+        scanner
+            .add(&format!("{}'s auth key", bot.name), &key)
+            .unwrap();
     }
     let folder = &stage.folder.root;
     let api_hash = std::fs::read(folder.join("secrets/api_hash")).unwrap();
     scanner.add("api_hash", &api_hash).unwrap();
     let sealing = std::fs::read_to_string(folder.join("state/sealing.key")).unwrap();
-    let line = sealing.lines().find(|line| line.starts_with("AGE-SECRET-KEY")).unwrap();
+    let line = sealing
+        .lines()
+        .find(|line| line.starts_with("AGE-SECRET-KEY"))
+        .unwrap();
     scanner.add("sealing key", line.as_bytes()).unwrap();
     scanner
 }
 
 /// Everything in the run's folder but the files that are there to hold secrets.
 fn scan_folder(scanner: &Scanner, root: &Path) -> Vec<Finding> {
-    let is_a_secrets_place = |file: &Path| file.starts_with(root.join("secrets")) || file.ends_with("sealing.key");
+    let is_a_secrets_place =
+        |file: &Path| file.starts_with(root.join("secrets")) || file.ends_with("sealing.key");
     let mut found = scanner.tree(root).unwrap();
     found.retain(|finding| !finding.file.as_deref().is_some_and(is_a_secrets_place));
     found
@@ -40,11 +53,16 @@ fn scan_folder(scanner: &Scanner, root: &Path) -> Vec<Finding> {
 
 fn scan_processes(scanner: &Scanner, root: &Path) -> Vec<Finding> {
     let processes = sandbox::daemon::processes_of(root);
-    assert!(processes.len() >= 4, "supervisor, two workers and Redis: {processes:?}");
+    assert!(
+        processes.len() >= 4,
+        "supervisor, two workers and Redis: {processes:?}"
+    );
     let mut found = Vec::new();
     for (pid, command) in processes {
         found.extend(scanner.bytes(command.as_bytes()));
-        found.extend(scanner.bytes(&std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default()));
+        found.extend(
+            scanner.bytes(&std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default()),
+        );
     }
     found
 }
@@ -53,15 +71,29 @@ fn scan_processes(scanner: &Scanner, root: &Path) -> Vec<Finding> {
 async fn no_secret_is_in_what_is_stored_logged_or_listed() {
     let stage = Stage::open(3).await.unwrap();
     let (first, member) = (stage.scene.bots[0].id, stage.scene.members[0].id);
-    stage.control.start(member, first, Some("upload")).await.unwrap();
+    stage
+        .control
+        .start(member, first, Some("upload"))
+        .await
+        .unwrap();
     let title = Content::Text("A title that is long enough".into());
-    stage.control.send(member, Chat::User(first), &title, None).await.unwrap();
+    stage
+        .control
+        .send(member, Chat::Bot(first), &title, None)
+        .await
+        .unwrap();
     // A switch, so that its errors, its records and its smoke test are in what is looked at.
-    stage.control.fault(json!({"kind": "revoke", "bot": first, "live_sessions": "killed"})).await.unwrap();
+    stage
+        .control
+        .fault(json!({"kind": "revoke", "bot": first, "live_sessions": "killed"}))
+        .await
+        .unwrap();
     let switched = stage
         .wait("another bot is active", Duration::from_secs(20), |status| {
             let active = &status["pools"][0]["active"]["bot"];
-            status["pools"][0]["phase"] == "open" && !active.is_null() && *active != json!(first)
+            status["pools"][0]["phase"] == "open"
+                && !active.is_null()
+                && *active != json!(first)
                 && *active != json!(format!("b{first}"))
         })
         .await
@@ -69,15 +101,38 @@ async fn no_secret_is_in_what_is_stored_logged_or_listed() {
     let scanner = canaries(&stage);
     let root = &stage.folder.root;
 
-    assert_eq!(scanner.bytes(switched.to_string().as_bytes()), vec![], "in the status");
-    assert_eq!(scan_processes(&scanner, root), vec![], "in the process list");
-    assert!(root.join("state/understudy.db").is_file(), "SQLite is where it is looked for");
-    assert!(root.join("state/redis").is_dir(), "Redis' files are where they are looked for");
+    assert_eq!(
+        scanner.bytes(switched.to_string().as_bytes()),
+        vec![],
+        "in the status"
+    );
+    assert_eq!(
+        scan_processes(&scanner, root),
+        vec![],
+        "in the process list"
+    );
+    assert!(
+        root.join("state/understudy.db").is_file(),
+        "SQLite is where it is looked for"
+    );
+    assert!(
+        root.join("state/redis").is_dir(),
+        "Redis' files are where they are looked for"
+    );
     assert_eq!(scan_folder(&scanner, root), vec![], "in a file");
 
     // The scanner does find one when there is one.
     let planted = root.join("state/log-with-a-leak.txt");
-    std::fs::write(&planted, format!("Authorization: {}\n", stage.scene.bots[1].token)).unwrap();
+    std::fs::write(
+        &planted,
+        format!("Authorization: {}\n", stage.scene.bots[1].token),
+    )
+    .unwrap();
     let found = scan_folder(&scanner, root);
-    assert!(found.iter().any(|finding| finding.file.as_deref() == Some(planted.as_path())), "{found:?}");
+    assert!(
+        found
+            .iter()
+            .any(|finding| finding.file.as_deref() == Some(planted.as_path())),
+        "{found:?}"
+    );
 }

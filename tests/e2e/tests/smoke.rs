@@ -13,7 +13,11 @@ const SWITCHED: Duration = Duration::from_secs(20);
 /// Revokes the active bot once the second one is broken; the third one has to end up active, and the second never served.
 async fn third_takes_over(stage: &Stage) -> Value {
     let bots: Vec<i64> = stage.scene.bots.iter().map(|bot| bot.id).collect();
-    assert_eq!(stage.active().await.unwrap(), bots[0], "the first bot begins");
+    assert_eq!(
+        stage.active().await.unwrap(),
+        bots[0],
+        "the first bot begins"
+    );
     let fault = json!({"kind": "revoke", "bot": bots[0], "live_sessions": "killed"});
     stage.control.fault(fault).await.unwrap();
     let status = stage
@@ -24,9 +28,18 @@ async fn third_takes_over(stage: &Stage) -> Value {
         .await
         .unwrap();
     for member in &stage.scene.members {
-        let seen = stage.sim_call(Method::GET, &format!("/members/{}/chat?user={}", member.id, bots[1]), None).await;
+        let seen = stage
+            .sim_call(
+                Method::GET,
+                &format!("/members/{}/chat?user={}", member.id, bots[1]),
+                None,
+            )
+            .await;
         let messages = seen.unwrap()["messages"].as_array().unwrap().len();
-        assert_eq!(messages, 0, "the second bot's failed test must not be seen by members");
+        assert_eq!(
+            messages, 0,
+            "the second bot's failed test must not be seen by members"
+        );
     }
     status
 }
@@ -43,14 +56,20 @@ async fn redis(stage: &Stage) -> redis::aio::MultiplexedConnection {
 
 async fn sql(stage: &Stage) -> sqlx::SqlitePool {
     let file = stage.folder.state().join("understudy.db");
-    sqlx::SqlitePool::connect(&format!("sqlite://{}", file.display())).await.unwrap()
+    sqlx::SqlitePool::connect(&format!("sqlite://{}", file.display()))
+        .await
+        .unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_healthy_second_bot_takes_over() {
     let stage = Stage::open(2).await.unwrap();
     let bots: Vec<i64> = stage.scene.bots.iter().map(|bot| bot.id).collect();
-    stage.control.fault(json!({"kind": "revoke", "bot": bots[0], "live_sessions": "killed"})).await.unwrap();
+    stage
+        .control
+        .fault(json!({"kind": "revoke", "bot": bots[0], "live_sessions": "killed"}))
+        .await
+        .unwrap();
     stage
         .wait("the second bot is active", SWITCHED, |status| {
             let pool = &status["pools"][0];
@@ -66,7 +85,7 @@ async fn without_telegrams_answer_the_next_standby_is_taken() {
     let bots: Vec<i64> = stage.scene.bots.iter().map(|bot| bot.id).collect();
     let fault = json!({
         "kind": "rpc_error", "bot": bots[1], "method": "updates.getState", "code": 500, "message": "INTERNAL",
-        "after": {"event": {"kind": "revoked", "account": bots[0]}},
+        "after": {"event": {"kind": "revoked", "bot": bots[0]}},
     });
     stage.control.fault(fault).await.unwrap();
     third_takes_over(&stage).await;
@@ -79,7 +98,12 @@ async fn without_redis_the_next_standby_is_taken() {
     let key = format!("us:{{main}}:probe:b{second}");
     let mut connection = redis(&stage).await;
     // The smoke test's own key holds something that it cannot count in.
-    let () = redis::cmd("SET").arg(&key).arg("broken").query_async(&mut connection).await.unwrap();
+    let () = redis::cmd("SET")
+        .arg(&key)
+        .arg("broken")
+        .query_async(&mut connection)
+        .await
+        .unwrap();
     let status = third_takes_over(&stage).await;
     assert!(tried(&status).contains("Redis"), "{}", tried(&status));
 }
@@ -94,7 +118,10 @@ async fn without_its_login_in_sql_the_next_standby_is_taken() {
         .execute(&pool)
         .await
         .unwrap();
-    assert!(deleted.rows_affected() > 0, "the second bot had a stored login");
+    assert!(
+        deleted.rows_affected() > 0,
+        "the second bot had a stored login"
+    );
     let status = third_takes_over(&stage).await;
     assert!(tried(&status).contains("Sql"), "{}", tried(&status));
 }
