@@ -68,6 +68,16 @@ impl Ledger {
             .find(|entry| entry.is_waiting())
     }
 
+    /// The last input of the upload, if its effect is not known: waited for, or a press that timed out.
+    pub fn unsettled_mut(&mut self) -> Option<&mut Entry> {
+        let last = self
+            .entries
+            .iter_mut()
+            .rev()
+            .find(|entry| entry.input != Input::Resume)?;
+        matches!(last.fate, Fate::Waiting | Fate::TimedOut).then_some(last)
+    }
+
     /// The latest entry that `matches`, waiting or not.
     pub fn latest(&mut self, matches: impl Fn(&Entry) -> bool) -> Option<&mut Entry> {
         self.entries.iter_mut().rev().find(|entry| matches(entry))

@@ -29,10 +29,8 @@ impl Member {
         if silent && !said.resumed {
             self.confirm_by_prompt(&said, heard);
         }
-        let elsewhere = self
-            .ledger
-            .waiting()
-            .is_some_and(|entry| entry.to.is_some_and(|to| to != heard.bot));
+        let unsettled = self.ledger.unsettled_mut();
+        let elsewhere = unsettled.is_some_and(|entry| entry.to.is_some_and(|to| to != heard.bot));
         if said.resumed || (silent && elsewhere) {
             self.resume(&said, heard);
         }
@@ -123,7 +121,10 @@ impl Member {
         }
         entry.fate = Fate::Answered;
         entry.answered_ms = Some(heard.at_ms);
-        let looks = matches!(entry.input, Input::Resume | Input::Cancel);
+        let looks = match entry.input {
+            Input::Resume => step == upload.step(),
+            _ => said.cancelled,
+        };
         let (label, input) = (entry.label.clone(), entry.input.clone());
         // Who came to a bot by Start sees a prompt without a card.
         if looks && (said.cancelled || said.card != Card::default()) {
@@ -154,13 +155,13 @@ impl Member {
             entry.confirmations += 1;
             entry.answered_ms = Some(heard.at_ms);
         }
-        let waiting = self.ledger.waiting().cloned();
-        let with = waiting.as_ref().map(|entry| without.after(&entry.input));
+        let unsettled = self.ledger.unsettled_mut().cloned();
+        let with = unsettled.map(|entry| without.after(&entry.input));
         if let Some(with) =
             with.filter(|with| fits(with, said, heard) && !fits(&without, said, heard))
         {
             self.upload = with;
-            if let Some(entry) = self.ledger.waiting_mut() {
+            if let Some(entry) = self.ledger.unsettled_mut() {
                 entry.shown = true;
                 entry.fate = Fate::Answered;
                 entry.answered_ms = Some(heard.at_ms);
@@ -171,8 +172,8 @@ impl Member {
             self.contradiction(&without, said, heard);
         }
         // The group, and the same bot's own chat, bring a message to whoever is active: it may still be answered.
-        let out_of_reach = waiting.is_some_and(|entry| entry.to.is_some_and(|to| to != heard.bot));
-        if let Some(entry) = self.ledger.waiting_mut().filter(|_| out_of_reach) {
+        let out_of_reach = |entry: &&mut Entry| entry.to.is_some_and(|to| to != heard.bot);
+        if let Some(entry) = self.ledger.waiting_mut().filter(out_of_reach) {
             entry.fate = if asked_again(entry, heard) {
                 Fate::AskedAgain
             } else {

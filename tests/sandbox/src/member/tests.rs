@@ -280,3 +280,23 @@ fn who_comes_to_the_new_bot_himself_is_continued() {
     assert_eq!(member.ledger.entries[3].fate, Fate::Answered);
     assert_eq!(member.problems, []);
 }
+
+#[test]
+fn a_press_that_timed_out_and_had_worked_shows_with_the_new_bot() {
+    let mut member = up_to(Step::Category);
+    act(&mut member);
+    let entry = member.ledger.entries.len() - 1;
+    member.press_timed_out(entry);
+    member.moves_to(SECOND);
+    member.begin(Input::Resume, 30);
+    hear(
+        &mut member,
+        SECOND,
+        "Welcome! I am @second.\n\nStep 4/6: Tags",
+        &["video", "Skip"],
+    );
+    let pressed = &member.ledger.entries[entry];
+    assert_eq!((pressed.fate, pressed.shown), (Fate::Answered, true));
+    assert_eq!(member.next_input(), Some(Input::ToggleTag("video".into())));
+    assert_eq!(member.problems, []);
+}
