@@ -7,20 +7,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use shared_core::{BotId, EpochRecord, EpochStamp, Milestone, MilestoneKind};
-use shared_io::clock;
-use shared_io::redis::RedisState;
+use shared_core::{BotId, EpochRecord, EpochStamp};
 use shared_io::telegram::{Batch, CallError, Calls, UpdateFeed};
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::JoinHandle;
-use tracing::{debug, warn};
+use tracing::warn;
 
-use crate::bot::BotContext;
+use crate::context::BotContext;
 use crate::engine::{Engine, Input};
 use crate::recorder;
 use crate::reprompt::Reprompts;
 use crate::sender::Sender;
-use crate::session::AbortOnDrop;
+use crate::task::AbortOnDrop;
+use crate::tenure::Tenure;
+use crate::work::Work;
 
 /// Batches that wait for the engine; the feed waits when it is full, its own channel holds what comes meanwhile.
 const BATCHES: usize = 256;
@@ -29,50 +29,6 @@ const BATCHES: usize = 256;
 const DRAIN: Duration = Duration::from_millis(150);
 /// Kept private messages that are read at activation; a standby keeps no more.
 const HELD: usize = 10_000;
-
-/// What the tasks of one epoch share.
-pub struct Tenure {
-    pub context: Arc<BotContext>,
-    pub calls: Calls,
-    pub stamp: EpochStamp,
-    pub previous_bot: Option<BotId>,
-    pub previous_username: Option<String>,
-    /// Usernames of all bots of the pool that are known.
-    pub usernames: Vec<String>,
-    /// Something may be in the outbox.
-    pub outbox: Notify,
-    /// Something may be waiting for SQL.
-    pub records: Notify,
-    /// Entries that the sender has loaded and not finished.
-    pub waiting: std::sync::atomic::AtomicUsize,
-    pub work: crate::engine::Work,
-}
-
-impl Tenure {
-    pub fn redis(&self) -> &RedisState {
-        &self.context.shared.redis
-    }
-
-    /// Did another bot answer before? A takeover by another worker is no change for members.
-    pub fn bot_changed(&self) -> bool {
-        self.previous_bot
-            .is_some_and(|before| before != self.context.lease.bot)
-    }
-
-    /// Publishes a point of the timeline; best effort.
-    pub async fn milestone(&self, kind: MilestoneKind) {
-        let milestone = Milestone {
-            epoch: self.stamp.epoch,
-            kind,
-            worker: self.context.shared.worker.clone(),
-            at: clock::unix_now(),
-        };
-        if let Err(error) = self.context.state.milestone(&milestone).await {
-            debug!(?kind, %error, "milestone not published");
-        }
-        self.redis().ring_supervisor().await;
-    }
-}
 
 pub struct Active {
     tenure: Arc<Tenure>,
@@ -123,7 +79,7 @@ impl Active {
             outbox: Notify::new(),
             records: Notify::new(),
             waiting: std::sync::atomic::AtomicUsize::new(0),
-            work: crate::engine::Work::default(),
+            work: Work::default(),
         });
         feed.known_usernames(tenure.usernames.iter().map(String::as_str));
         feed.set_channels(&channels);

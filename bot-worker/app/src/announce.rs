@@ -9,7 +9,7 @@ use shared_core::{
 use shared_io::clock;
 use tracing::warn;
 
-use crate::active::Tenure;
+use crate::tenure::Tenure;
 
 pub async fn run(tenure: &Tenure) {
     let context = &tenure.context;

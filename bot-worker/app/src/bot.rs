@@ -10,57 +10,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bot_worker_core::Catalog;
-use shared_core::{Assignment, BotToken, Connection, EpochStamp, LoginLease, PoolId};
-use shared_io::config::{BotConfig, PoolConfig};
-use shared_io::redis::PoolState;
+use shared_core::{Assignment, Connection, EpochStamp, LoginLease, PoolId};
 use shared_io::retry::{Backoff, RetryPolicy};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+use crate::context::{BotContext, Shared, catalog_of};
 use crate::epoch_watch::View;
-use crate::guard::LeaseCell;
 use crate::session::{Ended, Session};
-use crate::status::BotStatus;
-use crate::worker::Shared;
-
-/// Everything that one bot's tasks need.
-pub struct BotContext {
-    pub shared: Arc<Shared>,
-    pub pool: PoolId,
-    pub state: PoolState,
-    pub config: PoolConfig,
-    pub bot: BotConfig,
-    catalog: Catalog,
-    pub lease: LoginLease,
-    pub cell: Arc<LeaseCell>,
-    pub status: Arc<BotStatus>,
-    /// The epoch of a predecessor of this worker's name; never acted on.
-    pub inherited: Option<EpochStamp>,
-}
-
-impl BotContext {
-    pub fn token(&self) -> &BotToken {
-        &self.bot.token
-    }
-
-    pub fn catalog(&self) -> &Catalog {
-        &self.catalog
-    }
-}
-
-/// `None` without a storage channel, which the configuration's checks do not let through.
-fn catalog_of(config: &PoolConfig) -> Option<Catalog> {
-    Some(Catalog {
-        categories: config.upload.categories.clone(),
-        tags: config.upload.tags.clone(),
-        max_files: config.upload.max_files,
-        max_file_bytes: config.upload.max_file_bytes(),
-        storage: config.storage()?,
-        broadcast: config.broadcast(),
-    })
-}
 
 pub struct BotTask {
     context: Arc<BotContext>,

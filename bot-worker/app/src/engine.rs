@@ -9,7 +9,6 @@
 
 mod cursors;
 mod lane;
-mod work;
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
@@ -28,10 +27,9 @@ use shared_io::telegram::Batch;
 use tokio::sync::{mpsc, oneshot};
 use tracing::{info, warn};
 
-use crate::active::Tenure;
 use crate::announce;
+use crate::tenure::Tenure;
 use cursors::{Flushed, Intake};
-pub use work::Work;
 
 /// Items taken in and not settled, at most; beyond it the feed waits.
 const IN_FLIGHT: usize = 2000;

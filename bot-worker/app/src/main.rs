@@ -8,10 +8,12 @@
 mod active;
 mod announce;
 mod bot;
+mod context;
 mod engine;
 mod epoch_watch;
 mod guard;
 mod heartbeat;
+mod login;
 mod pool;
 mod recorder;
 mod reprompt;
@@ -20,6 +22,9 @@ mod session;
 mod smoke;
 mod standby;
 mod status;
+mod task;
+mod tenure;
+mod work;
 mod worker;
 
 use std::path::PathBuf;

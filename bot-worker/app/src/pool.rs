@@ -14,8 +14,8 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
 use crate::bot::BotTask;
+use crate::context::Shared;
 use crate::epoch_watch::{self, View};
-use crate::worker::Shared;
 
 pub struct PoolTask {
     shared: Arc<Shared>,

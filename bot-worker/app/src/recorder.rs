@@ -7,7 +7,7 @@ use std::time::Duration;
 use shared_io::retry::{Backoff, RetryPolicy};
 use tracing::warn;
 
-use crate::active::Tenure;
+use crate::tenure::Tenure;
 
 const BATCH: usize = 64;
 /// Looked at without a hint this often: a predecessor may have left some.

@@ -13,8 +13,8 @@ use shared_io::clock;
 use tokio::sync::mpsc;
 use tracing::{info, warn};
 
-use crate::active::Tenure;
 use crate::engine::Input;
+use crate::tenure::Tenure;
 
 const PORTION: usize = 20;
 /// More entries than this waiting to be sent: prompts wait.

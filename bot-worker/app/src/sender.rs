@@ -32,8 +32,8 @@ use shared_io::telegram::CallError;
 use tokio::sync::mpsc;
 use tracing::{info, warn};
 
-use crate::active::Tenure;
 use crate::engine::Input;
+use crate::tenure::Tenure;
 use deliver::{Outcome, deliver};
 
 /// Sends in flight at once.

@@ -13,8 +13,8 @@ use shared_io::redis::LeaseAnswer;
 use shared_io::telegram::{Calls, OwnRights};
 use tracing::{info, warn};
 
-use crate::bot::BotContext;
-use crate::session;
+use crate::context::BotContext;
+use crate::login;
 
 /// A healthy check takes a few round trips; the supervisor's own deadline is above this.
 const DEADLINE: Duration = Duration::from_millis(1500);
@@ -105,7 +105,7 @@ async fn check_sql(context: &BotContext) -> Result<(), String> {
         .await
         .map_err(|error| error.to_string())?
         .ok_or_else(|| format!("no login {slot} of {bot} is stored"))?;
-    session::open_login(context, &login).map(drop)
+    login::open_login(context, &login).map(drop)
 }
 
 async fn check_rights(context: &BotContext, calls: &Calls) -> Vec<SmokeResult> {

@@ -16,7 +16,7 @@ use shared_io::telegram::{Batch, Calls, Say};
 use tokio::task::JoinSet;
 use tracing::debug;
 
-use crate::bot::BotContext;
+use crate::context::BotContext;
 
 /// Hints in flight at once; more are not given, the member asks again.
 const HINTS: usize = 16;

@@ -17,25 +17,11 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
+use crate::context::Shared;
 use crate::guard::Guard;
 use crate::heartbeat::Beating;
 use crate::pool::PoolTask;
 use crate::status::Status;
-
-/// What every task of this process shares.
-pub struct Shared {
-    pub config: Config,
-    pub worker: WorkerId,
-    pub nonce: Nonce,
-    /// No earlier process of this name is alive: who started this one knows.
-    pub vouched: bool,
-    pub redis: RedisState,
-    pub store: Store,
-    pub sealer: Sealer,
-    pub status: Arc<Status>,
-    pub guard: Guard,
-    pub texts: Texts,
-}
 
 /// Runs until SIGTERM or SIGINT.
 pub async fn run(

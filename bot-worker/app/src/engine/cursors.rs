@@ -15,7 +15,7 @@ use shared_io::redis::{
 use shared_io::telegram::Batch;
 use tracing::{info, warn};
 
-use crate::active::Tenure;
+use crate::tenure::Tenure;
 
 /// Members whose reach is known to be stored; beyond it the memory starts anew and a few are written twice.
 const KNOWN: usize = 200_000;

@@ -24,7 +24,7 @@ use shared_io::retry::{Backoff, RetryPolicy};
 use tracing::{debug, error, warn};
 
 use super::{Item, Origin};
-use crate::active::Tenure;
+use crate::tenure::Tenure;
 
 /// What became of an item.
 pub struct Done {
@@ -148,7 +148,7 @@ async fn attempt(
         });
     }
     let now = clock::unix_now();
-    let catalog = tenure.context.catalog();
+    let catalog = &tenure.context.catalog;
     let username = tenure.context.status.username();
     let stepped = step(
         &envelope.state,

@@ -7,7 +7,7 @@ use shared_core::{
 };
 use shared_io::telegram::{CallError, Say, Source};
 
-use crate::active::Tenure;
+use crate::tenure::Tenure;
 
 /// What became of an attempt.
 pub enum Outcome {

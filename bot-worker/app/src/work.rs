@@ -7,7 +7,7 @@ use shared_core::{Phase, PoolWork};
 use shared_io::redis::Counter;
 use tracing::debug;
 
-use crate::active::Tenure;
+use crate::tenure::Tenure;
 
 #[derive(Debug, Default)]
 pub struct Work {

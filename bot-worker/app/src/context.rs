@@ -1,0 +1,61 @@
+//! What the tasks of this process share, and what those of one bot do. Data only.
+
+use std::sync::Arc;
+
+use bot_worker_core::{Catalog, Texts};
+use shared_core::{BotToken, EpochStamp, LoginLease, Nonce, PoolId, WorkerId};
+use shared_io::config::{BotConfig, Config, PoolConfig};
+use shared_io::redis::{PoolState, RedisState};
+use shared_io::secrets::Sealer;
+use shared_io::sql::Store;
+
+use crate::guard::{Guard, LeaseCell};
+use crate::status::{BotStatus, Status};
+
+/// What every task of this process shares.
+pub struct Shared {
+    pub config: Config,
+    pub worker: WorkerId,
+    pub nonce: Nonce,
+    /// No earlier process of this name is alive: who started this one knows.
+    pub vouched: bool,
+    pub redis: RedisState,
+    pub store: Store,
+    pub sealer: Sealer,
+    pub status: Arc<Status>,
+    pub guard: Guard,
+    pub texts: Texts,
+}
+
+/// Everything that one bot's tasks need.
+pub struct BotContext {
+    pub shared: Arc<Shared>,
+    pub pool: PoolId,
+    pub state: PoolState,
+    pub config: PoolConfig,
+    pub bot: BotConfig,
+    pub catalog: Catalog,
+    pub lease: LoginLease,
+    pub cell: Arc<LeaseCell>,
+    pub status: Arc<BotStatus>,
+    /// The epoch of a predecessor of this worker's name; never acted on.
+    pub inherited: Option<EpochStamp>,
+}
+
+impl BotContext {
+    pub fn token(&self) -> &BotToken {
+        &self.bot.token
+    }
+}
+
+/// `None` without a storage channel, which the configuration's checks do not let through.
+pub fn catalog_of(config: &PoolConfig) -> Option<Catalog> {
+    Some(Catalog {
+        categories: config.upload.categories.clone(),
+        tags: config.upload.tags.clone(),
+        max_files: config.upload.max_files,
+        max_file_bytes: config.upload.max_file_bytes(),
+        storage: config.storage()?,
+        broadcast: config.broadcast(),
+    })
+}
