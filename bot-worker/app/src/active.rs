@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use shared_core::{BotId, EpochRecord, EpochStamp};
+use shared_core::{BotId, EpochRecord, EpochStamp, OutboxEntry, OutboxKind};
 use shared_io::telegram::{Batch, CallError, Calls, UpdateFeed};
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -86,6 +86,7 @@ impl Active {
         let (input, inputs) = mpsc::channel(BATCHES);
         let served = pending
             .iter()
+            .filter(|(_, entry)| brings_a_live_prompt(entry))
             .map(|(_, entry)| entry.conversation)
             .collect();
         let engine = Engine::new(Arc::clone(&tenure), private, channels, served);
@@ -157,6 +158,14 @@ impl Active {
                 }
             },
         }
+    }
+}
+
+/// Will this entry, sent by whichever bot, put buttons that work in front of the member?
+fn brings_a_live_prompt(entry: &OutboxEntry) -> bool {
+    match &entry.kind {
+        OutboxKind::Say { keyboard, .. } | OutboxKind::Edit { keyboard, .. } => keyboard.is_some(),
+        OutboxKind::StoreFile { .. } => false,
     }
 }
 

@@ -44,7 +44,7 @@ pub async fn deliver(tenure: &Tenure, entry: &OutboxEntry, attempt: u32) -> Outc
             keyboard,
         } => {
             if !is_ours(tenure, *r#box) {
-                return say(tenure, entry, text, keyboard.as_ref(), None).await;
+                return say_anew(tenure, entry, text, keyboard.as_ref()).await;
             }
             let edited = tenure
                 .calls
@@ -53,9 +53,9 @@ pub async fn deliver(tenure: &Tenure, entry: &OutboxEntry, attempt: u32) -> Outc
             match edited {
                 Ok(()) => Outcome::Sent,
                 Err(error) if error.class == ErrorClass::NotModified => Outcome::NotNeeded,
-                // Deleted by its reader, or another bot's in a group: said anew, so that there is a live keyboard.
+                // Deleted by its reader, or another bot's in a group.
                 Err(error) if error.class == ErrorClass::Unreachable => {
-                    say(tenure, entry, text, keyboard.as_ref(), None).await
+                    say_anew(tenure, entry, text, keyboard.as_ref()).await
                 }
                 Err(error) => refused(entry, error),
             }
@@ -66,6 +66,19 @@ pub async fn deliver(tenure: &Tenure, entry: &OutboxEntry, attempt: u32) -> Outc
             to,
             file,
         } => store(tenure, entry, *from, *message, *to, *file, attempt).await,
+    }
+}
+
+/// A message that cannot be edited: what it offered is said anew; what merely closed it is of no use without it.
+async fn say_anew(
+    tenure: &Tenure,
+    entry: &OutboxEntry,
+    text: &str,
+    keyboard: Option<&Keyboard>,
+) -> Outcome {
+    match keyboard {
+        Some(_) => say(tenure, entry, text, keyboard, None).await,
+        None => Outcome::NotNeeded,
     }
 }
 
