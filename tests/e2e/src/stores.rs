@@ -1,0 +1,70 @@
+//! A stage's Redis and SQLite, opened as an operator would.
+
+use anyhow::{Context, Result};
+use redis::aio::MultiplexedConnection;
+use sqlx::SqlitePool;
+
+use crate::Stage;
+
+/// What all keys of the stage's pool begin with.
+const KEYS: &str = "us:{main}:";
+
+impl Stage {
+    pub async fn redis(&self) -> Result<MultiplexedConnection> {
+        let socket = self.folder.state().join("redis/redis.sock");
+        let client = redis::Client::open(format!("redis+unix://{}", socket.display()))?;
+        client
+            .get_multiplexed_async_connection()
+            .await
+            .context("the stage's Redis")
+    }
+
+    pub async fn sql(&self) -> Result<SqlitePool> {
+        let file = self.folder.state().join("understudy.db");
+        SqlitePool::connect(&format!("sqlite://{}", file.display()))
+            .await
+            .context("the stage's database")
+    }
+
+    /// Private messages that a standby keeps.
+    pub async fn held(&self, bot: i64) -> Result<u64> {
+        self.number("XLEN", &format!("held:b{bot}")).await
+    }
+
+    /// Replies that wait for this member's Start.
+    pub async fn parked(&self, member: i64) -> Result<u64> {
+        self.number("LLEN", &format!("parked:m{member}")).await
+    }
+
+    /// How far the bot's private box is committed.
+    pub async fn private_pts(&self, bot: i64) -> Result<i64> {
+        let mut redis = self.redis().await?;
+        let pts = redis::cmd("HGET")
+            .arg(format!("{KEYS}box:b{bot}"))
+            .arg("pts")
+            .query_async(&mut redis)
+            .await;
+        pts.context("the private cursor")
+    }
+
+    /// Puts it back, as if its last moves had not come through.
+    pub async fn set_private_pts(&self, bot: i64, pts: i64) -> Result<()> {
+        let mut redis = self.redis().await?;
+        let set = redis::cmd("HSET")
+            .arg(format!("{KEYS}box:b{bot}"))
+            .arg("pts")
+            .arg(pts)
+            .query_async(&mut redis)
+            .await;
+        set.context("the private cursor")
+    }
+
+    async fn number(&self, command: &str, key: &str) -> Result<u64> {
+        let mut redis = self.redis().await?;
+        let answer = redis::cmd(command)
+            .arg(format!("{KEYS}{key}"))
+            .query_async(&mut redis)
+            .await;
+        answer.with_context(|| format!("{command} {key}"))
+    }
+}
