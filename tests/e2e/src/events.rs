@@ -16,6 +16,8 @@ use crate::Stage;
 const PATIENCE: Duration = Duration::from_secs(20);
 /// Longest wait for another bot or worker to serve.
 const SWITCHED: Duration = Duration::from_secs(30);
+/// How often a store is looked at.
+const LOOK: Duration = Duration::from_millis(20);
 /// What members see changes with these.
 const SEEN: &str = "message_sent,message_edited,message_deleted,press_answered";
 
@@ -43,6 +45,28 @@ impl Stage {
             }
             let wait = u64::try_from(left).unwrap_or(1_000).min(5_000);
             self.control.events(after, wait, SEEN).await?;
+        }
+    }
+
+    /// The same for what is in a store, which tells nobody when it changes.
+    pub async fn until_stored<T>(
+        &self,
+        what: &str,
+        look: impl AsyncFn() -> Result<Option<T>>,
+    ) -> Result<T> {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            if let Some(found) = look().await? {
+                return Ok(found);
+            }
+            if Instant::now() > until {
+                bail!(
+                    "not within {} s: {what}\nlog:\n{}",
+                    PATIENCE.as_secs(),
+                    self.log_tail()
+                );
+            }
+            tokio::time::sleep(LOOK).await;
         }
     }
 

@@ -131,11 +131,23 @@ impl Stage {
             .context("no bot is active")
     }
 
-    /// The log's last lines.
+    /// The last lines of the supervisor's log, and of its workers' without the client library's words.
     pub fn log_tail(&self) -> String {
-        let log = std::fs::read_to_string(self.folder.log()).unwrap_or_default();
-        let lines: Vec<&str> = log.lines().collect();
-        lines[lines.len().saturating_sub(40)..].join("\n")
+        let logs = self.folder.state().join("log");
+        let workers = std::fs::read_dir(logs).into_iter().flatten().flatten();
+        let mut files: Vec<PathBuf> = workers.map(|entry| entry.path()).collect();
+        files.retain(|file| !file.ends_with("redis.log"));
+        files.sort();
+        files.insert(0, self.folder.log());
+        let tails = files.iter().map(|file| {
+            let log = std::fs::read_to_string(file).unwrap_or_default();
+            let lines = log.lines().filter(|line| !line.contains(" grammers_"));
+            let lines: Vec<&str> = lines.collect();
+            let tail = lines[lines.len().saturating_sub(40)..].join("\n");
+            let name = file.file_name().unwrap_or_default().display().to_string();
+            format!("-- {name}\n{tail}")
+        });
+        tails.collect::<Vec<_>>().join("\n")
     }
 
     /// SIGTERM; returns once the daemon has ended.
