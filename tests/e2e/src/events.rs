@@ -37,11 +37,7 @@ impl Stage {
             }
             let left = until.saturating_duration_since(Instant::now()).as_millis();
             if left == 0 {
-                bail!(
-                    "not within {} s: {what}\nlog:\n{}",
-                    PATIENCE.as_secs(),
-                    self.log_tail()
-                );
+                bail!("not within {} s: {what}", PATIENCE.as_secs());
             }
             let wait = u64::try_from(left).unwrap_or(1_000).min(5_000);
             self.control.events(after, wait, SEEN).await?;
@@ -60,11 +56,7 @@ impl Stage {
                 return Ok(found);
             }
             if Instant::now() > until {
-                bail!(
-                    "not within {} s: {what}\nlog:\n{}",
-                    PATIENCE.as_secs(),
-                    self.log_tail()
-                );
+                bail!("not within {} s: {what}", PATIENCE.as_secs());
             }
             tokio::time::sleep(LOOK).await;
         }
@@ -86,11 +78,7 @@ impl Stage {
             }
             after = page.next;
             if Instant::now() > until {
-                bail!(
-                    "not within {} s: an event {kind}\nlog:\n{}",
-                    PATIENCE.as_secs(),
-                    self.log_tail()
-                );
+                bail!("not within {} s: an event {kind}", PATIENCE.as_secs());
             }
         }
     }

@@ -185,3 +185,35 @@ async fn what_is_written_while_the_worker_is_replaced_is_answered_by_the_same_bo
         assert_eq!(sent_away, 0, "{:#?}", talk.heard().await.unwrap());
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_killed_between_a_copy_and_its_acknowledgement_keeps_the_file_once() {
+    let stage = Stage::open(1).await.unwrap();
+    let bot = stage.active().await.unwrap();
+    let talk = Talk::private(&stage, 0, bot);
+    talk.upload_until_files().await.unwrap();
+    stage.settled().await.unwrap();
+    let silence = stage
+        .fault(json!({
+            "kind": "silent", "bot": bot,
+            "after": {"event": {"kind": "message_sent", "account": bot, "chat": {"channel": stage.scene.storage}}},
+        }))
+        .await
+        .unwrap();
+    talk.send_file("bread.pdf", 70_000).await.unwrap();
+    stage.fired(silence).await.unwrap();
+    stage.kill_active_worker().await.unwrap();
+    stage.clear_fault(silence).await.unwrap();
+    talk.see("✓ File 1: bread.pdf").await.unwrap();
+    talk.submit().await.unwrap();
+    stage.settled().await.unwrap();
+    assert_eq!(talk.count("✓ File").await.unwrap(), 1);
+    assert_eq!(talk.count("did not arrive").await.unwrap(), 0);
+    let posts = stage.control.posts(stage.scene.broadcast).await.unwrap();
+    assert_eq!(posts.len(), 1, "{posts:?}");
+    assert!(
+        posts[0].text.contains("Files: bread.pdf"),
+        "{}",
+        posts[0].text
+    );
+}

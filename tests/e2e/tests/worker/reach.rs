@@ -81,3 +81,28 @@ async fn blocking_a_bot_takes_its_member_out_of_reach_and_unblocking_brings_him_
     talk.say("/help").await.unwrap();
     talk.see("What I know:").await.unwrap();
 }
+
+/// He pressed Start with it: that it stood by then is no reason to let his reply wait for a second Start.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_parked_reply_comes_through_a_bot_that_was_started_while_it_stood_by() {
+    let stage = Stage::open(1).await.unwrap();
+    let bots: Vec<i64> = stage.scene.bots.iter().map(|bot| bot.id).collect();
+    let old = Talk::private(&stage, 0, bots[0]);
+    old.start(None).await.unwrap();
+    old.see("Welcome!").await.unwrap();
+    let revoke = stage.revoke_at_delivery(bots[0]).await.unwrap();
+    old.say("/help").await.unwrap();
+    stage.fired(revoke).await.unwrap();
+    assert_eq!(stage.switched_from(bots[0]).await.unwrap(), bots[1]);
+    stage.settled().await.unwrap();
+    assert_eq!(stage.parked(old.member).await.unwrap(), 1);
+
+    let talk = Talk::private(&stage, 0, bots[2]);
+    talk.meet_standby().await.unwrap();
+    stage.revoke(bots[1]).await.unwrap();
+    assert_eq!(stage.switched_from(bots[1]).await.unwrap(), bots[2]);
+    talk.see("What I know:").await.unwrap();
+    stage.settled().await.unwrap();
+    assert_eq!(talk.count("What I know:").await.unwrap(), 1);
+    assert_eq!(stage.parked(old.member).await.unwrap(), 0);
+}
