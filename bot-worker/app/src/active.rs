@@ -1,40 +1,46 @@
 //! The active bot's work, for as long as one open epoch names it: the engine, the outbox sender, the re-prompts and the recorder.
 //!
-//! Dropping it stops all of them at once; what was in flight is replayed or re-sent by the next holder under the protections of
-//! watermarks and random ids. Invariant: nothing of this runs for another epoch than the one it was started with.
+//! [`Active::close`] ends it in order; dropping it stops everything at once, and what was in flight is replayed or re-sent by the next
+//! holder under the protections of watermarks and random ids. Invariant: nothing of this runs for another epoch than the one it was started with.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use shared_core::{BotId, EpochRecord, EpochStamp, OutboxEntry, OutboxKind};
+use shared_core::{BotId, EpochStamp, OutboxEntry, OutboxKind};
+use shared_io::redis::StateError;
 use shared_io::telegram::{Batch, CallError, Calls, UpdateFeed};
-use tokio::sync::{Notify, mpsc, oneshot};
-use tokio::task::JoinHandle;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::{JoinError, JoinHandle};
+use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use crate::context::BotContext;
 use crate::engine::{Engine, Input};
+use crate::epoch_watch::View;
+use crate::guard::Tenancy;
 use crate::recorder;
 use crate::reprompt::Reprompts;
 use crate::sender::Sender;
 use crate::task::AbortOnDrop;
-use crate::tenure::Tenure;
-use crate::work::Work;
+use crate::tenure::{Tenure, Terms};
 
 /// Batches that wait for the engine; the feed waits when it is full, its own channel holds what comes meanwhile.
 const BATCHES: usize = 256;
 
 /// How long a dead session's last messages may hold up its report: a commit takes about a millisecond.
 const DRAIN: Duration = Duration::from_millis(150);
+/// How long the bots' names are waited for.
+const NAMES: Duration = Duration::from_millis(100);
 /// Kept private messages that are read at activation; a standby keeps no more.
 const HELD: usize = 10_000;
 
 pub struct Active {
     tenure: Arc<Tenure>,
     input: mpsc::Sender<Input>,
-    engine: AbortOnDrop<()>,
-    sender: AbortOnDrop<Option<CallError>>,
+    engine: Option<AbortOnDrop<()>>,
+    sender: Option<AbortOnDrop<Option<CallError>>>,
+    stop_sending: CancellationToken,
     _recorder: AbortOnDrop<()>,
     _reprompts: Option<AbortOnDrop<()>>,
     told_caught_up: bool,
@@ -45,42 +51,34 @@ impl Active {
     pub async fn start(
         context: &Arc<BotContext>,
         calls: &Calls,
-        record: &EpochRecord,
+        tenancy: Tenancy,
+        view: &watch::Receiver<View>,
+        stamp: EpochStamp,
         feed: &mut UpdateFeed,
     ) -> Result<Self, String> {
-        let text = |error: shared_io::redis::StateError| error.to_string();
-        seed_channels(context, calls, record.stamp).await?;
-        let channels = context.state.channels().await.map_err(text)?;
-        let private = context
-            .state
-            .private_cursor(context.lease.bot)
-            .await
-            .map_err(text)?;
-        let held = context
-            .state
-            .held(context.lease.bot, HELD)
-            .await
-            .map_err(text)?;
-        let pending = context.state.outbox(None, 1000).await.map_err(text)?;
+        let text = |error: StateError| error.to_string();
+        let (state, bot) = (&context.state, context.lease.bot);
+        seed_channels(context, calls, stamp).await?;
+        let channels = state.channels().await.map_err(text)?;
+        let private = state.private_cursor(bot).await.map_err(text)?;
+        let held = state.held(bot, HELD).await.map_err(text)?;
+        let pending = state.outbox(None, 1000).await.map_err(text)?;
+        let parked = state.parked_members().await.map_err(text)?;
+        let resumed = state.resumed().await.map_err(text)?;
         let usernames = usernames(context).await;
-        let name_of = |bot: BotId| {
-            usernames
-                .iter()
-                .find(|(known, _)| *known == bot)
-                .map(|(_, n)| n.clone())
-        };
-        let tenure = Arc::new(Tenure {
+        let owed = resumed.filter(|resumed| resumed.bot != bot);
+        let previous = owed.and_then(|owed| usernames.iter().find(|(known, _)| *known == owed.bot));
+        let tenure = Arc::new(Tenure::new(Terms {
             context: Arc::clone(context),
             calls: calls.clone(),
-            stamp: record.stamp,
-            previous_bot: record.previous_bot,
-            previous_username: record.previous_bot.and_then(name_of),
+            stamp,
+            tenancy,
+            view: view.clone(),
+            owed,
+            previous_username: previous.map(|(_, name)| name.clone()),
             usernames: usernames.iter().map(|(_, name)| name.clone()).collect(),
-            outbox: Notify::new(),
-            records: Notify::new(),
-            waiting: std::sync::atomic::AtomicUsize::new(0),
-            work: Work::default(),
-        });
+            parked: parked.into_iter().collect(),
+        }));
         feed.known_usernames(tenure.usernames.iter().map(String::as_str));
         feed.set_channels(&channels);
         let (input, inputs) = mpsc::channel(BATCHES);
@@ -90,11 +88,13 @@ impl Active {
             .map(|(_, entry)| entry.conversation)
             .collect();
         let engine = Engine::new(Arc::clone(&tenure), private, channels, served);
-        let sender = Sender::new(Arc::clone(&tenure), input.clone());
+        let stop = CancellationToken::new();
+        let sender = Sender::new(Arc::clone(&tenure), input.clone(), stop.clone());
         Ok(Self {
             input,
-            engine: AbortOnDrop(tokio::spawn(engine.run(held, inputs))),
-            sender: AbortOnDrop(tokio::spawn(sender.run())),
+            engine: Some(AbortOnDrop(tokio::spawn(engine.run(held, inputs)))),
+            sender: Some(AbortOnDrop(tokio::spawn(sender.run()))),
+            stop_sending: stop,
             _recorder: AbortOnDrop(spawn_recorder(&tenure)),
             _reprompts: None,
             tenure,
@@ -139,18 +139,41 @@ impl Active {
         if tokio::time::timeout(DRAIN, drained).await.is_err() {
             warn!("what was received could not be committed in time");
         }
+        self.stop_sends().await;
+    }
+
+    /// Stops sending, waits a moment for what is in flight, and takes what is known to be sent out of the outbox, so that the next
+    /// bot does not send it again.
+    pub async fn close(mut self) {
+        self.engine = None;
+        self.stop_sends().await;
+    }
+
+    async fn stop_sends(&mut self) {
+        self.stop_sending.cancel();
+        if let Some(sender) = self.sender.take()
+            && tokio::time::timeout(DRAIN, sender).await.is_err()
+        {
+            warn!("sends were in flight when the tenure ended");
+        }
+        if tokio::time::timeout(DRAIN, self.tenure.settle_sent())
+            .await
+            .is_err()
+        {
+            warn!("sent entries could not be settled; they may be sent again");
+        }
     }
 
     /// Waits until the engine or the sender ends: `Some` with a fatal error of the connection, `None` when the epoch is over.
     pub async fn ended(&mut self) -> Option<CallError> {
         tokio::select! {
-            result = &mut self.engine => {
+            result = finished(&mut self.engine) => {
                 if let Err(panic) = result {
                     tracing::error!(%panic, "the engine panicked");
                 }
                 None
             }
-            result = &mut self.sender => match result {
+            result = finished(&mut self.sender) => match result {
                 Ok(error) => error,
                 Err(panic) => {
                     tracing::error!(%panic, "the sender panicked");
@@ -159,6 +182,16 @@ impl Active {
             },
         }
     }
+}
+
+/// Waits for a task once; never resolves after that.
+async fn finished<T>(task: &mut Option<AbortOnDrop<T>>) -> Result<T, JoinError> {
+    let Some(running) = task.as_mut() else {
+        return std::future::pending().await;
+    };
+    let result = running.await;
+    *task = None;
+    result
 }
 
 /// Will this entry, sent by whichever bot, put buttons that work in front of the member?
@@ -171,16 +204,22 @@ fn brings_a_live_prompt(entry: &OutboxEntry) -> bool {
 
 /// The pool's bots and their names, as far as they ever logged in.
 async fn usernames(context: &BotContext) -> Vec<(BotId, String)> {
-    match context.shared.store.bots().list(&context.pool).await {
-        Ok(rows) => rows
-            .into_iter()
-            .filter_map(|row| row.username.map(|name| (row.bot, name)))
-            .collect(),
-        Err(error) => {
+    // Names are for texts: a switch does not wait for SQL.
+    let list = context.shared.store.bots();
+    let rows = match tokio::time::timeout(NAMES, list.list(&context.pool)).await {
+        Ok(Ok(rows)) => rows,
+        Ok(Err(error)) => {
             warn!(%error, "the bots' names could not be read");
             Vec::new()
         }
-    }
+        Err(_) => {
+            warn!("the bots' names could not be read in time");
+            Vec::new()
+        }
+    };
+    rows.into_iter()
+        .filter_map(|row| row.username.map(|name| (row.bot, name)))
+        .collect()
 }
 
 /// A group that the pool has no cursor for starts from where it stands.

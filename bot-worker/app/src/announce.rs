@@ -1,10 +1,10 @@
 //! Tells the groups which bot answers from here on.
 //!
-//! One entry per group and epoch, behind all answers. Its id follows from the epoch, so the same announcement is not shown twice by one bot.
+//! One entry per group and change of bots, behind all answers. Its id follows from the change, so the same announcement is not shown twice
+//! by one bot, whatever was restarted in between.
 
 use shared_core::{
-    ConversationKey, EventId, MemberId, OutboxEntry, OutboxKind, Priority, SendTarget, UpdateId,
-    entry_id,
+    ConversationKey, MemberId, OutboxEntry, OutboxKind, Priority, SendTarget, UpdateId, entry_id,
 };
 use shared_io::clock;
 use tracing::warn;
@@ -25,7 +25,7 @@ pub async fn run(tenure: &Tenure) {
             // No member's dialogue: the bot's own id stands where a member's would.
             let conversation = ConversationKey::group(group, MemberId(context.lease.bot.0));
             let update = UpdateId::Internal {
-                event: announcement(tenure),
+                event: tenure.resumption(1),
             };
             OutboxEntry {
                 id: entry_id(&context.pool, &conversation, &update, 0),
@@ -48,10 +48,4 @@ pub async fn run(tenure: &Tenure) {
         Ok(_) => tenure.outbox.notify_one(),
         Err(error) => warn!(%error, "the switch was not announced"),
     }
-}
-
-fn announcement(tenure: &Tenure) -> EventId {
-    let mut id = [0xff; 16];
-    id[..8].copy_from_slice(&tenure.stamp.epoch.0.to_be_bytes());
-    EventId(id)
 }

@@ -95,13 +95,19 @@ impl BotTask {
         ));
         let mut fatal = Backoff::new(RetryPolicy::forever(
             Duration::from_secs(5),
-            Duration::from_secs(120),
+            Duration::from_secs(900),
         ));
         loop {
             context.status.lease(false);
-            context.cell.held().await;
+            let tenancy = context.cell.held().await;
             context.status.lease(true);
-            let ended = Session::lead(Arc::clone(context), self.view.clone(), stop.clone()).await;
+            let ended = Session::lead(
+                Arc::clone(context),
+                tenancy,
+                self.view.clone(),
+                stop.clone(),
+            )
+            .await;
             let bot = context.lease.bot;
             let pause = match ended {
                 Ended::Stopped => return,

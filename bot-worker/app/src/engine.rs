@@ -20,7 +20,8 @@ use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use shared_core::{
-    ChannelId, ConversationKey, Envelope, EventId, Incoming, IncomingKind, MilestoneKind, Place,
+    ChannelId, ConversationKey, Envelope, EventId, Incoming, IncomingKind, MemberId, MilestoneKind,
+    Place,
 };
 use shared_io::redis::{Counter, HeldPosition, OutboxPosition, PrivateCursor};
 use shared_io::telegram::Batch;
@@ -28,6 +29,7 @@ use tokio::sync::{mpsc, oneshot};
 use tracing::{info, warn};
 
 use crate::announce;
+use crate::status::lock;
 use crate::tenure::Tenure;
 use cursors::{Flushed, Intake};
 
@@ -37,6 +39,8 @@ const IN_FLIGHT: usize = 2000;
 const CACHED: usize = 20_000;
 /// A message that a standby kept longer than this is not acted on: its sender was told whom to write to.
 const HELD_FOR: Duration = Duration::from_secs(15 * 60);
+/// Members whose reach is looked up at once.
+const PORTION: usize = 500;
 /// How often the pool's figures are renewed for the heartbeat.
 const FIGURES: Duration = Duration::from_millis(500);
 
@@ -68,6 +72,8 @@ pub enum Origin {
 
 pub enum Item {
     Heard(Incoming),
+    /// Kept by this bot while it was a standby.
+    Held(Incoming),
     Internal {
         event: Event,
         id: EventId,
@@ -118,6 +124,7 @@ impl Engine {
         mut inputs: mpsc::Receiver<Input>,
     ) {
         self.take_held(held);
+        self.unpark_reached();
         let mut flush: Option<BoxFuture<'static, Flushed>> = None;
         let mut figures = tokio::time::interval(FIGURES);
         loop {
@@ -157,7 +164,7 @@ impl Engine {
                 info!(epoch = %self.tenure.stamp, "caught up");
                 let tenure = Arc::clone(&self.tenure);
                 tokio::spawn(async move {
-                    if tenure.bot_changed() {
+                    if tenure.owed.is_some() {
                         announce::run(&tenure).await;
                     }
                     tenure.milestone(MilestoneKind::CaughtUp).await;
@@ -212,20 +219,47 @@ impl Engine {
             IncomingKind::Stopped { stopped } => self.intake.reach(incoming.member, !stopped),
             _ => self.intake.reach(incoming.member, true),
         }
-        if let IncomingKind::Message { text, .. } = &incoming.what
-            && text.starts_with("/start")
-        {
+        if !matches!(incoming.what, IncomingKind::Stopped { stopped: true }) {
             self.unpark(incoming.member);
         }
     }
 
-    /// Replies that waited for this member's Start go back into the outbox.
-    fn unpark(&self, member: shared_core::MemberId) {
+    /// Replies that waited until this member could be written to go back into the outbox.
+    fn unpark(&self, member: MemberId) {
+        if !lock(&self.tenure.parked).remove(&member) {
+            return;
+        }
         let tenure = Arc::clone(&self.tenure);
         tokio::spawn(async move {
             match tenure.context.state.unpark(tenure.stamp, member).await {
                 Ok(_) => tenure.outbox.notify_one(),
-                Err(error) => warn!(%member, %error, "parked replies were not taken up"),
+                Err(error) => {
+                    warn!(%member, %error, "parked replies are not taken up yet");
+                    lock(&tenure.parked).insert(member);
+                }
+            }
+        });
+    }
+
+    /// Members whose replies another bot had to park, and whom this one can reach.
+    fn unpark_reached(&self) {
+        let tenure = Arc::clone(&self.tenure);
+        tokio::spawn(async move {
+            let members: Vec<MemberId> = lock(&tenure.parked).iter().copied().collect();
+            for portion in members.chunks(PORTION) {
+                let state = &tenure.context.state;
+                let reached = match state.reaches(tenure.context.lease.bot, portion).await {
+                    Ok(reached) => reached,
+                    Err(error) => return warn!(%error, "parked replies are not looked at yet"),
+                };
+                for (member, _) in portion.iter().zip(reached).filter(|(_, reached)| *reached) {
+                    lock(&tenure.parked).remove(member);
+                    if let Err(error) = state.unpark(tenure.stamp, *member).await {
+                        lock(&tenure.parked).insert(*member);
+                        return warn!(%error, "parked replies are not taken up yet");
+                    }
+                    tenure.outbox.notify_one();
+                }
             }
         });
     }
@@ -241,7 +275,7 @@ impl Engine {
         for (position, incoming) in fresh {
             self.push(
                 incoming.conversation(),
-                Item::Heard(incoming),
+                Item::Held(incoming),
                 Origin::Held(position),
             );
         }
@@ -290,17 +324,25 @@ impl Engine {
 
     /// False when the epoch is over.
     fn finish(&mut self, done: lane::Done) -> bool {
-        let Some(envelope) = done.envelope else {
-            info!(epoch = %self.tenure.stamp, "fenced: another epoch has begun");
-            return false;
-        };
-        if self.cache.len() >= CACHED {
-            self.cache.clear();
+        match done.outcome {
+            lane::Outcome::Fenced => {
+                info!(epoch = %self.tenure.stamp, "fenced: another epoch has begun");
+                return false;
+            }
+            lane::Outcome::GivenUp => {}
+            lane::Outcome::Stands {
+                envelope,
+                committed,
+            } => {
+                if self.cache.len() >= CACHED {
+                    self.cache.clear();
+                }
+                if committed {
+                    self.served.insert(done.key);
+                }
+                self.cache.insert(done.key, *envelope);
+            }
         }
-        if done.committed {
-            self.served.insert(done.key);
-        }
-        self.cache.insert(done.key, envelope);
         self.settle(done.origin);
         if let Some(lane) = self.lanes.get_mut(&done.key) {
             lane.running = false;

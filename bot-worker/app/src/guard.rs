@@ -5,6 +5,7 @@
 //! refuses whoever the assignment does not name.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -22,35 +23,51 @@ use crate::status::lock;
 pub struct LeaseCell {
     clock: Mutex<LeaseClock>,
     changed: Notify,
+    /// Counts the unbroken times of holding it. Who began in one does not go on in the next: a process that slept past its deadline
+    /// may find the lease renewed before it notices.
+    tenancies: AtomicU64,
 }
+
+/// One unbroken time of holding a lease.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tenancy(u64);
 
 impl LeaseCell {
     fn new() -> Self {
         Self {
             clock: Mutex::new(LeaseClock::not_held()),
             changed: Notify::new(),
+            tenancies: AtomicU64::new(0),
         }
     }
 
-    pub fn holds(&self) -> bool {
+    pub fn holds(&self, tenancy: Tenancy) -> bool {
+        self.tenancies.load(Ordering::Acquire) == tenancy.0 && self.is_held()
+    }
+
+    fn is_held(&self) -> bool {
         lock(&self.clock).holds(clock::boot_now())
     }
 
     /// Waits until the lease is held.
-    pub async fn held(&self) {
+    pub async fn held(&self) -> Tenancy {
         loop {
             let changed = self.changed.notified();
-            if self.holds() {
-                return;
+            let tenancy = Tenancy(self.tenancies.load(Ordering::Acquire));
+            if self.holds(tenancy) {
+                return tenancy;
             }
             changed.await;
         }
     }
 
-    /// Waits until the lease is not held: taken by another, given back, or run out.
-    pub async fn ended(&self) {
+    /// Waits until this tenancy is over: the lease was taken by another, given back, or ran out, if only for a moment.
+    pub async fn ended(&self, tenancy: Tenancy) {
         loop {
             let changed = self.changed.notified();
+            if !self.holds(tenancy) {
+                return;
+            }
             let Some(left) = self.left() else { return };
             tokio::select! {
                 () = changed => {}
@@ -67,7 +84,12 @@ impl LeaseCell {
     }
 
     fn renewed(&self, sent_at: BootMs, timing: &LeaseTiming) {
-        lock(&self.clock).renewed(sent_at, timing);
+        let mut lease = lock(&self.clock);
+        if !lease.holds(clock::boot_now()) {
+            self.tenancies.fetch_add(1, Ordering::AcqRel);
+        }
+        lease.renewed(sent_at, timing);
+        drop(lease);
         self.changed.notify_waiters();
     }
 

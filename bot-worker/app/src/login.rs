@@ -7,17 +7,39 @@ use shared_core::{AuthKey, ErrorClass};
 use shared_io::clock;
 use shared_io::secrets::SealContext;
 use shared_io::sql::{LoginRow, LoginState};
-use shared_io::telegram::{CallError, DcAddress, Line, LineParams, LineTimeouts};
+use shared_io::telegram::{CallError, DcAddress, Identity, Line, LineParams, LineTimeouts};
 use tracing::warn;
 
 use crate::context::BotContext;
 
 /// Connects with the stored login, or makes one.
 pub async fn connect(context: &BotContext) -> Result<Line, CallError> {
-    let shared = &context.shared;
-    let stored = load_login(context).await;
+    let stored = load_login(context).await?;
     let known = stored.is_some();
-    let configured = shared.config.telegram.dc.map(|dc| DcAddress {
+    let connected = match open_line(context, stored).await {
+        Ok(line) => identify(context, line, known).await,
+        Err(error) => Err(error),
+    };
+    if let Err(error) = &connected
+        && known
+        && matches!(error.class, ErrorClass::SessionDead(_))
+    {
+        forget_login(context).await;
+    }
+    let (line, identity) = connected?;
+    context.status.identity(&identity.username);
+    remember_name(context, &identity.username).await;
+    let reach = context.state.reach(context.lease.bot).await.unwrap_or(0);
+    context.status.reach(reach);
+    Ok(line)
+}
+
+async fn open_line(
+    context: &BotContext,
+    stored: Option<(AuthKey, Option<DcAddress>)>,
+) -> Result<Line, CallError> {
+    let config = &context.shared.config;
+    let configured = config.telegram.dc.map(|dc| DcAddress {
         id: dc.id,
         addr: dc.addr,
     });
@@ -25,38 +47,35 @@ pub async fn connect(context: &BotContext) -> Result<Line, CallError> {
         Some((key, home)) => (Some(key), home.or(configured)),
         None => (context.bot.preset_key.clone(), configured),
     };
-    let line = Line::connect(LineParams {
+    Line::connect(LineParams {
         dc: home,
-        api_id: shared.config.telegram.api_id,
-        api_hash: shared.config.telegram.api_hash.clone(),
+        api_id: config.telegram.api_id,
+        api_hash: config.telegram.api_hash.clone(),
         key,
         timeouts: LineTimeouts {
-            connect: shared.config.timing.connect_timeout,
-            call: shared.config.timing.call_timeout,
+            connect: config.timing.connect_timeout,
+            call: config.timing.call_timeout,
         },
         updates_capacity: 10_000,
     })
-    .await?;
-    let identity = if known {
-        match line.identity().await {
-            Err(error) if matches!(error.class, ErrorClass::SessionDead(_)) => {
-                forget_login(context).await;
-                return Err(error);
-            }
-            identity => identity?,
-        }
-    } else {
-        save_login(context, &line).await;
-        let identity = line.log_in(context.token()).await?;
-        // A login can move to another data centre and get another key there.
-        save_login(context, &line).await;
-        identity
-    };
-    context.status.identity(&identity.username);
-    remember_name(context, &identity.username).await;
-    let reach = context.state.reach(context.lease.bot).await.unwrap_or(0);
-    context.status.reach(reach);
-    Ok(line)
+    .await
+}
+
+/// Asks a known login who it is; makes one of a new key.
+async fn identify(
+    context: &BotContext,
+    line: Line,
+    known: bool,
+) -> Result<(Line, Identity), CallError> {
+    if known {
+        let identity = line.identity().await?;
+        return Ok((line, identity));
+    }
+    save_login(context, &line).await;
+    let identity = line.log_in(context.token()).await?;
+    // A login can move to another data centre and get another key there.
+    save_login(context, &line).await;
+    Ok((line, identity))
 }
 
 /// The next session logs in again, with the token.
@@ -81,28 +100,32 @@ async fn remember_name(context: &BotContext, username: &str) {
     }
 }
 
-/// A login that is stored and good, as far as is known, and where its data centre is.
-async fn load_login(context: &BotContext) -> Option<(AuthKey, Option<DcAddress>)> {
-    let shared = &context.shared;
+/// A login that is stored and good, as far as is known, and where its data centre is. One that is there and cannot be read is an
+/// error: logging in anew would overwrite it and is limited by Telegram.
+async fn load_login(
+    context: &BotContext,
+) -> Result<Option<(AuthKey, Option<DcAddress>)>, CallError> {
     let (bot, slot) = (context.lease.bot, context.lease.slot);
-    let login = match shared.store.logins().get(&context.pool, bot, slot).await {
-        Ok(login) => login.filter(|login| login.state != LoginState::Lost)?,
+    let logins = context.shared.store.logins();
+    let login = match logins.get(&context.pool, bot, slot).await {
+        Ok(login) => login.filter(|login| login.state != LoginState::Lost),
         Err(error) => {
             warn!(%bot, %error, "the stored login could not be read");
-            return None;
+            return Err(CallError::not_made("login", "LOGIN_NOT_READ"));
         }
     };
+    let Some(login) = login else { return Ok(None) };
     match open_login(context, &login) {
-        Ok(key) => Some((
-            key,
-            login.dc_addr.map(|addr| DcAddress {
+        Ok(key) => {
+            let home = login.dc_addr.map(|addr| DcAddress {
                 id: login.dc_id,
                 addr,
-            }),
-        )),
+            });
+            Ok(Some((key, home)))
+        }
         Err(error) => {
             warn!(%bot, error, "the stored login could not be unsealed");
-            None
+            Err(CallError::not_made("login", "LOGIN_NOT_UNSEALED"))
         }
     }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use shared_core::{ConversationKey, PlaceKey, UnixMs};
 use shared_io::clock;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tracing::{info, warn};
 
 use crate::engine::Input;
@@ -22,6 +22,9 @@ const OUTBOX: usize = 40;
 /// Who was active within this time is shown his prompt unasked.
 const LATELY: Duration = Duration::from_secs(30 * 60);
 const PASSES: usize = 2;
+/// How often, and how far apart, the end is noted; when it never is, the next holder looks through everything once more.
+const NOTE_TRIES: u32 = 20;
+const NOTE_AGAIN: Duration = Duration::from_secs(1);
 const PAUSE: Duration = Duration::from_millis(50);
 
 pub struct Reprompts {
@@ -34,14 +37,14 @@ pub struct Reprompts {
 
 impl Reprompts {
     pub fn new(tenure: Arc<Tenure>) -> Self {
-        // The same bot on another worker: its keyboards are alive, nobody needs to be told anything.
-        let same_bot = !tenure.bot_changed();
+        // Whoever showed them last was this bot: its keyboards are alive, nobody needs to be told anything.
+        let finished = tenure.owed.is_none();
         Self {
             since: clock::unix_now(),
             tenure,
             offset: 0,
             passes: 0,
-            finished: same_bot,
+            finished,
         }
     }
 
@@ -55,6 +58,23 @@ impl Reprompts {
                 }
             }
             tokio::time::sleep(PAUSE).await;
+        }
+        self.note_done(&engine).await;
+    }
+
+    /// Once the last prompt is committed: nobody owes it any more.
+    async fn note_done(&self, engine: &mpsc::Sender<Input>) {
+        let (done, committed) = oneshot::channel();
+        if engine.send(Input::Drain(done)).await.is_err() || committed.await.is_err() {
+            return;
+        }
+        let (stamp, bot) = (self.tenure.stamp, self.tenure.context.lease.bot);
+        for _ in 0..NOTE_TRIES {
+            match self.tenure.context.state.set_resumed(stamp, bot).await {
+                Ok(_) => return,
+                Err(error) => warn!(%error, "the resumption is not noted yet"),
+            }
+            tokio::time::sleep(NOTE_AGAIN).await;
         }
     }
 

@@ -5,7 +5,7 @@
 //! sent, or sent before          the entry is settled
 //! wait                          the chat is held that long; a second chat told to wait holds the bot for a moment too
 //! network, server               again, with a pause that grows
-//! cannot be written to          private: parked until the member presses Start; group or channel: discarded, with a line in the log
+//! cannot be written to          private: parked until the member presses Start; group or channel: again for a minute, then discarded
 //! file out of reach             the conversation hears that the file is lost
 //! the session is over           the sender ends; entries stay for the next holder
 //! anything else                 discarded, with the reason in the log: it would fail for ever and block its chat
@@ -25,14 +25,16 @@ use bot_worker_core::send_queue::{Next, SendQueue};
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
-use shared_core::{EntryId, ErrorClass, MilestoneKind, OutboxEntry, SendTarget};
+use shared_core::{EntryId, ErrorClass, MemberId, MilestoneKind, OutboxEntry, SendTarget};
 use shared_io::clock;
-use shared_io::redis::{EpochAnswer, OutboxPosition, StateError};
+use shared_io::redis::{Counter, EpochAnswer, OutboxPosition, StateError};
 use shared_io::telegram::CallError;
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::engine::Input;
+use crate::status::lock;
 use crate::tenure::Tenure;
 use deliver::{Outcome, deliver};
 
@@ -45,6 +47,12 @@ const PAGE: usize = 500;
 const LOADED: usize = 5_000;
 /// Looked at without a hint this often.
 const POLL: Duration = Duration::from_secs(1);
+const SETTLE_AGAIN: Duration = Duration::from_millis(50);
+/// How long the end of a tenure waits for answers to what has left.
+const WIND_DOWN: Duration = Duration::from_millis(100);
+/// A chat that cannot be written to is tried so often, this far apart, before its entry is given up.
+const REFUSALS: u32 = 12;
+const REFUSED_AGAIN: Duration = Duration::from_secs(5);
 
 pub struct Sender {
     tenure: Arc<Tenure>,
@@ -53,7 +61,7 @@ pub struct Sender {
     pacer: Pacer,
     after: Option<OutboxPosition>,
     in_flight: FuturesUnordered<BoxFuture<'static, Sent>>,
-    settling: Vec<OutboxPosition>,
+    stop: CancellationToken,
     tries: HashMap<EntryId, Tries>,
     replied: AtomicBool,
 }
@@ -73,7 +81,7 @@ struct Sent {
 }
 
 impl Sender {
-    pub fn new(tenure: Arc<Tenure>, engine: mpsc::Sender<Input>) -> Self {
+    pub fn new(tenure: Arc<Tenure>, engine: mpsc::Sender<Input>, stop: CancellationToken) -> Self {
         let rates = &tenure.context.shared.config.rates;
         let pacer = Pacer::new(Rates {
             chat_per_second: rates.chat_per_second,
@@ -90,44 +98,75 @@ impl Sender {
             pacer,
             after: None,
             in_flight: FuturesUnordered::new(),
-            settling: Vec::new(),
+            stop,
             tries: HashMap::new(),
             replied: AtomicBool::new(false),
         }
     }
 
-    /// Runs until the session is over (`Some`, with Telegram's error) or the epoch is (`None`).
+    /// Runs until the session is over (`Some`, with Telegram's error), or the epoch is, or it is told to stop (`None`).
     pub async fn run(mut self) -> Option<CallError> {
+        let over = self.send_all().await;
+        self.wind_down().await;
+        over
+    }
+
+    async fn send_all(&mut self) -> Option<CallError> {
         let mut look = true;
+        let mut settling: Option<BoxFuture<'static, ()>> = None;
         loop {
             if std::mem::take(&mut look)
                 && let Err(error) = self.load().await
             {
                 warn!(%error, "the outbox could not be read yet");
             }
+            if settling.is_none() && self.tenure.has_sent() {
+                let tenure = Arc::clone(&self.tenure);
+                settling = Some(Box::pin(async move { tenure.settle_sent().await }));
+            }
             let pause = self.start_sends();
             self.tenure
                 .waiting
                 .store(self.queue.len() + self.in_flight.len(), Ordering::Relaxed);
             tokio::select! {
+                () = self.stop.cancelled() => return None,
                 Some(sent) = self.in_flight.next(), if !self.in_flight.is_empty() => {
                     match self.finish(sent).await {
-                        After::GoOn => {}
+                        After::GoOn => look = self.queue.is_empty(),
                         After::Over => return None,
                         After::Fatal(error) => return Some(error),
                     }
-                    if self.in_flight.is_empty() || self.settling.len() >= 16 {
-                        self.settle().await;
+                }
+                () = async { match settling.as_mut() { Some(s) => s.await, None => std::future::pending().await } } => {
+                    settling = None;
+                    if self.tenure.has_sent() {
+                        // It did not come through: not again at once.
+                        tokio::time::sleep(SETTLE_AGAIN).await;
                     }
-                    look = self.queue.is_empty();
                 }
                 () = self.tenure.outbox.notified() => look = true,
-                () = tokio::time::sleep(pause) => {
-                    self.settle().await;
-                    look = pause == POLL;
-                }
+                () = tokio::time::sleep(pause) => look = pause == POLL,
             }
         }
+    }
+
+    /// Waits a moment for what is in flight: what Telegram acknowledges is not sent again by the next bot. The rest may be.
+    async fn wind_down(&mut self) {
+        let answers = async {
+            while let Some(sent) = self.in_flight.next().await {
+                if matches!(sent.outcome, Outcome::Sent | Outcome::NotNeeded) {
+                    self.tenure.is_sent(sent.position);
+                }
+            }
+        };
+        let unknown = tokio::time::timeout(WIND_DOWN, answers).await.is_err();
+        if unknown {
+            let count = u64::try_from(self.in_flight.len()).unwrap_or(u64::MAX);
+            self.tenure
+                .work
+                .count(&self.tenure, Counter::MaybeRepeated, count);
+        }
+        self.tenure.settle_sent().await;
     }
 
     async fn load(&mut self) -> Result<(), StateError> {
@@ -155,7 +194,7 @@ impl Sender {
         let now = clock::boot_now();
         self.pacer.forget_idle(now);
         while self.in_flight.len() < IN_FLIGHT {
-            if !self.tenure.context.cell.holds() {
+            if !self.tenure.may_send() {
                 return Duration::from_millis(50);
             }
             match self.queue.next(&mut self.pacer, now) {
@@ -210,29 +249,25 @@ impl Sender {
                     return After::Over;
                 }
             }
-            Outcome::Park(member) => {
-                let parked = self
-                    .tenure
-                    .context
-                    .state
-                    .park(self.tenure.stamp, position, member)
-                    .await;
-                return self.moved_away(position, entry, parked.map(|answer| map(answer, |_| ())));
+            Outcome::Park(member) => return self.park(position, entry, member).await,
+            Outcome::Refused(error) => {
+                let refusals = self
+                    .tries
+                    .get(&entry.id)
+                    .copied()
+                    .unwrap_or_default()
+                    .failures;
+                if refusals >= REFUSALS {
+                    return self
+                        .discard(position, entry, "the chat cannot be written to")
+                        .await;
+                }
+                warn!(target = ?entry.target, %error, "a chat cannot be written to; tried again");
+                self.tries.entry(entry.id).or_default().failures += 1;
+                self.hold(target, REFUSED_AGAIN);
+                self.queue.put_back(position, entry);
             }
-            Outcome::Discard(why) => {
-                warn!(entry = %entry.id, conversation = %entry.conversation, why, "a reply can never be sent");
-                let discarded = self
-                    .tenure
-                    .context
-                    .state
-                    .discard(self.tenure.stamp, &[position])
-                    .await;
-                return self.moved_away(
-                    position,
-                    entry,
-                    discarded.map(|answer| map(answer, |_| ())),
-                );
-            }
+            Outcome::Discard(why) => return self.discard(position, entry, why).await,
             Outcome::CopyAgain => {
                 self.tries.entry(entry.id).or_default().copies += 1;
                 self.queue.put_back(position, entry);
@@ -249,7 +284,45 @@ impl Sender {
     fn done(&mut self, position: OutboxPosition, entry: &OutboxEntry) {
         self.queue.finish(entry.target);
         self.tries.remove(&entry.id);
-        self.settling.push(position);
+        self.tenure.is_sent(position);
+    }
+
+    /// The member cannot be written to: his replies wait until he presses Start. Who is known to have pressed it meanwhile gets them again,
+    /// once.
+    async fn park(
+        &mut self,
+        position: OutboxPosition,
+        entry: OutboxEntry,
+        member: MemberId,
+    ) -> After {
+        let state = self.tenure.context.state.clone();
+        lock(&self.tenure.parked).insert(member);
+        let first = self.tries.entry(entry.id).or_default();
+        first.failures += 1;
+        let again = first.failures == 1
+            && state
+                .reaches(self.tenure.context.lease.bot, &[member])
+                .await
+                .is_ok_and(|reached| reached == [true]);
+        if again {
+            self.hold(entry.target, Duration::from_secs(1));
+            self.queue.put_back(position, entry);
+            return After::GoOn;
+        }
+        let parked = state.park(self.tenure.stamp, position, member).await;
+        self.moved_away(position, entry, parked.map(|answer| map(answer, |_| ())))
+    }
+
+    async fn discard(
+        &mut self,
+        position: OutboxPosition,
+        entry: OutboxEntry,
+        why: &'static str,
+    ) -> After {
+        warn!(entry = %entry.id, conversation = %entry.conversation, why, "a reply can never be sent");
+        let state = self.tenure.context.state.clone();
+        let discarded = state.discard(self.tenure.stamp, &[position]).await;
+        self.moved_away(position, entry, discarded.map(|answer| map(answer, |_| ())))
     }
 
     /// The entry was moved by a script of the epoch; where that did not come through, it is tried again.
@@ -262,6 +335,7 @@ impl Sender {
         match moved {
             Ok(EpochAnswer::Done(())) => {
                 self.queue.finish(entry.target);
+                self.tries.remove(&entry.id);
                 After::GoOn
             }
             Ok(EpochAnswer::Fenced { .. }) => After::Over,
@@ -293,26 +367,6 @@ impl Sender {
 
     fn hold(&mut self, target: SendTarget, pause: Duration) {
         self.pacer.hold(Some(target), clock::boot_now().plus(pause));
-    }
-
-    /// Not fenced: that something was sent stays true in whatever epoch.
-    async fn settle(&mut self) {
-        if self.settling.is_empty() {
-            return;
-        }
-        match self
-            .tenure
-            .context
-            .state
-            .outbox_settle(&self.settling)
-            .await
-        {
-            Ok(settled) => {
-                self.tenure.work.sent.fetch_add(settled, Ordering::Relaxed);
-                self.settling.clear();
-            }
-            Err(error) => warn!(%error, "sent entries wait to be settled"),
-        }
     }
 
     fn first_reply(&self) {

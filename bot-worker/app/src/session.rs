@@ -12,12 +12,14 @@ use shared_core::{BotRole, Connection, EpochRecord, ErrorClass, Phase};
 use shared_io::redis::PrivateCursor;
 use shared_io::telegram::{BoxState, CallError, Calls, FeedStart, Line, UpdateFeed};
 use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use crate::active::Active;
 use crate::context::BotContext;
 use crate::epoch_watch::View;
+use crate::guard::Tenancy;
 use crate::login;
 use crate::smoke;
 use crate::standby::Standby;
@@ -37,6 +39,8 @@ pub enum Ended {
     Fatal(CallError),
 }
 
+/// How long a connection may take to close; another one with the same key must not meet it.
+const CLOSE: Duration = Duration::from_millis(200);
 /// How often the feed is asked whether it has caught up, after activation.
 const CATCH_UP_POLL: Duration = Duration::from_millis(10);
 
@@ -44,6 +48,7 @@ type Probe = Result<(BoxState, u64), CallError>;
 
 pub struct Session {
     context: Arc<BotContext>,
+    tenancy: Tenancy,
     view: watch::Receiver<View>,
     calls: Calls,
     feed: UpdateFeed,
@@ -57,6 +62,7 @@ impl Session {
     /// Leads one session to its end.
     pub async fn lead(
         context: Arc<BotContext>,
+        tenancy: Tenancy,
         view: watch::Receiver<View>,
         stop: CancellationToken,
     ) -> Ended {
@@ -64,7 +70,7 @@ impl Session {
         context.status.role(BotRole::Standby);
         let connected = tokio::select! {
             () = stop.cancelled() => return Ended::Stopped,
-            () = context.cell.ended() => return Ended::LeaseOver,
+            () = context.cell.ended(tenancy) => return Ended::LeaseOver,
             connected = login::connect(&context) => connected,
         };
         let mut line = match connected {
@@ -89,8 +95,9 @@ impl Session {
         };
         let session = Self {
             feed: UpdateFeed::new(raw, calls.clone(), start),
-            standby: Standby::new(Arc::clone(&context), calls.clone()),
+            standby: Standby::new(Arc::clone(&context), tenancy, calls.clone()),
             context,
+            tenancy,
             view,
             calls,
             active: None,
@@ -108,8 +115,9 @@ impl Session {
         let (pace, paced) = watch::channel(self.probe_every());
         let _prober = AbortOnDrop(tokio::spawn(probe(self.calls.clone(), paced, probes)));
         let mut line_closed = pin!(line.closed());
-        let mut lease_ended = pin!(context.cell.ended());
+        let mut lease_ended = pin!(context.cell.ended(self.tenancy));
         self.take_role().await;
+        let mut feed_rests = Instant::now();
         let ended = loop {
             tokio::select! {
                 biased;
@@ -134,18 +142,25 @@ impl Session {
                 }
                 // A difference that was empty brings no batch: whether it was the last one has to be asked.
                 () = tokio::time::sleep(CATCH_UP_POLL), if self.catches_up() => self.tell_caught_up().await,
-                batch = self.feed.next() => match batch {
+                () = tokio::time::sleep_until(feed_rests), if feed_rests > Instant::now() => {}
+                batch = self.feed.next(), if feed_rests <= Instant::now() => match batch {
                     Ok(batch) => if let Err(error) = self.handle(batch).await {
                         break Ended::LineLost { was_ready: true, error };
                     },
                     Err(error) if error.class.is_fatal() => break self.died(error).await,
-                    Err(error) => feed_trouble(&context, &error).await,
+                    Err(error) => feed_rests = Instant::now() + feed_trouble(&context, &error),
                 },
             }
         };
         // Sending stops before the socket goes, and the socket goes before anybody is told.
-        self.active = None;
+        if let Some(active) = self.active.take() {
+            active.close().await;
+        }
+        let closed = line.closed();
         line.close();
+        if tokio::time::timeout(CLOSE, closed).await.is_err() {
+            warn!(bot = %context.lease.bot, "the connection took too long to close");
+        }
         ended
     }
 
@@ -162,6 +177,16 @@ impl Session {
         let record = self.view.borrow().epoch.clone()?;
         let mine = record.is_held_by(self.context.lease.bot, &self.context.shared.worker);
         (mine && Some(record.stamp) != self.context.inherited).then_some(record)
+    }
+
+    fn somebody_else_answers(&self) -> bool {
+        self.view.borrow().epoch.as_ref().is_some_and(|record| {
+            record.phase == Phase::Open
+                && record
+                    .holder
+                    .as_ref()
+                    .is_some_and(|holder| holder.bot != self.context.lease.bot)
+        })
     }
 
     fn is_demoted(&self) -> bool {
@@ -188,7 +213,15 @@ impl Session {
     }
 
     async fn become_active(&mut self, record: EpochRecord) {
-        match Active::start(&self.context, &self.calls, &record, &mut self.feed).await {
+        let started = Active::start(
+            &self.context,
+            &self.calls,
+            self.tenancy,
+            &self.view,
+            record.stamp,
+            &mut self.feed,
+        );
+        match started.await {
             Ok(active) => {
                 info!(bot = %self.context.lease.bot, epoch = %record.stamp, "active");
                 self.context.status.role(BotRole::Active);
@@ -206,15 +239,22 @@ impl Session {
 
     /// An error here means that the batch was not taken in: the next session gets it again.
     async fn handle(&mut self, batch: shared_io::telegram::Batch) -> Result<(), String> {
+        let stands_by = self.somebody_else_answers();
         match &mut self.active {
             Some(active) => {
-                active.take(batch).await;
+                // A full engine (Redis away) must not keep the connection beyond its lease.
+                tokio::select! {
+                    () = active.take(batch) => {}
+                    () = self.context.cell.ended(self.tenancy) => {
+                        return Err("the login lease ended with updates in hand".to_owned());
+                    }
+                }
                 self.tell_caught_up().await;
                 Ok(())
             }
             None => self
                 .standby
-                .take(batch)
+                .take(batch, stands_by)
                 .await
                 .map_err(|error| error.to_string()),
         }
@@ -271,13 +311,14 @@ async fn engine_ended(active: &mut Option<Active>) -> Option<CallError> {
     }
 }
 
-async fn feed_trouble(context: &BotContext, error: &CallError) {
+/// How long to leave the feed alone.
+fn feed_trouble(context: &BotContext, error: &CallError) -> Duration {
     context.status.error(error.class, &error.name);
     warn!(bot = %context.lease.bot, %error, "updates could not be fetched");
     let pause = error.wait_s.map_or(Duration::from_millis(100), |s| {
         Duration::from_secs(s.into())
     });
-    tokio::time::sleep(pause.min(Duration::from_secs(5))).await;
+    pause.min(Duration::from_secs(5))
 }
 
 fn failed(context: &BotContext, error: CallError, was_ready: bool) -> Ended {
@@ -317,7 +358,7 @@ async fn feed_start(context: &BotContext) -> Result<FeedStart, String> {
 /// Asks for the box's state again and again; the deadline of each call is the adapter's.
 async fn probe(calls: Calls, mut every: watch::Receiver<Duration>, results: mpsc::Sender<Probe>) {
     loop {
-        let sent = tokio::time::Instant::now();
+        let sent = Instant::now();
         let result = calls.state().await;
         let took = u64::try_from(sent.elapsed().as_micros()).unwrap_or(u64::MAX);
         if results

@@ -17,6 +17,7 @@ use tokio::task::JoinSet;
 use tracing::debug;
 
 use crate::context::BotContext;
+use crate::guard::Tenancy;
 
 /// Hints in flight at once; more are not given, the member asks again.
 const HINTS: usize = 16;
@@ -33,23 +34,26 @@ pub enum StandbyError {
 
 pub struct Standby {
     context: Arc<BotContext>,
+    tenancy: Tenancy,
     calls: Calls,
     hints: JoinSet<()>,
     hinted: Vec<(MemberId, BootMs)>,
 }
 
 impl Standby {
-    pub fn new(context: Arc<BotContext>, calls: Calls) -> Self {
+    pub fn new(context: Arc<BotContext>, tenancy: Tenancy, calls: Calls) -> Self {
         Self {
             context,
+            tenancy,
             calls,
             hints: JoinSet::new(),
             hinted: Vec::new(),
         }
     }
 
-    /// Commits the batch under the lease. An error means that nothing of it was committed.
-    pub async fn take(&mut self, batch: Batch) -> Result<(), StandbyError> {
+    /// Commits the batch under the lease. An error means that nothing of it was committed. Who `stands_by` tells members who answers;
+    /// a bot that may be about to answer itself (nobody does, or it is being tested) keeps everything for that moment.
+    pub async fn take(&mut self, batch: Batch, stands_by: bool) -> Result<(), StandbyError> {
         let mut change = PrivateChange {
             cursor: batch.private_after.as_ref().map(|after| PrivateCursor {
                 pts: after.pts,
@@ -67,12 +71,16 @@ impl Standby {
             match &incoming.what {
                 IncomingKind::Stopped { stopped: true } => change.stopped.push(incoming.member),
                 IncomingKind::Stopped { stopped: false } => change.started.push(incoming.member),
-                // A press has no reply to wait for: it belongs to a keyboard of an earlier epoch.
-                IncomingKind::Press { .. } => {}
+                // A standby's keyboards are of an earlier epoch: nobody waits for what they would do.
+                IncomingKind::Press { .. } if stands_by => {}
+                IncomingKind::Press { .. } => change.hold.push(incoming),
                 IncomingKind::Message { text, .. } => {
                     change.started.push(incoming.member);
-                    to_hint.push(incoming.clone());
-                    if !is_start(text) {
+                    let only_opens_the_chat = stands_by && is_start(text);
+                    if stands_by {
+                        to_hint.push(incoming.clone());
+                    }
+                    if !only_opens_the_chat {
                         change.hold.push(incoming);
                     }
                 }
@@ -110,7 +118,7 @@ impl Standby {
         let now = clock::boot_now();
         self.hinted.retain(|(_, at)| now.since(*at) < HINT_AGAIN);
         let again = self.hinted.iter().any(|(member, _)| *member == to.member);
-        if again || self.hints.len() >= HINTS || !self.context.cell.holds() {
+        if again || self.hints.len() >= HINTS || !self.context.cell.holds(self.tenancy) {
             return;
         }
         self.hinted.push((to.member, now));

@@ -1,24 +1,45 @@
 //! One epoch of one bot: what the engine, the sender and their helpers share for as long as it lasts.
 
-use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
-use shared_core::{BotId, EpochStamp, Milestone, MilestoneKind};
+use shared_core::{EpochStamp, EventId, MemberId, Milestone, MilestoneKind};
 use shared_io::clock;
-use shared_io::redis::RedisState;
+use shared_io::redis::{OutboxPosition, RedisState, Resumed};
 use shared_io::telegram::Calls;
-use tokio::sync::Notify;
-use tracing::debug;
+use tokio::sync::{Notify, watch};
+use tracing::{debug, warn};
 
 use crate::context::BotContext;
+use crate::epoch_watch::View;
+use crate::guard::Tenancy;
+use crate::status::lock;
 use crate::work::Work;
+
+/// What a tenure is made of.
+pub struct Terms {
+    pub context: Arc<BotContext>,
+    pub calls: Calls,
+    pub stamp: EpochStamp,
+    pub tenancy: Tenancy,
+    pub view: watch::Receiver<View>,
+    pub owed: Option<Resumed>,
+    pub previous_username: Option<String>,
+    pub usernames: Vec<String>,
+    pub parked: HashSet<MemberId>,
+}
 
 /// What the tasks of one epoch share.
 pub struct Tenure {
     pub context: Arc<BotContext>,
     pub calls: Calls,
     pub stamp: EpochStamp,
-    pub previous_bot: Option<BotId>,
+    /// The lease's unbroken time under which all of this runs.
+    pub tenancy: Tenancy,
+    pub view: watch::Receiver<View>,
+    /// What another bot finished last and this one therefore owes: showing the open conversations where they stand.
+    pub owed: Option<Resumed>,
     pub previous_username: Option<String>,
     /// Usernames of all bots of the pool that are known.
     pub usernames: Vec<String>,
@@ -28,18 +49,74 @@ pub struct Tenure {
     pub records: Notify,
     /// Entries that the sender has loaded and not finished.
     pub waiting: AtomicUsize,
+    /// Entries that are known to be sent and still stand in Redis.
+    sent: Mutex<Vec<OutboxPosition>>,
+    /// Members with parked replies.
+    pub parked: Mutex<HashSet<MemberId>>,
     pub work: Work,
 }
 
 impl Tenure {
+    pub fn new(terms: Terms) -> Self {
+        Self {
+            context: terms.context,
+            calls: terms.calls,
+            stamp: terms.stamp,
+            tenancy: terms.tenancy,
+            view: terms.view,
+            owed: terms.owed,
+            previous_username: terms.previous_username,
+            usernames: terms.usernames,
+            outbox: Notify::new(),
+            records: Notify::new(),
+            waiting: AtomicUsize::new(0),
+            sent: Mutex::default(),
+            parked: Mutex::new(terms.parked),
+            work: Work::default(),
+        }
+    }
+
     pub fn redis(&self) -> &RedisState {
         &self.context.shared.redis
     }
 
-    /// Did another bot answer before? A takeover by another worker is no change for members.
-    pub fn bot_changed(&self) -> bool {
-        self.previous_bot
-            .is_some_and(|before| before != self.context.lease.bot)
+    /// May something leave now? The lease has held without a break, and the epoch was this one when it was last looked at.
+    pub fn may_send(&self) -> bool {
+        let current = self.view.borrow().epoch.as_ref().map(|record| record.stamp);
+        current == Some(self.stamp) && self.context.cell.holds(self.tenancy)
+    }
+
+    /// One event per change of bots: asked for again after a crash, it is a duplicate. `kind` tells its uses apart.
+    pub fn resumption(&self, kind: u8) -> EventId {
+        let mut id = [kind; 16];
+        let since = self.owed.map_or(0, |owed| owed.epoch.0);
+        id[..7].copy_from_slice(&since.to_be_bytes()[1..]);
+        id[8..].copy_from_slice(&self.context.lease.bot.0.to_be_bytes());
+        EventId(id)
+    }
+
+    /// Telegram has acknowledged the entry.
+    pub fn is_sent(&self, position: OutboxPosition) {
+        lock(&self.sent).push(position);
+    }
+
+    pub fn has_sent(&self) -> bool {
+        !lock(&self.sent).is_empty()
+    }
+
+    /// Takes what is known to be sent out of Redis. Not fenced: that something was sent stays true in whatever epoch.
+    pub async fn settle_sent(&self) {
+        let settling = std::mem::take(&mut *lock(&self.sent));
+        if settling.is_empty() {
+            return;
+        }
+        match self.context.state.outbox_settle(&settling).await {
+            Ok(settled) => drop(self.work.sent.fetch_add(settled, Ordering::Relaxed)),
+            Err(error) => {
+                warn!(%error, "sent entries wait to be settled");
+                lock(&self.sent).extend(settling);
+            }
+        }
     }
 
     /// Publishes a point of the timeline; best effort.

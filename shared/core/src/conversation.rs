@@ -11,7 +11,7 @@ use std::str::FromStr;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::{ChannelId, IdError, MemberId, Watermarks};
+use crate::{ChannelId, IdError, MemberId, UnixMs, Watermarks};
 
 /// The format that this program writes.
 pub const STORED_VERSION: u16 = 1;
@@ -101,6 +101,9 @@ pub struct Envelope<S> {
     pub version: u64,
     #[serde(rename = "f")]
     pub format: u16,
+    /// When it was last committed, by the committing worker's wall clock; zero before the first.
+    #[serde(rename = "t", default)]
+    pub at: UnixMs,
     #[serde(rename = "w")]
     pub marks: Watermarks,
     #[serde(rename = "s")]
@@ -117,6 +120,7 @@ impl<S: Default> Default for Envelope<S> {
         Self {
             version: 0,
             format: STORED_VERSION,
+            at: UnixMs::default(),
             marks: Watermarks::default(),
             state: S::default(),
         }

@@ -88,6 +88,10 @@ pub fn classify(code: i32, name: &str, value: Option<u32>) -> ErrorClass {
         | "USER_ID_INVALID" => ErrorClass::Recipient,
         "RANDOM_ID_DUPLICATE" => ErrorClass::SentAlready,
         "MESSAGE_ID_INVALID"
+        | "MESSAGE_AUTHOR_REQUIRED"
+        | "MESSAGE_EDIT_TIME_EXPIRED"
+        | "REPLY_MESSAGE_ID_INVALID"
+        | "REPLY_TO_INVALID"
         | "MESSAGE_IDS_EMPTY"
         | "FILE_REFERENCE_EXPIRED"
         | "FILE_ID_INVALID"
@@ -143,6 +147,12 @@ mod tests {
             (
                 403,
                 "MESSAGE_AUTHOR_REQUIRED",
+                None,
+                ErrorClass::Unreachable,
+            ),
+            (
+                400,
+                "REPLY_MESSAGE_ID_INVALID",
                 None,
                 ErrorClass::Unreachable,
             ),

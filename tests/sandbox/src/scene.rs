@@ -121,7 +121,7 @@ fn members_in_group(members: usize) -> usize {
 /// Files go into one channel and submissions are posted in another, and each takes 20 messages a minute: so many as fit
 /// into the time that the others need. The others end at the review card, which shows all of it but the files.
 fn finishers(members: usize) -> usize {
-    (4 + members / 10).min(20)
+    (4 + members / 10).min(10)
 }
 
 #[cfg(test)]

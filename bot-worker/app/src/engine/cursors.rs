@@ -131,7 +131,7 @@ impl Intake {
             && self.pending.started.is_empty()
             && self.pending.stopped.is_empty()
             && self.pending.held.is_empty();
-        if nothing || !tenure.context.cell.holds() {
+        if nothing || !tenure.context.cell.holds(tenure.tenancy) {
             return None;
         }
         if self
@@ -180,8 +180,22 @@ impl Intake {
         if self.pending.cursors.is_none() {
             self.pending.cursors = tried.cursors;
         }
-        self.pending.started.extend(tried.started);
-        self.pending.stopped.extend(tried.stopped);
+        // What has been said since then stands.
+        let newer = |member: &MemberId, pending: &Pending| {
+            pending.started.contains(member) || pending.stopped.contains(member)
+        };
+        let started = tried
+            .started
+            .into_iter()
+            .filter(|m| !newer(m, &self.pending));
+        let started: Vec<MemberId> = started.collect();
+        let stopped = tried
+            .stopped
+            .into_iter()
+            .filter(|m| !newer(m, &self.pending));
+        let stopped: Vec<MemberId> = stopped.collect();
+        self.pending.started.extend(started);
+        self.pending.stopped.extend(stopped);
         self.pending.held.extend(tried.held);
         self.retry_at = Some(tokio::time::Instant::now() + std::time::Duration::from_millis(100));
     }

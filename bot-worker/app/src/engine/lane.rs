@@ -6,7 +6,8 @@
 //!                                                     ├ Stale   ─▶ read again: an earlier try of ours may have come through
 //!                                                     ├ Gone    ─▶ done: what it settles was settled
 //!                                                     ├ Fenced  ─▶ the epoch is over
-//!                                                     └ no answer ─▶ again, with backoff: the version tells whether it came through
+//!                                                     ├ no answer ─▶ again, with backoff: the version tells whether it came through
+//!                                                     └ damage   ─▶ given up after a few tries, said in the log by key; the value stays as it is
 //! ```
 //! Invariant: every path that settles an item has either committed it or knows that it needs no commit.
 
@@ -15,9 +16,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bot_worker_core::{Context, Dialogue, Event, Outbox, event_of, outbox_of, step};
-use shared_core::{
-    Admission, ConversationKey, Envelope, EnvelopeError, EventId, Incoming, QueryId, UpdateId,
-};
+use shared_core::{Admission, ConversationKey, Envelope, Incoming, QueryId, UpdateId};
 use shared_io::clock;
 use shared_io::redis::{Commit, Committed, Counter, OutboxPosition, StateError};
 use shared_io::retry::{Backoff, RetryPolicy};
@@ -26,14 +25,26 @@ use tracing::{debug, error, warn};
 use super::{Item, Origin};
 use crate::tenure::Tenure;
 
+/// How often damage is looked at before it is given up: it may be a read that was cut short.
+const DAMAGED: u32 = 3;
+
 /// What became of an item.
 pub struct Done {
     pub key: ConversationKey,
     pub origin: Origin,
-    /// The conversation as it stands; `None` when the epoch is over.
-    pub envelope: Option<Envelope<Dialogue>>,
-    /// Something was committed, so the member has or gets a live prompt.
-    pub committed: bool,
+    pub outcome: Outcome,
+}
+
+pub enum Outcome {
+    Stands {
+        envelope: Box<Envelope<Dialogue>>,
+        /// Something was committed, so the member has or gets a live prompt.
+        committed: bool,
+    },
+    /// The stored conversation is damaged: nothing was done, nobody else waits for it.
+    GivenUp,
+    /// The epoch is over.
+    Fenced,
 }
 
 enum Try {
@@ -57,7 +68,8 @@ pub async fn run(
         Duration::from_millis(500),
     ));
     let mut known = cached;
-    loop {
+    let mut damaged = 0;
+    let outcome = loop {
         let tried = match known.take() {
             Some(envelope) => attempt(&tenure, key, envelope, &item).await,
             None => match read(&tenure, &key).await {
@@ -70,58 +82,44 @@ pub async fn run(
                 envelope,
                 committed,
             }) => {
-                return Done {
-                    key,
-                    origin,
-                    envelope: Some(*envelope),
+                break Outcome::Stands {
+                    envelope,
                     committed,
                 };
             }
             Ok(Try::Fenced) => {
                 tenure.work.commits_refused.fetch_add(1, Ordering::Relaxed);
-                return Done {
-                    key,
-                    origin,
-                    envelope: None,
-                    committed: false,
-                };
+                break Outcome::Fenced;
             }
             Ok(Try::ReadAgain) => {}
             Err(error) => {
                 warn!(conversation = %key, %error, "a conversation waits");
+                damaged += u32::from(!error.is_connection());
+                if damaged > DAMAGED {
+                    error!(conversation = %key, %error, "given up: what is stored needs a look");
+                    break Outcome::GivenUp;
+                }
                 let pause = backoff.next_delay().unwrap_or(Duration::from_millis(500));
                 tokio::time::sleep(pause).await;
             }
         }
+    };
+    Done {
+        key,
+        origin,
+        outcome,
     }
 }
 
-/// An unreadable conversation begins anew, above the version that is stored; the damage is said once, by key.
+/// A damaged value is not overwritten: it may be a newer program's, or all that is left of somebody's work.
 async fn read(tenure: &Tenure, key: &ConversationKey) -> Result<Envelope<Dialogue>, StateError> {
     let Some(stored) = tenure.context.state.conversation(key).await? else {
         return Ok(Envelope::default());
     };
-    match Envelope::decode(&stored) {
-        Ok(envelope) => Ok(envelope),
-        Err(damage) => {
-            error!(conversation = %key, error = %damage, "a stored conversation cannot be read and begins anew");
-            let version = stored_version(&stored, &damage);
-            Ok(Envelope {
-                version,
-                ..Envelope::default()
-            })
-        }
-    }
-}
-
-fn stored_version(stored: &str, damage: &EnvelopeError) -> u64 {
-    match damage {
-        EnvelopeError::NoVersion => 0,
-        EnvelopeError::Unreadable { .. } | EnvelopeError::TooNew { .. } => stored
-            .split_once('\n')
-            .and_then(|(version, _)| version.parse().ok())
-            .unwrap_or(0),
-    }
+    Envelope::decode(&stored).map_err(|damage| StateError::Unreadable {
+        doing: format!("read conversation {key}"),
+        why: damage.to_string(),
+    })
 }
 
 async fn attempt(
@@ -130,7 +128,7 @@ async fn attempt(
     envelope: Envelope<Dialogue>,
     item: &Item,
 ) -> Result<Try, StateError> {
-    let Some((update, event)) = meaning(tenure, item, &envelope.state) else {
+    let Some((update, event)) = meaning(tenure, item, &envelope) else {
         return Ok(Try::Finished {
             envelope: Box::new(envelope),
             committed: false,
@@ -166,6 +164,7 @@ async fn attempt(
     );
     next.state = stepped.dialogue;
     next.version += 1;
+    next.at = now;
     let outbox = outbox_of(stepped.effects, &tenure.context.pool, &key, &update, now);
     let stored = match next.encode() {
         Ok(stored) => stored,
@@ -218,16 +217,22 @@ async fn attempt(
 }
 
 /// The item's identity and what it means here; `None` when it means nothing.
-fn meaning(tenure: &Tenure, item: &Item, dialogue: &Dialogue) -> Option<(UpdateId, Event)> {
+fn meaning(
+    tenure: &Tenure,
+    item: &Item,
+    envelope: &Envelope<Dialogue>,
+) -> Option<(UpdateId, Event)> {
     match item {
-        Item::Heard(incoming) => heard(incoming, dialogue),
+        Item::Heard(incoming) => heard(incoming, &envelope.state),
+        Item::Held(incoming) if is_outdated(incoming, envelope) => None,
+        Item::Held(incoming) => heard(incoming, &envelope.state),
         Item::Internal { event, id, .. } => {
             Some((UpdateId::Internal { event: *id }, event.clone()))
         }
-        Item::Reprompt => dialogue.is_open().then(|| {
+        Item::Reprompt => envelope.state.is_open().then(|| {
             (
                 UpdateId::Internal {
-                    event: resumption(tenure),
+                    event: tenure.resumption(0),
                 },
                 Event::Resumed,
             )
@@ -239,18 +244,16 @@ fn heard(incoming: &Incoming, dialogue: &Dialogue) -> Option<(UpdateId, Event)> 
     Some((incoming.id()?, event_of(incoming, dialogue)?))
 }
 
-/// One resumption per epoch: asked for twice, it is a duplicate.
-fn resumption(tenure: &Tenure) -> EventId {
-    let mut id = [0; 16];
-    id[..8].copy_from_slice(&tenure.stamp.epoch.0.to_be_bytes());
-    id[8..].copy_from_slice(&tenure.stamp.nonce.0);
-    EventId(id)
+/// A kept message that was written before the conversation's last step answers something else than what it was meant for.
+fn is_outdated(incoming: &Incoming, envelope: &Envelope<Dialogue>) -> bool {
+    // Telegram's dates are whole seconds, rounded down.
+    envelope.at.0 >= incoming.date.0 + 1000
 }
 
 fn settles_of(item: &Item) -> Option<OutboxPosition> {
     match item {
         Item::Internal { settles, .. } => *settles,
-        Item::Heard(_) | Item::Reprompt => None,
+        Item::Heard(_) | Item::Held(_) | Item::Reprompt => None,
     }
 }
 
@@ -277,7 +280,7 @@ fn after_commit(tenure: &Arc<Tenure>, outbox: Outbox) {
 
 /// Best effort: who gets no answer presses again.
 fn answer_press(tenure: &Arc<Tenure>, query: QueryId, text: Option<String>, alert: bool) {
-    if !tenure.context.cell.holds() {
+    if !tenure.may_send() {
         return;
     }
     let tenure = Arc::clone(tenure);

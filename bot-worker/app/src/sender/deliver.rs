@@ -20,6 +20,8 @@ pub enum Outcome {
         id: EventId,
     },
     Park(MemberId),
+    /// The group or channel does not take it for now.
+    Refused(CallError),
     Discard(&'static str),
     /// A copy was made and its message id is unknown: another copy, under another random id, does no harm.
     CopyAgain,
@@ -142,10 +144,23 @@ async fn store(
         },
         Err(error) => match error.class {
             ErrorClass::SentAlready => Outcome::CopyAgain,
-            ErrorClass::Unreachable => lost(),
-            _ => refused(entry, error),
+            class if class.is_fatal() || class.is_retryable() => Outcome::Failed(error),
+            // The storage channel is the trouble: files of others would fare no better.
+            ErrorClass::Recipient | ErrorClass::Ours if is_about_storage(&error) => {
+                Outcome::Refused(error)
+            }
+            // This file cannot be copied: its member is asked for it again, nobody else waits for it.
+            _ => lost(),
         },
     }
+}
+
+fn is_about_storage(error: &CallError) -> bool {
+    error.class == ErrorClass::Ours
+        || matches!(
+            error.name.as_str(),
+            "CHAT_WRITE_FORBIDDEN" | "CHAT_ADMIN_REQUIRED"
+        )
 }
 
 /// The event that tells a conversation of its file: one per entry and kind of outcome.
@@ -159,8 +174,7 @@ fn refused(entry: &OutboxEntry, error: CallError) -> Outcome {
     match error.class {
         ErrorClass::Recipient => match (entry.target, entry.conversation.place) {
             (SendTarget::Member(member), PlaceKey::Private) => Outcome::Park(member),
-            _ if matches!(entry.kind, OutboxKind::StoreFile { .. }) => Outcome::Failed(error),
-            _ => Outcome::Discard("the chat cannot be written to"),
+            _ => Outcome::Refused(error),
         },
         ErrorClass::Other | ErrorClass::NotModified | ErrorClass::PressExpired => {
             tracing::warn!(entry = %entry.id, %error, "Telegram refuses an entry");

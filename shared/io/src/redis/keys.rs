@@ -76,6 +76,10 @@ pub(super) struct PoolKeys {
     pub records: String,
     /// hash
     pub counters: String,
+    /// set: members with parked replies
+    pub waiting: String,
+    /// hash `bot epoch`: who last finished showing the open conversations
+    pub resumed: String,
     /// stream, field `m`
     pub milestones: String,
     /// stream: what nobody could read, moved out of the way, with a reason
@@ -100,6 +104,8 @@ impl PoolKeys {
             outbox: key("outbox"),
             records: key("records"),
             counters: key("counters"),
+            waiting: key("parked"),
+            resumed: key("resumed"),
             milestones: key("milestones"),
             poison: key("outbox:poison"),
             bell: key("bell"),

@@ -25,8 +25,10 @@ impl PoolState {
             .key(&self.keys.outbox)
             .key(self.keys.parked(member))
             .key(&self.keys.counters)
+            .key(&self.keys.waiting)
             .arg(&stamp_arguments(stamp))
-            .arg(position.to_string());
+            .arg(position.to_string())
+            .arg(member.0.to_string());
         let op = self.op("park a reply to", &member);
         let mut reply: Reply = self.link.script(op, &script).await?;
         match reply.word.as_str() {
@@ -47,7 +49,9 @@ impl PoolState {
             .key(&self.keys.outbox)
             .key(self.keys.parked(member))
             .key(&self.keys.counters)
-            .arg(&stamp_arguments(stamp));
+            .key(&self.keys.waiting)
+            .arg(&stamp_arguments(stamp))
+            .arg(member.0.to_string());
         let op = self.op("unpark the replies to", &member);
         let mut reply: Reply = self.link.script(op, &script).await?;
         if reply.word != "done" {
@@ -68,6 +72,15 @@ impl PoolState {
             }
         }
         Ok(EpochAnswer::Done(moved))
+    }
+
+    /// Members with parked replies.
+    pub async fn parked_members(&self) -> Result<Vec<MemberId>, StateError> {
+        let op = self.op("list", &"the members with parked replies");
+        let mut command = ::redis::cmd("SMEMBERS");
+        command.arg(&self.keys.waiting);
+        let found: Vec<i64> = self.link.query(op, &command).await?;
+        Ok(found.into_iter().map(MemberId).collect())
     }
 
     /// Replies that wait for their members now.

@@ -28,6 +28,7 @@ scripts! {
     PARK = "park.lua";
     UNPARK = "unpark.lua";
     POISON = "poison.lua";
+    RESUMED = "resumed.lua";
     MOVE_CHANNELS = "move_channels.lua";
     RENEW_LEASES = "renew_leases.lua";
     COMMIT_PRIVATE = "commit_private.lua";

@@ -46,6 +46,11 @@ impl CallError {
         }
     }
 
+    /// A passing fault on our side kept the call from being made; it says nothing about the bot, and trying again makes sense.
+    pub fn not_made(method: &'static str, name: &'static str) -> Self {
+        Self::new(method, ErrorClass::Server, name, 0)
+    }
+
     /// Our own deadline passed. Whether Telegram did it is not known.
     pub(super) fn timeout(method: &'static str) -> Self {
         Self::new(method, ErrorClass::Network, "TIMEOUT", 0)

@@ -18,7 +18,7 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use grammers_session::updates::UpdatesLike;
 use grammers_tl_types as tl;
-use shared_core::{BotId, ChannelId, Incoming, MessageId};
+use shared_core::{BotId, ChannelId, Incoming, MessageId, Place};
 use tokio::time::{Instant, sleep_until};
 
 use super::boxes::{BoxState, Boxes, Event, Key, Moved, Received, Request, unpack};
@@ -132,7 +132,16 @@ impl UpdateFeed {
     }
 
     /// (Re)starts channels from the pool's cursors, at activation. Their live updates are held back until the difference is in.
+    /// What was received of them before and not taken yet is dropped: the difference from the cursor has it.
     pub fn set_channels(&mut self, channels: &[(ChannelId, i32)]) {
+        let is_set = |channel: &ChannelId| channels.iter().any(|(set, _)| set == channel);
+        for batch in &mut self.ready {
+            batch.channels_after.retain(|(channel, _)| !is_set(channel));
+            batch.items.retain(|item| match item.place {
+                Place::Group(channel) => !is_set(&channel),
+                Place::Private => true,
+            });
+        }
         self.boxes.load_channels(channels, Instant::now());
     }
 

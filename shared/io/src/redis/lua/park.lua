@@ -1,6 +1,6 @@
 -- Moves one entry out of the outbox to its member's parked replies, as the text that it is.
--- KEYS epoch outbox parked counters
--- ARGV epoch nonce position
+-- KEYS epoch outbox parked counters waiting
+-- ARGV epoch nonce position member
 if not epoch_open(KEYS[1], ARGV[1], ARGV[2]) then
   return {'fenced', record(KEYS[1])}
 end
@@ -11,4 +11,5 @@ end
 redis.call('RPUSH', KEYS[3], found[1][2][2])
 redis.call('XDEL', KEYS[2], ARGV[3])
 redis.call('HINCRBY', KEYS[4], 'parked', 1)
+redis.call('SADD', KEYS[5], ARGV[4])
 return {'done', 1}
