@@ -75,7 +75,7 @@ impl<P: Clone> SendQueue<P> {
 
     /// Takes the entry that should leave now; it counts as sent for the pacer.
     pub fn next(&mut self, pacer: &mut Pacer, now: BootMs) -> Next<P> {
-        let mut best: Option<(u64, SendTarget)> = None;
+        let mut best: Option<(u64, u64, SendTarget)> = None;
         let mut wait: Option<BootMs> = None;
         for (target, chat) in &self.chats {
             let Some(head) = chat.front().filter(|_| !self.in_flight.contains(target)) else {
@@ -86,12 +86,13 @@ impl<P: Clone> SendQueue<P> {
                 wait = Some(wait.map_or(earliest, |known| known.min(earliest)));
                 continue;
             }
-            let rank = (head.arrival + head_start(head.entry.priority), *target);
-            if best.is_none_or(|known| rank.0 < known.0) {
+            let rank = head.arrival + head_start(head.entry.priority);
+            let rank = (rank, head.arrival, *target);
+            if best.is_none_or(|known| (rank.0, rank.1) < (known.0, known.1)) {
                 best = Some(rank);
             }
         }
-        match best.and_then(|(_, target)| self.take(target)) {
+        match best.and_then(|(_, _, target)| self.take(target)) {
             Some(taken) => {
                 pacer.sent(taken.entry.target, now);
                 Next::Send(taken.position, Box::new(taken.entry))
