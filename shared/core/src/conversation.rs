@@ -102,12 +102,16 @@ pub struct Envelope<S> {
     #[serde(rename = "f")]
     pub format: u16,
     /// When it was last committed, by the committing worker's wall clock; zero before the first.
-    #[serde(rename = "t", default)]
+    #[serde(rename = "t", default, skip_serializing_if = "is_never")]
     pub at: UnixMs,
     #[serde(rename = "w")]
     pub marks: Watermarks,
     #[serde(rename = "s")]
     pub state: S,
+}
+
+fn is_never(at: &UnixMs) -> bool {
+    *at == UnixMs::default()
 }
 
 #[derive(Deserialize)]

@@ -2,6 +2,7 @@
 //!
 //! Invariant: nothing here sleeps where the log can be polled; every wait is bounded and says what it was for.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -69,7 +70,18 @@ impl Stage {
         kind: &str,
         is_it: impl Fn(&Event) -> bool,
     ) -> Result<Event> {
-        let until = Instant::now() + PATIENCE;
+        self.event_within(PATIENCE, after, kind, is_it).await
+    }
+
+    /// The same for what may take longer.
+    pub async fn event_within(
+        &self,
+        at_most: Duration,
+        after: u64,
+        kind: &str,
+        is_it: impl Fn(&Event) -> bool,
+    ) -> Result<Event> {
+        let until = Instant::now() + at_most;
         let mut after = after;
         loop {
             let page = self.control.events(after, 1_000, kind).await?;
@@ -78,7 +90,7 @@ impl Stage {
             }
             after = page.next;
             if Instant::now() > until {
-                bail!("not within {} s: an event {kind}", PATIENCE.as_secs());
+                bail!("not within {} s: an event {kind}", at_most.as_secs());
             }
         }
     }
@@ -95,6 +107,27 @@ impl Stage {
             after = page.next;
         }
         Ok(found)
+    }
+
+    /// What this bot has sent to each member behind `after`, in order, where it has this in it.
+    pub async fn sent_to_members(
+        &self,
+        after: u64,
+        bot: i64,
+        part: &str,
+    ) -> Result<BTreeMap<i64, Vec<String>>> {
+        let mut sent: BTreeMap<i64, Vec<String>> = BTreeMap::new();
+        for event in self.events_since(after, "message_sent").await? {
+            let text = event.fields.get("text").and_then(Value::as_str);
+            let text = text.unwrap_or_default();
+            if let Some(member) = event.chat("user")
+                && event.number("account") == Some(bot)
+                && text.contains(part)
+            {
+                sent.entry(member).or_default().push(text.to_owned());
+            }
+        }
+        Ok(sent)
     }
 
     /// Sets a fault and gives its number.
@@ -167,6 +200,18 @@ impl Stage {
         })
         .await
         .map(drop)
+    }
+
+    /// The process that holds this bot, in whatever role.
+    pub async fn worker_of(&self, bot: i64) -> Result<Pid> {
+        let status = self.status().await?;
+        let name = bot_in(&status, bot).map(|it| it["worker"].clone());
+        let name = name.context("the bot is not known")?;
+        let workers = status["workers"].as_array().context("no workers")?;
+        let worker = workers.iter().find(|worker| worker["name"] == name);
+        let pid = worker.and_then(|worker| worker["pid"].as_i64());
+        pid.and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?))
+            .context("the bot's worker is not known")
     }
 
     /// SIGKILL to the worker that holds the active bot.

@@ -59,6 +59,54 @@ impl Stage {
         set.context("the private cursor")
     }
 
+    /// Committed replies that are not known to be sent, as the store has it at this moment.
+    pub async fn outbox(&self) -> Result<u64> {
+        self.number("XLEN", "outbox").await
+    }
+
+    /// Waits until every committed reply is known to be sent, or parked; unlike the status, the store is never late.
+    pub async fn delivered(&self) -> Result<()> {
+        self.until_stored("the outbox is empty", async || {
+            Ok((self.outbox().await? == 0).then_some(()))
+        })
+        .await
+    }
+
+    /// Waits until this bot has shown every open conversation where it stands.
+    pub async fn resumed_by(&self, bot: i64) -> Result<()> {
+        self.until_stored("the resumption is finished", async || {
+            let mut redis = self.redis().await?;
+            let by: Option<String> = redis::cmd("HGET")
+                .arg(format!("{KEYS}resumed"))
+                .arg("bot")
+                .query_async(&mut redis)
+                .await?;
+            Ok((by == Some(format!("b{bot}"))).then_some(()))
+        })
+        .await
+    }
+
+    /// A member's private conversation as it is stored.
+    pub async fn stored_conversation(&self, member: i64) -> Result<Option<String>> {
+        let mut redis = self.redis().await?;
+        let stored = redis::cmd("GET")
+            .arg(format!("{KEYS}c:m{member}"))
+            .query_async(&mut redis)
+            .await;
+        stored.context("the stored conversation")
+    }
+
+    /// Puts something else in its place.
+    pub async fn overwrite_conversation(&self, member: i64, with: &str) -> Result<()> {
+        let mut redis = self.redis().await?;
+        let set = redis::cmd("SET")
+            .arg(format!("{KEYS}c:m{member}"))
+            .arg(with)
+            .query_async(&mut redis)
+            .await;
+        set.context("overwriting the stored conversation")
+    }
+
     async fn number(&self, command: &str, key: &str) -> Result<u64> {
         let mut redis = self.redis().await?;
         let answer = redis::cmd(command)
