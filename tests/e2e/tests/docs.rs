@@ -1,0 +1,138 @@
+//! What the documents tell a reader to type is there: scripts, programs, options, files.
+//!
+//! Long runs are not repeated here (the sandbox and the figures have their own tests); what is checked is that nothing in a document
+//! has been renamed or removed.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use e2e::built;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../..")
+        .canonicalize()
+        .unwrap()
+}
+
+fn documents() -> Vec<(PathBuf, String)> {
+    let mut files = vec![root().join("README.md"), root().join("ARCHITECTURE.md")];
+    files.extend(
+        std::fs::read_dir(root().join("docs"))
+            .unwrap()
+            .map(|entry| entry.unwrap().path()),
+    );
+    files
+        .into_iter()
+        .map(|file| (file.clone(), std::fs::read_to_string(&file).unwrap()))
+        .collect()
+}
+
+/// Commands in `sh` blocks and in back quotes, without their comments.
+fn commands(text: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut in_shell = false;
+    for line in text.lines() {
+        if line.starts_with("```") {
+            in_shell = line == "```sh";
+        } else if in_shell {
+            found.push(line.split('#').next().unwrap().trim().to_owned());
+        } else {
+            found.extend(line.split('`').skip(1).step_by(2).map(str::to_owned));
+        }
+    }
+    found.retain(|command| command.starts_with("./scripts/") || command.starts_with("understudy "));
+    found
+}
+
+/// The text that tells which options a program takes.
+fn help_of(program: &str, arguments: &[&str]) -> String {
+    match program {
+        "./scripts/run" if arguments.contains(&"--config") => {
+            help(&["understudy"], &["run", "--help"])
+        }
+        "./scripts/run" => help(&["understudy-sandbox"], &["--help"]),
+        "understudy" => help(&["understudy"], &[arguments[0], "--help"]),
+        script => std::fs::read_to_string(root().join(script)).unwrap(),
+    }
+}
+
+fn help(program: &[&str], arguments: &[&str]) -> String {
+    let output = Command::new(built(program[0]).unwrap())
+        .args(arguments)
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "{program:?} {arguments:?}: {output:?}"
+    );
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn every_command_in_a_document_can_be_typed() {
+    let mut seen = 0;
+    for (file, text) in documents() {
+        for command in commands(&text) {
+            let words: Vec<&str> = command.split_whitespace().collect();
+            if words[0].starts_with("./") {
+                assert!(
+                    root().join(words[0]).is_file(),
+                    "{}: {command}",
+                    file.display()
+                );
+            }
+            let help = help_of(words[0], &words[1..]);
+            for option in words[1..].iter().filter(|word| word.starts_with("--")) {
+                assert!(
+                    help.contains(option),
+                    "{}: {command}: no {option}",
+                    file.display()
+                );
+            }
+            seen += 1;
+        }
+    }
+    assert!(
+        seen >= 6,
+        "only {seen} commands found: the documents are not read as they are written"
+    );
+}
+
+#[test]
+fn every_link_to_a_file_leads_somewhere() {
+    for (file, text) in documents() {
+        let links = text
+            .split("](")
+            .skip(1)
+            .filter_map(|rest| rest.split(')').next());
+        for link in links.filter(|link| !link.contains("://") && !link.starts_with('#')) {
+            let target = file.parent().unwrap().join(link);
+            assert!(target.exists(), "{}: {link} leads nowhere", file.display());
+        }
+    }
+}
+
+#[test]
+fn the_example_configuration_is_one() {
+    let text = std::fs::read_to_string(root().join("understudy.example.toml")).unwrap();
+    let place = tempfile::tempdir().unwrap();
+    let secrets = place.path().join("secrets");
+    std::fs::create_dir(&secrets).unwrap();
+    for (name, value) in [
+        ("api_hash", "0123456789abcdef0123456789abcdef".to_owned()),
+        ("first.token", format!("7000001:{}", "A".repeat(35))),
+        ("second.token", format!("7000002:{}", "B".repeat(35))),
+    ] {
+        use std::os::unix::fs::PermissionsExt;
+        let file = secrets.join(name);
+        std::fs::write(&file, value).unwrap();
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+    }
+    let file = place.path().join("understudy.toml");
+    std::fs::write(&file, text).unwrap();
+    let config = shared_io::config::Config::load(&file).unwrap();
+    assert_eq!(config.pools[0].bots.len(), 2);
+}
