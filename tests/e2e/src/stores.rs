@@ -64,6 +64,17 @@ impl Stage {
         self.number("XLEN", "outbox").await
     }
 
+    /// One of the pool's counters.
+    pub async fn counter(&self, name: &str) -> Result<u64> {
+        let mut redis = self.redis().await?;
+        let count: Option<u64> = redis::cmd("HGET")
+            .arg(format!("{KEYS}counters"))
+            .arg(name)
+            .query_async(&mut redis)
+            .await?;
+        Ok(count.unwrap_or(0))
+    }
+
     /// Waits until every committed reply is known to be sent, or parked; unlike the status, the store is never late.
     pub async fn delivered(&self) -> Result<()> {
         self.until_stored("the outbox is empty", async || {

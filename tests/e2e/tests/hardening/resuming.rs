@@ -1,0 +1,146 @@
+//! Going on where members stood: what a worker that dies in the middle of it leaves to the next one, and what is too old to be gone on with.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use e2e::{DESCRIPTION, Stage, TITLE, Talk};
+use rustix::process::{Signal, kill_process};
+use sandbox::control::Event;
+use serde_json::{Value, json};
+
+/// So many that the last prompts are asked for only when the first ones have left.
+const MEMBERS: usize = 100;
+const CONTINUED: &str = "conversations_continued";
+const TAKEN_OVER: Duration = Duration::from_secs(20);
+
+/// Whoever comes to hold the bot owes everybody his prompt: those of whom its predecessor had not thought yet, and those whose prompt it had
+/// committed and not sent.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_takeover_amid_the_prompts_of_a_switch_leaves_nobody_out() {
+    let stage = Stage::open(MEMBERS).await.unwrap();
+    let bots: Vec<i64> = stage.scene.bots.iter().map(|bot| bot.id).collect();
+    let next = bots[1];
+    for member in 0..MEMBERS {
+        // Not everybody gets a hint at once, so nobody waits for his.
+        Talk::private(&stage, member, next)
+            .start(None)
+            .await
+            .unwrap();
+        let active = Talk::private(&stage, member, bots[0]);
+        active.start(Some("upload")).await.unwrap();
+    }
+    let reached = u64::try_from(MEMBERS).unwrap();
+    stage.reach_is(next, reached).await.unwrap();
+    stage
+        .until("everybody is asked for a title", async || {
+            let asked = stage.sent_to_members(0, bots[0], "Step 1/6").await?;
+            Ok((asked.len() == MEMBERS).then_some(()))
+        })
+        .await
+        .unwrap();
+    stage.delivered().await.unwrap();
+
+    let worker = stage.worker_of(next).await.unwrap();
+    let begin = stage.control.last_event().await.unwrap();
+    stage.revoke(bots[0]).await.unwrap();
+    let first = |event: &Event| {
+        let text = event.fields.get("text").and_then(Value::as_str);
+        event.number("account") == Some(next) && text.is_some_and(|text| text.contains("↻ "))
+    };
+    stage.event(begin, "message_sent", first).await.unwrap();
+    kill_process(worker, Signal::KILL).unwrap();
+    let left = stage.outbox().await.unwrap();
+    let continued = stage.counter(CONTINUED).await.unwrap();
+    assert!(left > 0, "nothing committed is left to be sent");
+    assert!(continued < reached, "killed too late: all are committed");
+
+    let status = stage
+        .wait("a takeover", TAKEN_OVER, |status| {
+            let pool = &status["pools"][0];
+            pool["phase"] == "open" && pool["switches"][0]["kind"] == "takeover"
+        })
+        .await
+        .unwrap();
+    let living = stage.active().await.unwrap();
+    assert_eq!(living, next, "the bot stays: {status:#}");
+    stage.resumed_by(living).await.unwrap();
+    stage.delivered().await.unwrap();
+    assert_eq!(stage.counter(CONTINUED).await.unwrap(), reached);
+    let prompts = stage.sent_to_members(begin, living, "↻ ").await.unwrap();
+    for member in &stage.scene.members {
+        let shown = prompts.get(&member.id).map_or(0, Vec::len);
+        assert_eq!(shown, 1, "prompts for {}, {left} were left", member.id);
+    }
+    let group = Talk::group(&stage, 0);
+    let announced = group.heard().await.unwrap();
+    let by = |bot: i64| {
+        let said = announced.iter().filter(|one| one.from == bot);
+        said.filter(|one| one.text.contains("answers from here on"))
+            .count()
+    };
+    assert_eq!(by(living), 1, "{announced:#?}");
+    assert_eq!(by(bots[2]), 0, "{announced:#?}");
+    // The prompts are alive: one of them goes on.
+    let last = Talk::private(&stage, MEMBERS - 1, living);
+    last.give_title().await.unwrap();
+}
+
+/// What he typed to the dead bot was meant for the step that he gave to the next one meanwhile.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_typed_to_a_dead_bot_is_not_taken_for_a_later_step_when_it_is_back() {
+    const TYPED: &str = "Typed while nobody listened";
+    let stage = Stage::open(1).await.unwrap();
+    let bots: Vec<i64> = stage.scene.bots.iter().map(|bot| bot.id).collect();
+    let (first, second) = (
+        Talk::private(&stage, 0, bots[0]),
+        Talk::private(&stage, 0, bots[1]),
+    );
+    second.meet_standby().await.unwrap();
+    first.open_upload().await.unwrap();
+    stage.delivered().await.unwrap();
+    let deleted = stage
+        .fault(json!({"kind": "delete", "bot": bots[0]}))
+        .await
+        .unwrap();
+    assert_eq!(stage.switched_from(bots[0]).await.unwrap(), bots[1]);
+    second.see("↻ ").await.unwrap();
+    let typed = first.say(TYPED).await.unwrap();
+    stage.clear_fault(deleted).await.unwrap();
+    stage.ready(bots[0]).await.unwrap();
+    stage
+        .until_stored("the bot that is back keeps what it found", async || {
+            Ok((stage.held(bots[0]).await? == 1).then_some(()))
+        })
+        .await
+        .unwrap();
+    stage
+        .until_stored("Telegram's dates tell the two apart", async || {
+            let now = SystemTime::now().duration_since(UNIX_EPOCH)?;
+            Ok((now.as_millis() > u128::try_from(typed)? + 1_000).then_some(()))
+        })
+        .await
+        .unwrap();
+    second.say(TITLE).await.unwrap();
+    second.see("Step 2/6").await.unwrap();
+    stage.delivered().await.unwrap();
+
+    stage.revoke(bots[1]).await.unwrap();
+    assert_eq!(stage.switched_from(bots[1]).await.unwrap(), bots[0]);
+    let shown = first.see("↻ ").await.unwrap();
+    assert!(shown.text.contains("Step 2/6"), "{}", shown.text);
+    stage
+        .until_stored("nothing is kept any longer", async || {
+            Ok((stage.held(bots[0]).await? == 0).then_some(()))
+        })
+        .await
+        .unwrap();
+    stage.delivered().await.unwrap();
+    assert_eq!(first.count("✓ ").await.unwrap(), 0, "{TYPED:?} was taken");
+    first.give_description().await.unwrap();
+    first.choose_category().await.unwrap();
+    stage.delivered().await.unwrap();
+    for chat in [&first, &second] {
+        assert_eq!(chat.count(TYPED).await.unwrap(), 0);
+    }
+    let described = format!("✓ Description: {DESCRIPTION}");
+    assert_eq!(first.count(&described).await.unwrap(), 1);
+}
