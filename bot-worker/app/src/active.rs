@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use shared_core::{BotId, EpochStamp, OutboxEntry, OutboxKind};
-use shared_io::redis::StateError;
+use shared_core::{BotId, EpochRecord, EpochStamp, OutboxEntry, OutboxKind, Priority};
+use shared_io::redis::{OutboxPosition, StateError};
 use shared_io::telegram::{Batch, CallError, Calls, UpdateFeed};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{JoinError, JoinHandle};
@@ -32,6 +32,8 @@ const BATCHES: usize = 256;
 const DRAIN: Duration = Duration::from_millis(150);
 /// How long the bots' names are waited for.
 const NAMES: Duration = Duration::from_millis(100);
+/// Entries of the outbox that are looked at when it is taken over; re-prompting keeps it far shorter.
+const PENDING: usize = 5_000;
 /// Kept private messages that are read at activation; a standby keeps no more.
 const HELD: usize = 10_000;
 
@@ -53,16 +55,16 @@ impl Active {
         calls: &Calls,
         tenancy: Tenancy,
         view: &watch::Receiver<View>,
-        stamp: EpochStamp,
+        record: &EpochRecord,
         feed: &mut UpdateFeed,
     ) -> Result<Self, String> {
         let text = |error: StateError| error.to_string();
-        let (state, bot) = (&context.state, context.lease.bot);
+        let (state, bot, stamp) = (&context.state, context.lease.bot, record.stamp);
         seed_channels(context, calls, stamp).await?;
         let channels = state.channels().await.map_err(text)?;
         let private = state.private_cursor(bot).await.map_err(text)?;
         let held = state.held(bot, HELD).await.map_err(text)?;
-        let pending = state.outbox(None, 1000).await.map_err(text)?;
+        let pending = take_over_outbox(context, record).await.map_err(text)?;
         let parked = state.parked_members().await.map_err(text)?;
         let resumed = state.resumed().await.map_err(text)?;
         let usernames = usernames(context).await;
@@ -84,8 +86,8 @@ impl Active {
         let (input, inputs) = mpsc::channel(BATCHES);
         let served = pending
             .iter()
-            .filter(|(_, entry)| brings_a_live_prompt(entry))
-            .map(|(_, entry)| entry.conversation)
+            .filter(|entry| brings_a_live_prompt(entry))
+            .map(|entry| entry.conversation)
             .collect();
         let engine = Engine::new(Arc::clone(&tenure), private, channels, served);
         let stop = CancellationToken::new();
@@ -192,6 +194,28 @@ async fn finished<T>(task: &mut Option<AbortOnDrop<T>>) -> Result<T, JoinError> 
     let result = running.await;
     *task = None;
     result
+}
+
+/// What is waiting to be sent. Prompts and announcements that another bot composed name the wrong bot: they are dropped, and this one,
+/// which owes them as well, makes its own.
+async fn take_over_outbox(
+    context: &BotContext,
+    record: &EpochRecord,
+) -> Result<Vec<OutboxEntry>, StateError> {
+    let pending = context.state.outbox(None, PENDING).await?;
+    if record.previous_bot == Some(context.lease.bot) {
+        return Ok(pending.into_iter().map(|(_, entry)| entry).collect());
+    }
+    let (answers, composed): (Vec<_>, Vec<_>) = pending
+        .into_iter()
+        .partition(|(_, entry)| entry.priority == Priority::Answer);
+    let composed: Vec<OutboxPosition> =
+        composed.into_iter().map(|(position, _)| position).collect();
+    if !composed.is_empty() {
+        // Fenced: then nothing of this tenure will be written either.
+        let _ = context.state.discard(record.stamp, &composed).await?;
+    }
+    Ok(answers.into_iter().map(|(_, entry)| entry).collect())
 }
 
 /// Will this entry, sent by whichever bot, put buttons that work in front of the member?

@@ -10,7 +10,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use shared_core::{Assignment, Connection, EpochStamp, LoginLease, PoolId};
+use shared_core::{Assignment, Connection, EpochStamp, ErrorClass, LoginLease, PoolId};
 use shared_io::retry::{Backoff, RetryPolicy};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -18,6 +18,7 @@ use tracing::{info, warn};
 
 use crate::context::{BotContext, Shared, catalog_of};
 use crate::epoch_watch::View;
+use crate::login;
 use crate::session::{Ended, Session};
 
 pub struct BotTask {
@@ -133,6 +134,9 @@ impl BotTask {
                 Ended::Fatal(error) => {
                     warn!(%bot, %error, "the bot's session is over");
                     context.status.connection(Connection::Failed);
+                    if matches!(error.class, ErrorClass::SessionDead(_)) {
+                        login::forget(context).await;
+                    }
                     fatal.next_delay()
                 }
             };

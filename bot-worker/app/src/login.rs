@@ -24,7 +24,7 @@ pub async fn connect(context: &BotContext) -> Result<Line, CallError> {
         && known
         && matches!(error.class, ErrorClass::SessionDead(_))
     {
-        forget_login(context).await;
+        forget(context).await;
     }
     let (line, identity) = connected?;
     context.status.identity(&identity.username);
@@ -79,7 +79,7 @@ async fn identify(
 }
 
 /// The next session logs in again, with the token.
-async fn forget_login(context: &BotContext) {
+pub async fn forget(context: &BotContext) {
     let (bot, slot) = (context.lease.bot, context.lease.slot);
     let logins = context.shared.store.logins();
     if let Err(error) = logins

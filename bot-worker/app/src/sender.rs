@@ -36,7 +36,7 @@ use tracing::{info, warn};
 use crate::engine::Input;
 use crate::status::lock;
 use crate::tenure::Tenure;
-use deliver::{Outcome, deliver};
+use deliver::{Outcome, deliver, out_of_reach};
 
 /// Sends in flight at once.
 const IN_FLIGHT: usize = 32;
@@ -180,7 +180,22 @@ impl Sender {
             let full = page.len() == PAGE;
             for (position, entry) in page {
                 self.after = Some(position);
-                self.queue.push(position, entry);
+                match out_of_reach(&self.tenure, &entry) {
+                    // Nothing is asked of Telegram, so it waits for no chat's turn.
+                    Some((event, id)) => {
+                        let settles = Some(position);
+                        let conversation = entry.conversation;
+                        let lost = Input::Internal {
+                            conversation,
+                            event,
+                            id,
+                            settles,
+                        };
+                        // An engine that has ended is seen by the next send.
+                        let _ = self.engine.send(lost).await;
+                    }
+                    None => self.queue.push(position, entry),
+                }
             }
             if !full {
                 break;

@@ -218,7 +218,7 @@ impl Session {
             &self.calls,
             self.tenancy,
             &self.view,
-            record.stamp,
+            &record,
             &mut self.feed,
         );
         match started.await {

@@ -104,18 +104,19 @@ impl Tenure {
         !lock(&self.sent).is_empty()
     }
 
-    /// Takes what is known to be sent out of Redis. Not fenced: that something was sent stays true in whatever epoch.
+    /// Takes what is known to be sent out of Redis. Not fenced: that something was sent stays true in whatever epoch. Cancelled or failed, it
+    /// forgets nothing.
     pub async fn settle_sent(&self) {
-        let settling = std::mem::take(&mut *lock(&self.sent));
+        let settling = lock(&self.sent).clone();
         if settling.is_empty() {
             return;
         }
         match self.context.state.outbox_settle(&settling).await {
-            Ok(settled) => drop(self.work.sent.fetch_add(settled, Ordering::Relaxed)),
-            Err(error) => {
-                warn!(%error, "sent entries wait to be settled");
-                lock(&self.sent).extend(settling);
+            Ok(settled) => {
+                self.work.sent.fetch_add(settled, Ordering::Relaxed);
+                lock(&self.sent).retain(|position| !settling.contains(position));
             }
+            Err(error) => warn!(%error, "sent entries wait to be settled"),
         }
     }
 

@@ -84,6 +84,20 @@ async fn say_anew(
     }
 }
 
+/// A file in another bot's private chat: nobody can reach it, and its conversation has to hear of that.
+pub fn out_of_reach(tenure: &Tenure, entry: &OutboxEntry) -> Option<(Event, EventId)> {
+    match entry.kind {
+        OutboxKind::StoreFile {
+            from: BoxId::Private(bot),
+            file,
+            ..
+        } if bot != tenure.context.lease.bot => {
+            Some((Event::FileLost { file }, outcome_id(entry, 0)))
+        }
+        _ => None,
+    }
+}
+
 async fn say(
     tenure: &Tenure,
     entry: &OutboxEntry,
@@ -132,7 +146,6 @@ async fn store(
         id: outcome_id(entry, 0),
     };
     let source = match from {
-        BoxId::Private(bot) if bot != tenure.context.lease.bot => return lost(),
         BoxId::Private(_) => Source::Private(entry.conversation.member),
         BoxId::Channel(channel) => Source::Channel(channel),
     };

@@ -144,3 +144,59 @@ async fn what_was_typed_to_a_dead_bot_is_not_taken_for_a_later_step_when_it_is_b
     let described = format!("✓ Description: {DESCRIPTION}");
     assert_eq!(first.count(&described).await.unwrap(), 1);
 }
+
+/// A bot that dies amid its prompts leaves some in the outbox: they speak of it, and the next one owes everybody its own.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_switch_amid_the_prompts_of_the_first_shows_one_prompt_that_names_who_speaks() {
+    let stage = Stage::open(MEMBERS).await.unwrap();
+    let bots: Vec<i64> = stage.scene.bots.iter().map(|bot| bot.id).collect();
+    for member in 0..MEMBERS {
+        for bot in &bots[1..] {
+            Talk::private(&stage, member, *bot)
+                .start(None)
+                .await
+                .unwrap();
+        }
+        let active = Talk::private(&stage, member, bots[0]);
+        active.start(Some("upload")).await.unwrap();
+    }
+    let reached = u64::try_from(MEMBERS).unwrap();
+    for bot in &bots[1..] {
+        stage.reach_is(*bot, reached).await.unwrap();
+    }
+    stage
+        .until("everybody is asked for a title", async || {
+            let asked = stage.sent_to_members(0, bots[0], "Step 1/6").await?;
+            Ok((asked.len() == MEMBERS).then_some(()))
+        })
+        .await
+        .unwrap();
+    stage.delivered().await.unwrap();
+
+    let begin = stage.control.last_event().await.unwrap();
+    stage.revoke(bots[0]).await.unwrap();
+    let first = |event: &Event| {
+        let text = event.fields.get("text").and_then(Value::as_str);
+        event.flag("bot") && text.is_some_and(|text| text.contains("↻ "))
+    };
+    let shown = stage.event(begin, "message_sent", first).await.unwrap();
+    let second = shown.number("account").unwrap();
+    stage.revoke(second).await.unwrap();
+    let third = stage.switched_from(second).await.unwrap();
+    stage.resumed_by(third).await.unwrap();
+    stage.delivered().await.unwrap();
+
+    let prompts = stage.sent_to_members(begin, third, "↻ ").await.unwrap();
+    let name = stage.scene.username(third);
+    for member in &stage.scene.members {
+        let shown = prompts.get(&member.id).cloned().unwrap_or_default();
+        assert_eq!(shown.len(), 1, "{}: {shown:#?}", member.id);
+        assert!(shown[0].contains(&format!("I am {name} ")), "{}", shown[0]);
+    }
+    let group = Talk::group(&stage, 0).heard().await.unwrap();
+    for bot in [second, third] {
+        let said = group.iter().filter(|one| one.from == bot);
+        let announced = said.filter(|one| one.text.contains("answers from here on"));
+        assert!(announced.count() <= 1, "{group:#?}");
+    }
+}
