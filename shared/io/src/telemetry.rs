@@ -81,7 +81,7 @@ mod tests {
 
     #[test]
     fn what_libraries_say_about_the_wire_stays_out() {
-        assert!(is_wire("grammers_mtsender::sender"));
+        assert!(is_wire("grammers_client::sender::sender"));
         assert!(is_wire("redis::aio"));
         assert!(!is_wire("shared_io::redis"));
     }

@@ -2,10 +2,12 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+use std::path::Path;
 use std::process::Command;
 
 use e2e::built;
 use serde_json::Value;
+use shared_io::secrets::scan::Scanner;
 
 fn run(fault: &str, seed: u32) -> Value {
     let place = tempfile::tempdir().unwrap();
@@ -26,6 +28,12 @@ fn run(fault: &str, seed: u32) -> Value {
         .output()
         .unwrap();
     let told = String::from_utf8_lossy(&output.stdout);
+    let shown = [
+        output.stdout.clone(),
+        output.stderr.clone(),
+        std::fs::read(&report).unwrap_or_default(),
+    ];
+    no_secret_in(&place.path().join("data/secrets"), &shown.concat());
     assert!(
         output.status.success(),
         "exit {:?}\n{told}\n{}",
@@ -33,6 +41,30 @@ fn run(fault: &str, seed: u32) -> Value {
         String::from_utf8_lossy(&output.stderr)
     );
     serde_json::from_str(&std::fs::read_to_string(report).unwrap()).unwrap()
+}
+
+/// What the sandbox prints and reports holds none of the run's secrets.
+fn no_secret_in(secrets: &Path, shown: &[u8]) {
+    let mut scanner = Scanner::new();
+    for file in std::fs::read_dir(secrets)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+    {
+        let secret = std::fs::read(&file).unwrap();
+        scanner
+            .add(&file.file_name().unwrap().to_string_lossy(), &secret)
+            .unwrap();
+        let planted = [shown, b" ", &secret].concat();
+        assert!(
+            !scanner.bytes(&planted).is_empty(),
+            "the scanner finds a planted one"
+        );
+    }
+    assert_eq!(
+        scanner.bytes(shown),
+        vec![],
+        "in the report or on the terminal"
+    );
 }
 
 fn nothing_lost_nothing_twice(report: &Value) {

@@ -273,7 +273,7 @@ impl Boxes {
     }
 
     fn offer(&mut self, event: Event, now: Instant, due: &mut Vec<Event>) {
-        if let Some(grammers_tl_types::enums::Update::ChannelTooLong(it)) = &event.update {
+        if let Some(grammers_client::tl::enums::Update::ChannelTooLong(it)) = &event.update {
             return self.channel_too_long(ChannelId(it.channel_id), it.pts, now);
         }
         let Some(position) = event.position else {

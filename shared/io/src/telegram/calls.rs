@@ -12,8 +12,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use grammers_mtsender::SenderPoolHandle;
-use grammers_tl_types::{self as tl, Deserializable, RemoteCall};
+use grammers_client::sender::SenderPoolHandle;
+use grammers_client::tl::{self, Deserializable, RemoteCall};
 use shared_core::{BotId, BotToken, ChannelId, ErrorClass, QueryId, Secret};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;

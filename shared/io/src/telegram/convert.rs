@@ -12,7 +12,7 @@ mod addressees;
 
 use std::collections::HashSet;
 
-use grammers_tl_types as tl;
+use grammers_client::tl;
 use shared_core::{
     BotId, BoxId, ChannelId, Document, Incoming, IncomingKind, MemberId, MessageId, Place, QueryId,
     UnixMs,

@@ -5,8 +5,8 @@
 
 use std::io;
 
+use grammers_client::sender::InvocationError;
 use grammers_mtproto::transport;
-use grammers_mtsender::InvocationError;
 use shared_core::{ErrorClass, SessionFate, classify};
 
 use super::session::KeyRefused;
@@ -122,12 +122,12 @@ fn io_name(kind: io::ErrorKind) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use grammers_mtsender::RpcError;
+    use grammers_client::sender::RpcError;
 
     use super::*;
 
     fn rpc(code: i32, message: &str) -> CallError {
-        let raw = grammers_tl_types::types::RpcError {
+        let raw = grammers_client::tl::types::RpcError {
             error_code: code,
             error_message: message.into(),
         };

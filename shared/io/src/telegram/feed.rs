@@ -16,8 +16,8 @@ use std::collections::{HashSet, VecDeque};
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
-use grammers_session::updates::UpdatesLike;
-use grammers_tl_types as tl;
+use grammers_client::session::updates::UpdatesLike;
+use grammers_client::tl;
 use shared_core::{BotId, ChannelId, Incoming, MessageId, Place};
 use tokio::time::{Instant, sleep_until};
 

@@ -11,8 +11,8 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
-use grammers_mtsender::{ConnectionParams, NoRetries, SenderPool};
-use grammers_session::updates::UpdatesLike;
+use grammers_client::sender::{ConnectionParams, NoRetries, SenderPool};
+use grammers_client::session::updates::UpdatesLike;
 use shared_core::{AuthKey, BotId, BotToken, ErrorClass, Secret};
 use tokio::sync::{mpsc, watch};
 use tokio::task::AbortHandle;

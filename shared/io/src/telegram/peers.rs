@@ -6,7 +6,7 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
-use grammers_tl_types as tl;
+use grammers_client::tl;
 use shared_core::{ChannelId, MemberId, SendTarget};
 
 /// About 10 MB with names; a community larger than that is served with hash 0.

@@ -9,10 +9,10 @@ use std::collections::HashMap;
 use std::net::{SocketAddrV4, SocketAddrV6};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use grammers_session::types::{
+use grammers_client::session::types::{
     DcOption, PeerAuth, PeerId, PeerInfo, PeerKind, UpdateState, UpdatesState,
 };
-use grammers_session::{BoxFuture, Session, SessionData};
+use grammers_client::session::{BoxFuture, Session, SessionData};
 use shared_core::AuthKey;
 
 use super::line::DcAddress;

@@ -3,8 +3,8 @@
 //! Source: <https://core.telegram.org/api/updates>, and `message_box/adaptor.rs` of grammers-session 0.11 for which constructors
 //! count. A constructor that is not in the table counts nothing here; if it does for Telegram, the next one is a gap and is fetched.
 
-use grammers_session::updates::UpdatesLike;
-use grammers_tl_types as tl;
+use grammers_client::session::updates::UpdatesLike;
+use grammers_client::tl;
 use shared_core::ChannelId;
 
 use super::{Counter, Key};

@@ -1,6 +1,6 @@
 #![allow(clippy::unwrap_used)]
 
-use grammers_tl_types as tl;
+use grammers_client::tl;
 
 use super::*;
 

@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use grammers_tl_types as tl;
+use grammers_client::tl;
 use shared_core::{ChannelId, ErrorClass};
 
 use super::Calls;

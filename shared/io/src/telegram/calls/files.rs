@@ -4,7 +4,7 @@
 //! anew each time (`telegram.md`, Identity). Parts stay below the packet size that ends a connection.
 //! Source: <https://core.telegram.org/api/files>.
 
-use grammers_tl_types as tl;
+use grammers_client::tl;
 use shared_core::{ErrorClass, MessageId, SendTarget};
 
 use super::messages::sent_id;

@@ -3,7 +3,7 @@
 //! Invariant: what is sent bears the caller's `random_id`, never one of our own, so that Telegram refuses the second copy.
 //! Texts are sent as they are, without markup: what a member typed can never turn into formatting or a link of ours.
 
-use grammers_tl_types as tl;
+use grammers_client::tl;
 use shared_core::{
     Button, ChannelId, Document, ErrorClass, Keyboard, MemberId, MessageId, SendTarget,
 };

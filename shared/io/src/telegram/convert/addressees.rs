@@ -4,7 +4,7 @@
 
 use std::collections::{HashSet, VecDeque};
 
-use grammers_tl_types as tl;
+use grammers_client::tl;
 use shared_core::{ChannelId, MessageId};
 
 /// A member who replies to something older than this has to say the bot's name.

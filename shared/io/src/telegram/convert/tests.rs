@@ -1,6 +1,6 @@
 #![allow(clippy::unwrap_used)]
 
-use grammers_tl_types as tl;
+use grammers_client::tl;
 
 use super::*;
 
@@ -96,7 +96,7 @@ fn message(peer_id: tl::enums::Peer, from: Option<i64>, text: &str) -> tl::types
         entities: None,
         ttl_period: None,
     };
-    let received = grammers_session::updates::UpdatesLike::Updates(short.into());
+    let received = grammers_client::session::updates::UpdatesLike::Updates(short.into());
     let crate::telegram::boxes::Received::Updates { events, .. } =
         crate::telegram::boxes::unpack(received)
     else {

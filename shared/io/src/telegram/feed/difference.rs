@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use grammers_tl_types as tl;
+use grammers_client::tl;
 use shared_core::{ErrorClass, Incoming, IncomingKind, MessageId, UnixMs};
 use tokio::time::Instant;
 

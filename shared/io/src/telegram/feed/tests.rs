@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use grammers_mtsender::SenderPool;
+use grammers_client::sender::SenderPool;
 use shared_core::IncomingKind;
 
 use super::*;
