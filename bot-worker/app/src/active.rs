@@ -206,9 +206,9 @@ async fn take_over_outbox(
     if record.previous_bot == Some(context.lease.bot) {
         return Ok(pending.into_iter().map(|(_, entry)| entry).collect());
     }
-    let (answers, composed): (Vec<_>, Vec<_>) = pending
+    let (composed, answers): (Vec<_>, Vec<_>) = pending
         .into_iter()
-        .partition(|(_, entry)| entry.priority == Priority::Answer);
+        .partition(|(_, entry)| speaks_of_its_bot(context, entry));
     let composed: Vec<OutboxPosition> =
         composed.into_iter().map(|(position, _)| position).collect();
     if !composed.is_empty() {
@@ -216,6 +216,20 @@ async fn take_over_outbox(
         let _ = context.state.discard(record.stamp, &composed).await?;
     }
     Ok(answers.into_iter().map(|(_, entry)| entry).collect())
+}
+
+/// A prompt after a switch or the announcement of one. Anything else that waits, a course's post too, is sent by whoever is active.
+fn speaks_of_its_bot(context: &BotContext, entry: &OutboxEntry) -> bool {
+    let of_a_bot = || {
+        let bots = context.config.bots.iter();
+        bots.map(|bot| bot.bot().0)
+            .any(|bot| bot == entry.conversation.member.0)
+    };
+    match entry.priority {
+        Priority::Reprompt => true,
+        Priority::Announcement => of_a_bot(),
+        Priority::Answer => false,
+    }
 }
 
 /// Will this entry, sent by whichever bot, put buttons that work in front of the member?
