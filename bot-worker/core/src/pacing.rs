@@ -1,13 +1,15 @@
-//! How fast a bot may send: the shape of Telegram's published limits, as token buckets on the boot clock.
+//! How fast a bot may send: the shape of Telegram's published limits, on the boot clock.
 //!
 //! About one message a second per chat, twenty a minute per group, about thirty a second in all (`telegram.md`, Sending); the exact
 //! limits are unpublished, so the figures are configuration and a wait that Telegram orders ([`Pacer::hold`]) always wins.
 //! Invariant: [`Pacer::earliest`] never names a moment at which a bucket is empty. It decides nothing about order or priority.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use shared_core::{BootMs, SendTarget};
+
+const MINUTE: Duration = Duration::from_secs(60);
 
 /// Messages per second (or minute) and how many may go at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,10 +68,65 @@ impl Bucket {
     }
 }
 
+/// At most so many in any minute: Telegram's limit for groups. A bucket would either allow more at times or slow down a short burst.
+#[derive(Debug)]
+struct Window {
+    most: usize,
+    sent: VecDeque<BootMs>,
+}
+
+impl Window {
+    fn earliest(&self) -> BootMs {
+        match self.sent.len().checked_sub(self.most) {
+            Some(oldest_that_counts) => self
+                .sent
+                .get(oldest_that_counts)
+                .map_or(BootMs(0), |at| at.plus(MINUTE)),
+            None => BootMs(0),
+        }
+    }
+
+    fn take(&mut self, now: BootMs) {
+        while self.sent.front().is_some_and(|at| at.plus(MINUTE) <= now) {
+            self.sent.pop_front();
+        }
+        self.sent.push_back(now);
+    }
+
+    fn is_empty(&self, now: BootMs) -> bool {
+        self.sent.back().is_none_or(|at| at.plus(MINUTE) <= now)
+    }
+}
+
 #[derive(Debug)]
 struct Chat {
     bucket: Bucket,
+    /// Groups and channels only.
+    window: Option<Window>,
     held_until: BootMs,
+}
+
+impl Chat {
+    fn earliest(&self) -> BootMs {
+        let window = self.window.as_ref().map_or(BootMs(0), Window::earliest);
+        self.bucket.earliest().max(window).max(self.held_until)
+    }
+
+    fn take(&mut self, now: BootMs) {
+        self.bucket.take(now);
+        if let Some(window) = &mut self.window {
+            window.take(now);
+        }
+    }
+
+    fn is_idle(&self, now: BootMs) -> bool {
+        self.bucket.is_full(now)
+            && self.held_until <= now
+            && self
+                .window
+                .as_ref()
+                .is_none_or(|window| window.is_empty(now))
+    }
 }
 
 /// The pace of one bot.
@@ -98,16 +155,14 @@ impl Pacer {
     /// The first moment at which a message to this chat may leave.
     pub fn earliest(&self, target: SendTarget) -> BootMs {
         let chat = self.chats.get(&target);
-        let own = chat.map_or(BootMs(0), |chat| {
-            chat.bucket.earliest().max(chat.held_until)
-        });
+        let own = chat.map_or(BootMs(0), Chat::earliest);
         own.max(self.bulk.earliest()).max(self.held_until)
     }
 
     /// A message to this chat leaves at `now`.
     pub fn sent(&mut self, target: SendTarget, now: BootMs) {
         self.bulk.take(now);
-        self.chat(target).bucket.take(now);
+        self.chat(target).take(now);
     }
 
     /// Telegram told us to wait: this chat only, or (`None`) the whole bot.
@@ -123,26 +178,25 @@ impl Pacer {
 
     /// Forgets chats that have nothing left to remember, so that memory follows the traffic.
     pub fn forget_idle(&mut self, now: BootMs) {
-        self.chats
-            .retain(|_, chat| !chat.bucket.is_full(now) || chat.held_until > now);
+        self.chats.retain(|_, chat| !chat.is_idle(now));
     }
 
     fn chat(&mut self, target: SendTarget) -> &mut Chat {
         let rates = self.rates;
-        self.chats.entry(target).or_insert_with(|| Chat {
-            bucket: match target {
-                SendTarget::Member(_) => Bucket::new(
-                    Duration::from_secs(1),
-                    rates.chat_per_second,
-                    rates.chat_burst,
-                ),
-                SendTarget::Channel(_) => Bucket::new(
-                    Duration::from_secs(60),
-                    rates.group_per_minute,
-                    rates.group_burst,
-                ),
-            },
-            held_until: BootMs(0),
+        self.chats.entry(target).or_insert_with(|| {
+            let second = Duration::from_secs(1);
+            let (burst, window) = match target {
+                SendTarget::Member(_) => (rates.chat_burst, None),
+                SendTarget::Channel(_) => (rates.group_burst, Some(rates.group_per_minute)),
+            };
+            Chat {
+                bucket: Bucket::new(second, rates.chat_per_second, burst),
+                window: window.map(|most| Window {
+                    most: usize::try_from(most.max(1)).unwrap_or(usize::MAX),
+                    sent: VecDeque::new(),
+                }),
+                held_until: BootMs(0),
+            }
         })
     }
 }
@@ -175,14 +229,25 @@ mod tests {
     }
 
     #[test]
-    fn a_group_never_gets_more_than_its_minute_allows() {
+    fn a_group_gets_its_burst_and_never_more_than_its_minute_allows() {
         let mut pacer = Pacer::new(Rates::default());
         let group = SendTarget::Channel(ChannelId(1));
-        let last = drain(&mut pacer, group, 5 + 18, BootMs(0));
-        assert!(
-            last.0 >= 59_900,
-            "five at once, eighteen more take a minute: {last:?}"
-        );
+        let mut times = Vec::new();
+        let mut now = BootMs(0);
+        for _ in 0..60 {
+            now = now.max(pacer.earliest(group));
+            pacer.sent(group, now);
+            pacer.forget_idle(now);
+            times.push(now.0);
+        }
+        assert_eq!(times[..5], [0; 5], "the burst");
+        assert_eq!(times[17], 13_000, "one a second after it");
+        for pair in times.windows(19) {
+            assert!(
+                pair[18] - pair[0] >= 60_000,
+                "nineteen within a minute: {pair:?}"
+            );
+        }
     }
 
     #[test]
