@@ -38,6 +38,14 @@ fn head_start(priority: Priority) -> u64 {
     }
 }
 
+/// A chat's turn is its most urgent entry's: what waits before that one in the same chat must not hold it up.
+fn urgency<P>(chat: &VecDeque<Waiting<P>>) -> u64 {
+    let ranks = chat
+        .iter()
+        .map(|waiting| waiting.arrival + head_start(waiting.entry.priority));
+    ranks.min().unwrap_or(u64::MAX)
+}
+
 #[derive(Debug)]
 pub struct SendQueue<P> {
     chats: HashMap<SendTarget, VecDeque<Waiting<P>>>,
@@ -86,8 +94,7 @@ impl<P: Clone> SendQueue<P> {
                 wait = Some(wait.map_or(earliest, |known| known.min(earliest)));
                 continue;
             }
-            let rank = head.arrival + head_start(head.entry.priority);
-            let rank = (rank, head.arrival, *target);
+            let rank = (urgency(chat), head.arrival, *target);
             if best.is_none_or(|known| (rank.0, rank.1) < (known.0, known.1)) {
                 best = Some(rank);
             }
@@ -213,6 +220,16 @@ mod tests {
             }
         }
         assert_eq!(before, 27);
+    }
+
+    #[test]
+    fn an_announcement_does_not_hold_up_the_answer_behind_it() {
+        let mut queue = SendQueue::default();
+        let mut pacer = Pacer::new(Rates::default());
+        queue.push(1, entry(1, 1, Priority::Announcement));
+        queue.push(2, entry(1, 2, Priority::Answer));
+        queue.push(3, entry(2, 3, Priority::Answer));
+        assert_eq!(taken(&mut queue, &mut pacer, 0), Some(1));
     }
 
     #[test]
