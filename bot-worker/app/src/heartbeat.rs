@@ -8,10 +8,28 @@ use std::time::Duration;
 use shared_core::{Heartbeat, Nonce, UnixMs, WorkerId};
 use shared_io::clock;
 use shared_io::redis::RedisState;
+use shared_io::sql::Store;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use crate::status::Status;
+
+/// How often SQL is asked whether it is there; the store bounds each answer.
+const SQL_PROBE: Duration = Duration::from_secs(2);
+
+/// Keeps the heartbeat's word on SQL true.
+pub async fn watch_sql(store: Store, status: Arc<Status>, stop: CancellationToken) {
+    loop {
+        let away = store.ping().await.is_err();
+        status
+            .sql_away
+            .store(away, std::sync::atomic::Ordering::Relaxed);
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(SQL_PROBE) => {}
+        }
+    }
+}
 
 pub struct Beating {
     pub worker: WorkerId,
@@ -69,7 +87,10 @@ impl Beating {
                 .status
                 .redis_us
                 .load(std::sync::atomic::Ordering::Relaxed),
-            sql_ok: true,
+            sql_ok: !self
+                .status
+                .sql_away
+                .load(std::sync::atomic::Ordering::Relaxed),
         }
     }
 }

@@ -4,7 +4,7 @@
 //! Locks are held for a copy, never over an await.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use shared_core::{
@@ -21,6 +21,8 @@ pub struct Status {
     pools: Mutex<BTreeMap<PoolId, PoolWork>>,
     changed: Arc<Notify>,
     pub redis_us: AtomicU64,
+    /// SQL did not answer when it was last asked.
+    pub sql_away: AtomicBool,
 }
 
 #[derive(Debug)]

@@ -19,7 +19,7 @@ use tracing::{error, info};
 
 use crate::context::Shared;
 use crate::guard::Guard;
-use crate::heartbeat::Beating;
+use crate::heartbeat::{self, Beating};
 use crate::pool::PoolTask;
 use crate::status::Status;
 
@@ -45,6 +45,11 @@ pub async fn run(
         status: Arc::clone(&shared.status),
     };
     tasks.spawn(beating.run(background.clone()));
+    tasks.spawn(heartbeat::watch_sql(
+        shared.store.clone(),
+        Arc::clone(&shared.status),
+        background.clone(),
+    ));
 
     let mut pools = JoinSet::new();
     for pool in &shared.config.pools {
