@@ -10,11 +10,18 @@ use sqlx::SqlSafeStr;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 
 /// (version, name, SQL), oldest first. The file's name is `<version, four digits>_<name>.sql`.
-const MIGRATIONS: &[(i64, &str, &str)] = &[(
-    1,
-    "first_tables",
-    include_str!("../migrations/0001_first_tables.sql"),
-)];
+const MIGRATIONS: &[(i64, &str, &str)] = &[
+    (
+        1,
+        "first_tables",
+        include_str!("../migrations/0001_first_tables.sql"),
+    ),
+    (
+        2,
+        "orders_and_logins",
+        include_str!("../migrations/0002_orders_and_logins.sql"),
+    ),
+];
 
 /// The version that this program brings a database to.
 pub fn newest() -> i64 {

@@ -6,6 +6,7 @@
 //! Deliberately absent: anything on the path of a switch needs no SQL, so nothing here is made fast by caching.
 //! Source: <https://www.sqlite.org/wal.html>, <https://www.sqlite.org/pragma.html>.
 
+mod admin_actions;
 mod bots;
 mod channels;
 mod courses;
@@ -14,10 +15,13 @@ mod decisions;
 mod epochs;
 mod error;
 mod events;
+mod login_attempts;
 mod logins;
 mod open;
+mod overrides;
 mod switches;
 
+pub use admin_actions::{AdminAction, AdminActions, AdminVerdict, Via, Who};
 pub use bots::{BotRow, Bots};
 pub use channels::{ChannelRow, Channels};
 pub use courses::{Course, Courses};
@@ -26,7 +30,9 @@ pub use decisions::{Decision, Decisions};
 pub use epochs::Epochs;
 pub use error::StoreError;
 pub use events::{Event, EventKind, Events};
+pub use login_attempts::{LoginAttempt, LoginAttempts, LoginOutcome};
 pub use logins::{LoginRow, LoginState, Logins};
+pub use overrides::{Overrides, OverridesRow};
 pub use switches::{SwitchKind, SwitchOutcome, SwitchRow, Switches, Timeline};
 
 use std::path::Path;
@@ -89,6 +95,18 @@ impl Store {
 
     pub fn events(&self) -> Events<'_> {
         Events(&self.db)
+    }
+
+    pub fn login_attempts(&self) -> LoginAttempts<'_> {
+        LoginAttempts(&self.db)
+    }
+
+    pub fn overrides(&self) -> Overrides<'_> {
+        Overrides(&self.db)
+    }
+
+    pub fn admin_actions(&self) -> AdminActions<'_> {
+        AdminActions(&self.db)
     }
 
     /// Gives the connections back; SQLite's write-ahead log is folded into the file by the last one.

@@ -6,6 +6,8 @@
 mod fleet;
 #[path = "sql/open.rs"]
 mod open;
+#[path = "sql/orders.rs"]
+mod orders;
 #[path = "sql/records.rs"]
 mod records;
 #[path = "sql/support.rs"]

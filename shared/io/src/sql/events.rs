@@ -21,10 +21,18 @@ pub enum EventKind {
     LoginMade,
     LoginLost,
     LineageChanged,
+    /// A bot's other login took the place of one that was lost.
+    LoginReplaced,
+    Paused,
+    Resumed,
+    Pinned,
+    Unpinned,
+    /// An admin's order was turned away.
+    OrderRefused,
 }
 
 impl EventKind {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 16] = [
         Self::SupervisorStarted,
         Self::SupervisorStopped,
         Self::WorkerStarted,
@@ -35,6 +43,12 @@ impl EventKind {
         Self::LoginMade,
         Self::LoginLost,
         Self::LineageChanged,
+        Self::LoginReplaced,
+        Self::Paused,
+        Self::Resumed,
+        Self::Pinned,
+        Self::Unpinned,
+        Self::OrderRefused,
     ];
 
     pub fn as_str(self) -> &'static str {
@@ -49,6 +63,12 @@ impl EventKind {
             Self::LoginMade => "login_made",
             Self::LoginLost => "login_lost",
             Self::LineageChanged => "lineage_changed",
+            Self::LoginReplaced => "login_replaced",
+            Self::Paused => "paused",
+            Self::Resumed => "resumed",
+            Self::Pinned => "pinned",
+            Self::Unpinned => "unpinned",
+            Self::OrderRefused => "order_refused",
         }
     }
 }
@@ -113,6 +133,37 @@ impl Events<'_> {
         };
         self.0
             .bounded("listing the events of pool", name, list)
+            .await
+    }
+
+    /// Those of all pools and of the deployment, the oldest first: the latest `limit` of them, or the first `limit` at or behind
+    /// `after`. Whoever follows them asks again from the time of the last one and skips the ids that he has, because several
+    /// may bear one time.
+    pub async fn list_all(
+        &self,
+        limit: u32,
+        after: Option<UnixMs>,
+    ) -> Result<Vec<Event>, StoreError> {
+        let list = async {
+            let query = match after {
+                Some(after) => {
+                    sqlx::query("SELECT * FROM events WHERE at >= $1 ORDER BY at, id LIMIT $2")
+                        .bind(after.0)
+                }
+                None => sqlx::query("SELECT * FROM events ORDER BY at DESC, id DESC LIMIT $1"),
+            };
+            let rows = query
+                .bind(i64::from(limit))
+                .fetch_all(self.0.pool())
+                .await?;
+            let mut events: Vec<Event> = rows.iter().map(read).collect::<Result<_, _>>()?;
+            if after.is_none() {
+                events.reverse();
+            }
+            Ok(events)
+        };
+        self.0
+            .bounded("listing the events of", "all pools", list)
             .await
     }
 }

@@ -20,6 +20,8 @@ pub enum SwitchKind {
     Switch,
     /// Another worker holds the same bot.
     Takeover,
+    /// The same worker holds the same bot by its other login.
+    Relogin,
 }
 
 impl SwitchKind {
@@ -28,6 +30,7 @@ impl SwitchKind {
             Self::First => "first",
             Self::Switch => "switch",
             Self::Takeover => "takeover",
+            Self::Relogin => "relogin",
         }
     }
 }
@@ -39,9 +42,10 @@ impl FromStr for SwitchKind {
             "first" => Ok(Self::First),
             "switch" => Ok(Self::Switch),
             "takeover" => Ok(Self::Takeover),
+            "relogin" => Ok(Self::Relogin),
             _ => Err(IdError::Malformed {
                 what: "SwitchKind",
-                expected: "`first`, `switch` or `takeover`",
+                expected: "`first`, `switch`, `takeover` or `relogin`",
             }),
         }
     }

@@ -57,7 +57,7 @@ pub fn past_moves(rows: &[SwitchRow]) -> Vec<PastMove> {
             kind: match row.kind {
                 RowKind::First => SwitchKind::First,
                 RowKind::Switch => SwitchKind::Switch,
-                RowKind::Takeover => SwitchKind::Takeover,
+                RowKind::Takeover | RowKind::Relogin => SwitchKind::Takeover,
             },
             at: row.finished.unwrap_or(row.started),
         })

@@ -1,0 +1,70 @@
+//! `overrides`: what admins have ordered for a pool, kept so that it outlives Redis and every process.
+
+use shared_core::{BotId, PoolId, UnixMs};
+use sqlx::any::AnyRow;
+
+use super::StoreError;
+use super::db::{Columns, Db};
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OverridesRow {
+    pub pool: PoolId,
+    /// `None`: the automation runs.
+    pub paused_at: Option<UnixMs>,
+    pub paused_by: Option<String>,
+    /// `None`: any bot may be active.
+    pub pinned: Option<BotId>,
+    pub pinned_at: Option<UnixMs>,
+    pub pinned_by: Option<String>,
+}
+
+#[derive(Clone, Copy)]
+pub struct Overrides<'a>(pub(super) &'a Db);
+
+impl Overrides<'_> {
+    /// `None` when nobody has ever ordered anything for the pool.
+    pub async fn get(&self, pool: &PoolId) -> Result<Option<OverridesRow>, StoreError> {
+        let find = async {
+            let row = sqlx::query("SELECT * FROM overrides WHERE pool = $1")
+                .bind(pool.as_str())
+                .fetch_optional(self.0.pool())
+                .await?;
+            row.map(|row| read(&row)).transpose()
+        };
+        self.0
+            .bounded("reading the overrides of pool", pool, find)
+            .await
+    }
+
+    /// Replaces what stands there.
+    pub async fn put(&self, row: &OverridesRow) -> Result<(), StoreError> {
+        let query = sqlx::query(
+            "INSERT INTO overrides (pool, paused_at, paused_by, pinned_bot, pinned_at, pinned_by) \
+             VALUES ($1, $2, $3, $4, $5, $6) \
+             ON CONFLICT (pool) DO UPDATE SET paused_at = excluded.paused_at, paused_by = excluded.paused_by, \
+                 pinned_bot = excluded.pinned_bot, pinned_at = excluded.pinned_at, pinned_by = excluded.pinned_by",
+        )
+        .bind(row.pool.as_str())
+        .bind(row.paused_at.map(|at| at.0))
+        .bind(&row.paused_by)
+        .bind(row.pinned.map(|bot| bot.to_string()))
+        .bind(row.pinned_at.map(|at| at.0))
+        .bind(&row.pinned_by)
+        .execute(self.0.pool());
+        self.0
+            .bounded("storing the overrides of pool", &row.pool, query)
+            .await?;
+        Ok(())
+    }
+}
+
+fn read(row: &AnyRow) -> Result<OverridesRow, sqlx::Error> {
+    Ok(OverridesRow {
+        pool: row.name("pool")?,
+        paused_at: row.time_or_none("paused_at")?,
+        paused_by: row.text_or_none("paused_by")?,
+        pinned: row.id_or_none("pinned_bot")?,
+        pinned_at: row.time_or_none("pinned_at")?,
+        pinned_by: row.text_or_none("pinned_by")?,
+    })
+}
