@@ -45,7 +45,7 @@ async fn open_line(
     });
     let (key, home) = match stored {
         Some((key, home)) => (Some(key), home.or(configured)),
-        None => (context.bot.preset_key.clone(), configured),
+        None => (context.bot.preset_keys.first().cloned(), configured),
     };
     Line::connect(LineParams {
         dc: home,

@@ -86,7 +86,12 @@ impl PoolTask {
             .collect();
         let over: Vec<BotId> = running
             .iter()
-            .filter(|(bot, run)| mine.get(bot) != Some(&&run.assignment) || run.task.is_finished())
+            .filter(|(bot, run)| {
+                let same = mine
+                    .get(bot)
+                    .is_some_and(|given| given.is_same_hold(&run.assignment));
+                !same || run.task.is_finished()
+            })
             .map(|(bot, _)| *bot)
             .collect();
         for bot in over {

@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use shared_core::{
-    BootMs, BotHealth, BotId, BotRole, Connection, ErrorClass, ErrorSeen, LatencySummary,
-    LoginSlot, PoolId, PoolWork,
+    BootMs, BotHealth, BotId, BotRole, ChannelTrouble, Connection, ErrorClass, ErrorSeen,
+    LatencySummary, LoginSlot, OtherLogin, PoolId, PoolWork,
 };
 use shared_io::clock;
 use tokio::sync::Notify;
@@ -36,6 +36,8 @@ struct Facts {
     flood_until: Option<BootMs>,
     lease_held: bool,
     reach: u64,
+    other_login: OtherLogin,
+    channels: Vec<ChannelTrouble>,
 }
 
 /// One bot's part of it.
@@ -64,6 +66,8 @@ impl Status {
                 flood_until: None,
                 lease_held: false,
                 reach: 0,
+                other_login: OtherLogin::Unknown,
+                channels: Vec::new(),
             }),
             changed: Arc::clone(&self.changed),
         });
@@ -139,6 +143,8 @@ impl BotStatus {
                 .map(|until| u32::try_from(until.since(now).as_secs()).unwrap_or(u32::MAX)),
             lease_held: facts.lease_held,
             reach: facts.reach,
+            other_login: facts.other_login,
+            channels: facts.channels.clone(),
         }
     }
 
@@ -165,6 +171,21 @@ impl BotStatus {
     pub fn lease(&self, held: bool) {
         let before = std::mem::replace(&mut lock(&self.facts).lease_held, held);
         if before != held {
+            self.changed.notify_one();
+        }
+    }
+
+    pub fn other_login(&self, state: OtherLogin) {
+        let before = std::mem::replace(&mut lock(&self.facts).other_login, state);
+        if before != state {
+            self.changed.notify_one();
+        }
+    }
+
+    pub fn channels(&self, troubles: Vec<ChannelTrouble>) {
+        let mut facts = lock(&self.facts);
+        if facts.channels != troubles {
+            facts.channels = troubles;
             self.changed.notify_one();
         }
     }

@@ -59,7 +59,6 @@ impl Work {
             duplicates: get(&self.duplicates),
             sent: get(&self.sent),
             updates_unknown: get(&self.updates_unknown),
-            updates_unreachable: 0,
             files_to_resend: get(&self.files_to_resend),
             maybe_repeated: get(&self.maybe_repeated),
             parked: get(&self.parked),

@@ -5,7 +5,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{BotId, EpochStamp, ErrorClass, LoginSlot, Nonce, Phase, PoolId, UnixMs, WorkerId};
+use crate::{
+    BotId, ChannelId, EpochStamp, ErrorClass, LoginSlot, Nonce, Phase, PoolId, UnixMs, WorkerId,
+};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -45,6 +47,28 @@ pub struct LatencySummary {
     pub max_us: u64,
 }
 
+/// A bot's second login, as far as its worker knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OtherLogin {
+    /// SQL has not been asked, or did not answer.
+    #[default]
+    Unknown,
+    /// Logged in once, sealed in SQL, not connected.
+    Resting,
+    /// There is none yet.
+    Missing,
+    /// Telegram does not take it any more; it is made anew in time.
+    Lost,
+}
+
+/// What is wrong with a bot's standing in a configured channel, and how to mend it, in one line.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChannelTrouble {
+    pub channel: ChannelId,
+    pub what: String,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BotHealth {
     pub pool: PoolId,
@@ -60,6 +84,12 @@ pub struct BotHealth {
     /// Seconds that Telegram told us to wait, if that is not over.
     pub flood_wait_s: Option<u32>,
     pub lease_held: bool,
+    /// The login that this connection does not use.
+    #[serde(default)]
+    pub other_login: OtherLogin,
+    /// Configured channels that do not grant what they should, as of the last look.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub channels: Vec<ChannelTrouble>,
     /// Members known to have started this bot and not stopped it.
     pub reach: u64,
 }
@@ -79,7 +109,6 @@ pub struct PoolWork {
     pub duplicates: u64,
     pub sent: u64,
     pub updates_unknown: u64,
-    pub updates_unreachable: u64,
     pub files_to_resend: u64,
     /// Replies that may have been sent by two bots.
     pub maybe_repeated: u64,

@@ -195,6 +195,15 @@ pub enum LoginSlot {
 }
 
 impl LoginSlot {
+    pub const ALL: [Self; 2] = [Self::A, Self::B];
+
+    pub fn other(self) -> Self {
+        match self {
+            Self::A => Self::B,
+            Self::B => Self::A,
+        }
+    }
+
     pub fn as_str(self) -> &'static str {
         match self {
             Self::A => "a",

@@ -10,6 +10,7 @@
 
 #![forbid(unsafe_code)]
 
+mod board;
 mod clock;
 mod conversation;
 mod cursor;
@@ -18,6 +19,7 @@ mod health;
 mod ids;
 mod incoming;
 mod lease;
+mod order;
 mod outbox;
 mod protocol;
 mod secret;
@@ -27,17 +29,25 @@ mod token;
 mod update;
 mod watermark;
 
+pub use board::{BoardBot, BoardRedis, BoardState, BoardSwitch, BoardWorker, PoolBoard, Preview};
 pub use clock::{BootMs, UnixMs};
 pub use conversation::{ConversationKey, Envelope, EnvelopeError, PlaceKey, STORED_VERSION};
 pub use cursor::{LowWater, Ticket};
 pub use epoch::{Epoch, EpochBlock, EpochRecord, EpochStamp, Holder, MintRefused, Phase};
-pub use health::{BotHealth, BotRole, Connection, ErrorSeen, Heartbeat, LatencySummary, PoolWork};
+pub use health::{
+    BotHealth, BotRole, ChannelTrouble, Connection, ErrorSeen, Heartbeat, LatencySummary,
+    OtherLogin, PoolWork,
+};
 pub use ids::{
     BotId, ChannelId, EntryId, EventId, IdError, LoginSlot, MemberId, MessageId, Nonce, PoolId,
     QueryId, SwitchId, WorkerId,
 };
 pub use incoming::{Document, Incoming, IncomingKind, Place};
 pub use lease::{LeaseClock, LeaseTiming, LoginLease};
+pub use order::{
+    CONFIRM_WITHIN_MS, Laid, ORDER_LIVES_MS, Order, OrderId, Overrides, PlanId, Progress, Request,
+    Requester,
+};
 pub use outbox::{
     Button, Keyboard, OutboxEntry, OutboxKind, Priority, Record, SendTarget, entry_id, random_id,
 };

@@ -15,6 +15,18 @@ pub struct Assignment {
     pub slot: LoginSlot,
     /// Changes with each reassignment, so that a worker that slept through one cannot come back under it.
     pub grant: Nonce,
+    /// Who last used the other login is not known to have let go of it: it is not to be connected before this time (the leader's
+    /// wall clock; Telegram drops a connection that does not ping after 75 s).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub other_rests_until: Option<UnixMs>,
+}
+
+impl Assignment {
+    /// The same hold of the bot: what else is in an assignment may change under it.
+    pub fn is_same_hold(&self, other: &Self) -> bool {
+        (self.bot, &self.worker, self.slot, self.grant)
+            == (other.bot, &other.worker, other.slot, other.grant)
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

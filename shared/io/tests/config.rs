@@ -177,18 +177,14 @@ fn the_sandbox_differs_by_two_settings() {
         "name = \"first\"",
         "name = \"first\"\npreset_key = \"file:first.key\"",
     );
-    folder.secret("first.key", &"ab".repeat(256));
+    let keys = format!("{}\n{}\n", "ab".repeat(256), "cd".repeat(256));
+    folder.secret("first.key", &keys);
     let config = folder.load().unwrap();
     let dc = config.telegram.dc.unwrap();
     assert_eq!((dc.id, dc.addr.to_string().as_str()), (2, "127.0.0.1:4430"));
-    assert_eq!(
-        config.pools[0].bots[0]
-            .preset_key
-            .as_ref()
-            .unwrap()
-            .expose(),
-        [0xab; 256]
-    );
+    let keys = &config.pools[0].bots[0].preset_keys;
+    let first_bytes: Vec<u8> = keys.iter().map(|key| key.expose()[0]).collect();
+    assert_eq!(first_bytes, [0xab, 0xcd]);
 }
 
 #[test]

@@ -156,6 +156,8 @@ impl Worker {
             flood_wait_s: None,
             lease_held: held,
             reach: 3,
+            other_login: shared_core::OtherLogin::Missing,
+            channels: Vec::new(),
         }
     }
 

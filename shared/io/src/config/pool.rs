@@ -9,7 +9,7 @@ mod upload;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
-use shared_core::{AuthKey, BotId, BotToken, ChannelId, PoolId};
+use shared_core::{AuthKey, BotId, BotToken, ChannelId, MemberId, PoolId};
 
 use super::error::{Fault, Problem};
 use super::reference::{Resolver, SecretRef};
@@ -17,6 +17,8 @@ use super::reference::{Resolver, SecretRef};
 pub use channel::{ChannelConfig, ChannelRole};
 pub use upload::UploadConfig;
 
+/// More people than anybody should trust with this.
+const ADMINS: usize = 100;
 /// Telegram lets one owner have this many bots.
 const BOTS_PER_POOL: usize = 20;
 const POOLS: usize = 1000;
@@ -28,6 +30,8 @@ pub struct PoolConfig {
     pub bots: Vec<BotConfig>,
     pub channels: Vec<ChannelConfig>,
     pub upload: UploadConfig,
+    /// Who may use the admin commands in private with any of the bots.
+    pub admins: BTreeSet<MemberId>,
 }
 
 #[derive(Debug, Clone)]
@@ -35,8 +39,8 @@ pub struct BotConfig {
     /// The operator's name for it, shown to him.
     pub name: String,
     pub token: BotToken,
-    /// An auth key that the data centre knows already; the sandbox hands them out.
-    pub preset_key: Option<AuthKey>,
+    /// Auth keys that the data centre knows already, one a login, taken in order; the sandbox hands them out. Without them keys are made.
+    pub preset_keys: Vec<AuthKey>,
 }
 
 impl BotConfig {
@@ -83,6 +87,8 @@ pub(super) struct Raw {
     channel: Vec<channel::Raw>,
     #[serde(default)]
     upload: UploadConfig,
+    #[serde(default)]
+    admins: Vec<i64>,
 }
 
 #[derive(Deserialize)]
@@ -123,8 +129,31 @@ pub(super) fn validate(pools: &[Raw]) -> Result<(), Fault> {
         pool.validate_bots(&key)?;
         channel::validate(&pool.channel, &key, &pool.name, &mut groups)?;
         pool.upload.validate(&key)?;
+        validate_admins(&pool.admins, &key)?;
     }
     Ok(())
+}
+
+/// Admins are people, named by their user ids.
+fn validate_admins(admins: &[i64], pool_key: &str) -> Result<(), Fault> {
+    if admins.len() > ADMINS {
+        let text = format!(
+            "has {} entries, the limit is {ADMINS}; keep those who are on duty",
+            admins.len()
+        );
+        return Err(Fault::at(
+            format!("{pool_key}.admins"),
+            Problem::Value(text),
+        ));
+    }
+    match admins.iter().position(|id| *id <= 0) {
+        None => Ok(()),
+        Some(at) => Err(Fault::inconsistent(
+            format!("{pool_key}.admins[{at}]"),
+            format!("{} is not a person's id", admins[at]),
+            "write the number that Telegram has for the person, not a group's and not a @name",
+        )),
+    }
 }
 
 /// Follows the references, and then sees to it that no bot is there twice.
@@ -155,6 +184,7 @@ pub(super) fn resolve(pools: Vec<Raw>, resolver: &Resolver<'_>) -> Result<Vec<Po
                 .map(channel::Raw::resolve)
                 .collect(),
             upload: pool.upload,
+            admins: pool.admins.into_iter().map(MemberId).collect(),
         });
     }
     Ok(resolved)
@@ -217,25 +247,26 @@ impl RawBot {
         let token = BotToken::parse(token.expose()).map_err(|error| {
             Fault::inconsistent(token_key, error.to_string(), "copy it again, in one line")
         })?;
-        let preset_key = match &self.preset_key {
-            None => None,
+        let preset_keys = match &self.preset_key {
+            None => Vec::new(),
             Some(reference) => {
                 let key = format!("{key}.preset_key");
                 let text = resolver.secret(&key, reference)?;
-                let auth_key = AuthKey::from_hex(text.expose()).ok_or_else(|| {
+                let keys: Option<Vec<AuthKey>> =
+                    text.expose().lines().map(AuthKey::from_hex).collect();
+                keys.ok_or_else(|| {
                     Fault::inconsistent(
                         key,
                         "what it refers to is not an auth key",
-                        "write its 512 hex digits there, or remove the setting: without it a key is made",
+                        "write its 512 hex digits there, one key a line, or remove the setting: without it a key is made",
                     )
-                })?;
-                Some(auth_key)
+                })?
             }
         };
         Ok(BotConfig {
             name: self.name,
             token,
-            preset_key,
+            preset_keys,
         })
     }
 }

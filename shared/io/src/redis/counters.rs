@@ -35,7 +35,6 @@ counters! {
     /// Entries that nobody could read and that were moved to the poison stream.
     Poisoned = "poisoned",
     UpdatesUnknown = "updates_unknown",
-    UpdatesUnreachable = "updates_unreachable",
     FilesToResend = "files_to_resend",
     MaybeRepeated = "maybe_repeated",
     /// Replies that wait now: goes up with `park` and down with `unpark`.

@@ -211,7 +211,7 @@ fn secret_files_that_others_can_read_or_that_hold_no_secret() {
     );
     assert_eq!(
         folder.complaint(&none),
-        "understudy.toml: pool[0].bot[0].preset_key: what it refers to is not an auth key; write its 512 hex digits there, or remove the setting: without it a key is made"
+        "understudy.toml: pool[0].bot[0].preset_key: what it refers to is not an auth key; write its 512 hex digits there, one key a line, or remove the setting: without it a key is made"
     );
 }
 

@@ -149,6 +149,7 @@ pub fn assignment(bot: BotId, name: &str, grant: u8) -> Assignment {
         worker: worker(name),
         slot: LoginSlot::A,
         grant: nonce(grant),
+        other_rests_until: None,
     }
 }
 

@@ -297,6 +297,7 @@ impl Pool {
             worker,
             slot,
             grant: clock::nonce(),
+            other_rests_until: None,
         };
         self.assign(&[assignment]).await
     }

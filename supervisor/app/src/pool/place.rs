@@ -26,6 +26,7 @@ impl Pool {
                 worker: worker.clone(),
                 slot: before.map_or(LoginSlot::A, |before| before.slot),
                 grant: clock::nonce(),
+                other_rests_until: None,
             });
         }
         self.assign(&assignments).await

@@ -197,6 +197,7 @@ fn add_bot(snapshot: &mut Snapshot, words: &[&str], opts: &BTreeMap<&str, &str>)
         worker: at.clone(),
         slot: LoginSlot::A,
         grant: Nonce([9; 8]),
+        other_rests_until: None,
     });
     let connection = match words.get(4).copied() {
         None => return,
@@ -233,6 +234,8 @@ fn add_bot(snapshot: &mut Snapshot, words: &[&str], opts: &BTreeMap<&str, &str>)
         flood_wait_s: number("wait").map(|s| s as u32),
         lease_held: opts.get("lease") != Some(&"no"),
         reach: number("reach").unwrap_or(0),
+        other_login: shared_core::OtherLogin::Missing,
+        channels: Vec::new(),
     };
     let view = snapshot.workers.iter_mut().find(|view| view.worker == at);
     let (beat, _) = view
