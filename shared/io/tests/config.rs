@@ -27,10 +27,11 @@ fn the_example_loads_once_its_secrets_are_there() {
     folder.secret("secrets/api_hash", HASH);
     folder.secret("secrets/first.token", &folder::token(1));
     folder.secret("secrets/second.token", &folder::token(2));
+    folder.secret("secrets/third.token", &folder::token(3));
     let config = folder.load().unwrap();
 
     let pool = config.pool(&PoolId::new("main").unwrap()).unwrap();
-    assert_eq!(pool.bots.len(), 2);
+    assert_eq!(pool.bots.len(), 3);
     assert_eq!(pool.storage(), Some(ChannelId(1_000_000_002)));
     // Every line that is not commented out shows the default.
     let minimal = Folder::minimal().load().unwrap();

@@ -125,6 +125,7 @@ fn the_example_configuration_is_one() {
         ("api_hash", "0123456789abcdef0123456789abcdef".to_owned()),
         ("first.token", format!("7000001:{}", "A".repeat(35))),
         ("second.token", format!("7000002:{}", "B".repeat(35))),
+        ("third.token", format!("7000003:{}", "C".repeat(35))),
     ] {
         use std::os::unix::fs::PermissionsExt;
         let file = secrets.join(name);
@@ -134,5 +135,5 @@ fn the_example_configuration_is_one() {
     let file = place.path().join("understudy.toml");
     std::fs::write(&file, text).unwrap();
     let config = shared_io::config::Config::load(&file).unwrap();
-    assert_eq!(config.pools[0].bots.len(), 2);
+    assert_eq!(config.pools[0].bots.len(), 3);
 }
