@@ -17,16 +17,20 @@
 //! Keys: `redis/keys.rs` (the table is in ARCHITECTURE.md). Scripts: `redis/lua/*.lua`. Only these files name the `redis` crate.
 
 mod bell;
+mod board;
 mod channels;
 mod commit;
 mod conversations;
 mod counters;
 mod epoch;
 mod error;
+mod inspect;
 mod keys;
 mod leader;
 mod leases;
 mod link;
+mod offers;
+mod orders;
 mod outbox;
 mod parked;
 mod position;
@@ -50,9 +54,12 @@ pub use commit::{Commit, Committed};
 pub use counters::{Counter, Counters};
 pub use epoch::{EpochAnswer, PoolView};
 pub use error::StateError;
+pub use inspect::{Inspection, RedisSetting};
 pub use leader::{BreakAnswer, LeadAnswer, LeaderId};
 pub use leases::{LeaseAnswer, LeaseClaim};
 pub use link::RedisTimeouts;
+pub use offers::{Offer, Taken};
+pub use orders::{SeenRequest, Submitted};
 pub use position::{HeldPosition, OutboxPosition, RecordPosition};
 pub use private::{PrivateChange, PrivateCursor};
 pub use resumption::Resumed;

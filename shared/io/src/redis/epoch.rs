@@ -1,8 +1,10 @@
 //! The epoch record and the assignments, as anybody may read them, and what a script says to a writer whose epoch is over.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
-use shared_core::{Assignment, EpochRecord, EpochStamp, Holder, Phase, UnixMs};
+use shared_core::{
+    Assignment, BotId, EpochRecord, EpochStamp, Holder, Nonce, Phase, PoolBoard, UnixMs,
+};
 
 use super::error::{Op, StateError, json_fault};
 use super::reply::Reply;
@@ -11,11 +13,15 @@ use super::{Bell, PoolState};
 /// The record's fields in the order in which the prelude's `record` gives them.
 const FIELDS: [&str; 7] = ["epoch", "nonce", "phase", "bot", "worker", "prev", "since"];
 
-/// Record and assignments as of one moment.
+/// Record and assignments as of one moment, and what the leader and people have to say.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PoolView {
     pub epoch: Option<EpochRecord>,
     pub assignments: Vec<Assignment>,
+    /// `None` as well when it cannot be read: a board is for people and hinders nothing.
+    pub board: Option<PoolBoard>,
+    /// Smoke tests that somebody waits for, each by its own nonce.
+    pub smoke_asked: BTreeMap<BotId, Nonce>,
 }
 
 /// How a write under the epoch went.
@@ -48,17 +54,27 @@ impl PoolState {
         assignments(op, found)
     }
 
-    /// What a worker looks at when the bell rings: both in one round trip.
+    /// What a worker looks at when the bell rings: all in one round trip.
     pub async fn look(&self) -> Result<PoolView, StateError> {
         let op = self.op("look at", &"epoch and assignments");
         let mut pipeline = ::redis::pipe();
         pipeline.atomic();
         pipeline.cmd("HMGET").arg(&self.keys.epoch).arg(&FIELDS);
         pipeline.cmd("HGETALL").arg(&self.keys.assign);
-        let (fields, found) = self.link.pipeline(op, &pipeline).await?;
+        pipeline.cmd("GET").arg(&self.keys.board);
+        pipeline.cmd("HGETALL").arg(&self.keys.smoke_asked);
+        type Look = (
+            Vec<Option<String>>,
+            HashMap<String, Vec<u8>>,
+            Option<Vec<u8>>,
+            HashMap<String, String>,
+        );
+        let (fields, found, board, asked): Look = self.link.pipeline(op, &pipeline).await?;
         Ok(PoolView {
             epoch: record(op, fields)?,
             assignments: assignments(op, found)?,
+            board: board.and_then(|text| super::board::readable(&self.keys.pool, &text)),
+            smoke_asked: super::board::asked(&asked),
         })
     }
 

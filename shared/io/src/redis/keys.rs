@@ -3,7 +3,7 @@
 //! Invariant: all keys of a pool carry its name as hash tag (`{P}`), so that one script touches one slot. The table with types and
 //! owners is in ARCHITECTURE.md.
 
-use shared_core::{BotId, ConversationKey, MemberId, PoolId, WorkerId};
+use shared_core::{BotId, ConversationKey, MemberId, Nonce, OrderId, PoolId, WorkerId};
 
 use super::StateError;
 
@@ -84,6 +84,16 @@ pub(super) struct PoolKeys {
     pub milestones: String,
     /// stream: what nobody could read, moved out of the way, with a reason
     pub poison: String,
+    /// hash id -> `Request`
+    pub orders: String,
+    /// zset id -> Redis' own time at which the order came
+    pub orders_at: String,
+    /// string `PoolBoard`
+    pub board: String,
+    /// string `Overrides`
+    pub overrides: String,
+    /// hash bot -> nonce, PX: smoke tests that a person asks for
+    pub smoke_asked: String,
     /// pub/sub
     pub bell: String,
 }
@@ -108,6 +118,11 @@ impl PoolKeys {
             resumed: key("resumed"),
             milestones: key("milestones"),
             poison: key("outbox:poison"),
+            orders: key("orders"),
+            orders_at: key("orders:at"),
+            board: key("board"),
+            overrides: key("overrides"),
+            smoke_asked: key("smoke_asked"),
             bell: key("bell"),
             base,
         }
@@ -146,6 +161,16 @@ impl PoolKeys {
     /// string `SmokeReport`, PX
     pub fn smoke(&self, bot: BotId) -> String {
         format!("{}:smoke:{bot}", self.base)
+    }
+
+    /// hash `offer admin bot at taken`, PX
+    pub fn offer(&self, id: OrderId) -> String {
+        format!("{}:offer:{id}", self.base)
+    }
+
+    /// string `SmokeReport`, PX: the answer to one who asked
+    pub fn smoke_answer(&self, nonce: Nonce) -> String {
+        format!("{}:smoke_asked:{nonce}", self.base)
     }
 
     /// hash: the smoke test's own

@@ -129,7 +129,7 @@ impl PoolState {
             words.push(assignment.bot.to_string());
             words.push(json(op, assignment)?);
         }
-        self.leader_write(op, leader, &self.keys.assign, words)
+        self.leader_write(op, leader, &self.keys.assign, words, true)
             .await
     }
 
@@ -142,7 +142,7 @@ impl PoolState {
         let op = self.op("remove", &"assignments");
         let mut words = vec!["HDEL".to_owned()];
         words.extend(bots.iter().map(BotId::to_string));
-        self.leader_write(op, leader, &self.keys.assign, words)
+        self.leader_write(op, leader, &self.keys.assign, words, true)
             .await
     }
 
@@ -164,7 +164,8 @@ impl PoolState {
             Some(saga) => vec!["SET".to_owned(), saga.to_owned()],
             None => vec!["DEL".to_owned()],
         };
-        self.leader_write(op, leader, &self.keys.saga, words).await
+        self.leader_write(op, leader, &self.keys.saga, words, true)
+            .await
     }
 
     /// The mark of this Redis history; SQL has the same unless data was lost or rolled back.
@@ -182,7 +183,7 @@ impl PoolState {
     ) -> Result<LeadAnswer, StateError> {
         let op = self.op("write", &"the lineage");
         let words = vec!["SET".to_owned(), lineage.to_owned()];
-        self.leader_write(op, leader, &self.keys.lineage, words)
+        self.leader_write(op, leader, &self.keys.lineage, words, true)
             .await
     }
 
@@ -213,26 +214,30 @@ impl PoolState {
         }
     }
 
-    /// One command on one key, if this leader leads; then the bell. `words`: the command and what follows the key.
-    async fn leader_write(
+    /// One command on one key, if this leader leads; then the bell, if it is to ring. `words`: the command and what follows the key.
+    pub(super) async fn leader_write(
         &self,
         op: Op<'_>,
         leader: &LeaderId,
         key: &str,
         words: Vec<String>,
+        ring: bool,
     ) -> Result<LeadAnswer, StateError> {
         let mut script = scripts::LEADER_WRITE.prepare_invoke();
         script
             .key(&self.keys.leader)
             .key(key)
             .arg(leader.as_str())
-            .arg(&self.keys.bell);
+            .arg(if ring { self.keys.bell.as_str() } else { "" });
         counted(&mut script, words);
-        let reply: Reply = self.link.script(op, &script).await?;
-        match reply.word.as_str() {
-            "done" => Ok(LeadAnswer::Done),
-            "not_leading" => Ok(LeadAnswer::NotLeading),
-            _ => Err(reply.unexpected(op)),
-        }
+        lead_answer(op, self.link.script(op, &script).await?)
+    }
+}
+
+pub(super) fn lead_answer(op: Op<'_>, reply: Reply) -> Result<LeadAnswer, StateError> {
+    match reply.word.as_str() {
+        "done" => Ok(LeadAnswer::Done),
+        "not_leading" => Ok(LeadAnswer::NotLeading),
+        _ => Err(reply.unexpected(op)),
     }
 }

@@ -42,4 +42,10 @@ scripts! {
     OPEN_EPOCH = "open_epoch.lua";
     BEAT = "beat.lua";
     HEARTBEATS = "heartbeats.lua";
+    SUBMIT_ORDER = "submit_order.lua";
+    ORDERS = "orders.lua";
+    ADVANCE_ORDER = "advance_order.lua";
+    FORGET_ORDERS = "forget_orders.lua";
+    OFFER = "offer.lua";
+    TAKE_OFFER = "take_offer.lua";
 }

@@ -5,11 +5,13 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod board;
 mod build;
 mod commits;
 mod crash;
 mod cursors;
 mod leases;
+mod orders;
 mod outbox;
 mod reports;
 mod server;

@@ -42,3 +42,9 @@ local function object(text)
   return {}
 end
 
+-- How long ago a zset's member got its score, a time of this clock in milliseconds, as text.
+local function age(key, member, now)
+  local at = redis.call('ZSCORE', key, member)
+  return string.format('%.0f', at and math.max(0, now - tonumber(at)) or 0)
+end
+
