@@ -33,7 +33,9 @@ pub async fn follow(
     let mut bell = None;
     while !stop.is_cancelled() {
         match state.look().await {
-            Ok(PoolView { epoch, assignments }) => {
+            Ok(PoolView {
+                epoch, assignments, ..
+            }) => {
                 let view = View {
                     epoch,
                     assignments,
