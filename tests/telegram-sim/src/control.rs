@@ -66,6 +66,8 @@ fn router(shared: Arc<Shared>) -> Router {
             "/v1/channels/{id}/members/{user}",
             delete(people::remove_from_channel),
         )
+        .route("/v1/members/{id}/login", post(people::log_in))
+        .route("/v1/members/{id}/join", post(people::join))
         .route("/v1/members/{id}/send", post(chats::send))
         .route("/v1/members/{id}/edit", post(chats::edit))
         .route("/v1/members/{id}/delete", post(chats::delete))

@@ -1,13 +1,17 @@
 //! From a function's constructor to the service that answers it. Who may call what is decided here, in this order: the key must be known,
-//! not dead, and (but for a few methods) logged in; bots are refused the methods that Telegram refuses them; the rest that the simulator
+//! not dead, and (but for a few methods) logged in; bots and people are refused the methods that Telegram refuses them (`who`); the rest that the simulator
 //! does not speak is an unknown method, with an event, so that a client's author sees it.
 
+mod who;
+
 use grammers_tl_types as tl;
-use tl::functions::{auth, bots, channels, contacts, help, messages, updates, upload, users};
+use tl::functions::{
+    account, auth, bots, channels, contacts, help, langpack, messages, updates, upload, users,
+};
 use tl::{Deserializable, Identifiable, RemoteCall, Serializable};
 
 use crate::services;
-use crate::world::{Caller, Event, KeyState, Now, RpcError, UserId, World, split_token};
+use crate::world::{Caller, Event, KeyState, Now, PendingId, RpcError, UserId, World, split_token};
 
 /// A call by a logged-in account.
 #[derive(Clone, Copy, Debug)]
@@ -22,6 +26,15 @@ pub(crate) struct Ctx {
 pub(crate) struct Guest<'a> {
     pub caller: &'a mut Caller,
     pub now: Now,
+}
+
+/// What a call is answered with.
+#[derive(Debug)]
+pub(crate) enum Answer {
+    /// The serialized result.
+    Now(Vec<u8>),
+    /// The world tells it later.
+    Later(PendingId),
 }
 
 type Bytes = Result<Vec<u8>, RpcError>;
@@ -40,7 +53,12 @@ macro_rules! route {
     };
 }
 
-pub(crate) fn run(world: &mut World, caller: &mut Caller, body: &[u8], now: Now) -> Bytes {
+pub(crate) fn run(
+    world: &mut World,
+    caller: &mut Caller,
+    body: &[u8],
+    now: Now,
+) -> Result<Answer, RpcError> {
     let id = constructor(body).ok_or_else(|| RpcError::bad_request("INPUT_FETCH_ERROR"))?;
     let is_login = id == auth::ImportBotAuthorization::CONSTRUCTOR_ID;
     let account = match world.account_of_key(caller.auth_key_id) {
@@ -51,22 +69,58 @@ pub(crate) fn run(world: &mut World, caller: &mut Caller, body: &[u8], now: Now)
     };
     let guest = &mut Guest { caller, now };
     if let Some(result) = for_guests(world, guest, id, body) {
-        return result;
+        return result.map(Answer::Now);
     }
     let Some(me) = account else {
         return Err(RpcError::unauthorized("AUTH_KEY_UNREGISTERED"));
     };
-    if is_for_people_only(id) {
+    let is_bot = world.is_bot(me);
+    if is_bot && who::is_for_people_only(id) {
         return Err(RpcError::bad_request("BOT_METHOD_INVALID"));
+    }
+    if !is_bot && who::is_for_bots_only(id) {
+        return Err(RpcError::bad_request("USER_BOT_REQUIRED"));
     }
     let ctx = Ctx {
         me,
         auth_key_id: guest.caller.auth_key_id,
         now,
     };
+    if id == messages::GetBotCallbackAnswer::CONSTRUCTOR_ID {
+        let press = parse(body)?;
+        return services::messages::buttons::get_bot_callback_answer(world, ctx, press)
+            .map(Answer::Later);
+    }
     for_accounts(world, ctx, id, body)
         .or_else(|| for_channels(world, ctx, id, body))
+        .or_else(|| for_people(world, ctx, id, body))
         .unwrap_or_else(|| Err(unknown(world, guest.caller, id)))
+        .map(Answer::Now)
+}
+
+/// Bots were refused before they get here.
+fn for_people(world: &mut World, ctx: Ctx, id: u32, body: &[u8]) -> Option<Bytes> {
+    use services::messages as m;
+    route!(id, body, world, ctx;
+        messages::GetDialogs => m::dialogs::get_dialogs,
+        messages::GetPeerDialogs => m::dialogs::get_peer_dialogs,
+        messages::GetPinnedDialogs => m::dialogs::get_pinned_dialogs,
+        messages::GetDialogFilters => m::dialogs::get_dialog_filters,
+        messages::GetHistory => m::history::get_history,
+        messages::Search => m::history::search,
+        messages::StartBot => m::buttons::start_bot,
+        messages::GetPeerSettings => services::users::get_peer_settings,
+        channels::JoinChannel => services::channels::join_channel,
+        contacts::GetContacts => services::contacts::get_contacts,
+        contacts::GetStatuses => services::contacts::get_statuses,
+        contacts::Block => services::contacts::block,
+        contacts::Unblock => services::contacts::unblock,
+        contacts::GetBlocked => services::contacts::get_blocked,
+        account::UpdateStatus => services::account::update_status,
+        account::GetNotifySettings => services::account::get_notify_settings,
+        help::GetTermsOfServiceUpdate => services::help::get_terms_of_service_update,
+        help::GetPromoData => services::help::get_promo_data,
+    )
 }
 
 pub(crate) fn method_name(body: &[u8]) -> Option<&'static str> {
@@ -92,6 +146,11 @@ fn for_guests(world: &mut World, guest: &mut Guest<'_>, id: u32, body: &[u8]) ->
         auth::LogOut => services::auth::log_out,
         help::GetConfig => services::help::get_config,
         help::GetNearestDc => services::help::get_nearest_dc,
+        help::GetAppConfig => services::help::get_app_config,
+        langpack::GetLangPack => services::langpack::get_lang_pack,
+        langpack::GetDifference => services::langpack::get_difference,
+        langpack::GetStrings => services::langpack::get_strings,
+        langpack::GetLanguages => services::langpack::get_languages,
     )
 }
 
@@ -142,27 +201,6 @@ fn for_channels(world: &mut World, ctx: Ctx, id: u32, body: &[u8]) -> Option<Byt
         channels::ExportMessageLink => c::export_message_link,
         channels::ReadHistory => c::read_history,
     )
-}
-
-/// Methods that Telegram answers with `BOT_METHOD_INVALID`: a bot cannot look around.
-fn is_for_people_only(id: u32) -> bool {
-    const PEOPLE_ONLY: [u32; 14] = [
-        messages::GetDialogs::CONSTRUCTOR_ID,
-        messages::GetPinnedDialogs::CONSTRUCTOR_ID,
-        messages::GetPeerDialogs::CONSTRUCTOR_ID,
-        messages::GetHistory::CONSTRUCTOR_ID,
-        messages::Search::CONSTRUCTOR_ID,
-        messages::SearchGlobal::CONSTRUCTOR_ID,
-        messages::GetBotCallbackAnswer::CONSTRUCTOR_ID,
-        messages::ImportChatInvite::CONSTRUCTOR_ID,
-        messages::StartBot::CONSTRUCTOR_ID,
-        messages::GetCommonChats::CONSTRUCTOR_ID,
-        channels::JoinChannel::CONSTRUCTOR_ID,
-        channels::InviteToChannel::CONSTRUCTOR_ID,
-        channels::CreateChannel::CONSTRUCTOR_ID,
-        contacts::GetContacts::CONSTRUCTOR_ID,
-    ];
-    PEOPLE_ONLY.contains(&id)
 }
 
 fn unknown(world: &mut World, caller: &Caller, id: u32) -> RpcError {

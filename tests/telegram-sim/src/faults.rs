@@ -8,7 +8,7 @@
 mod line;
 mod spec;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -46,6 +46,9 @@ pub struct Fault {
     pub state: State,
     /// Packets, updates or sockets that it hit, as far as the wire side carries it out.
     pub hits: u64,
+    /// The sockets that were open when it fired, where it hits only those.
+    #[serde(skip)]
+    sockets: BTreeSet<u64>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -82,6 +85,7 @@ impl Faults {
                 spec,
                 state: State::Armed,
                 hits: 0,
+                sockets: BTreeSet::new(),
             },
         );
         Ok(id)
@@ -150,6 +154,13 @@ impl Faults {
         }
     }
 
+    /// For a fault that hits what is open when it fires: which sockets that is.
+    pub fn strike_sockets(&mut self, id: u64, sockets: BTreeSet<u64>) {
+        if let Some(fault) = self.faults.get_mut(&id) {
+            fault.sockets = sockets;
+        }
+    }
+
     /// Takes out what has outlived its `for_ms`.
     pub fn expire(&mut self, now_ms: u64) -> Vec<Fault> {
         let over: Vec<u64> = self
@@ -181,6 +192,14 @@ impl Fault {
             && self.hits >= u64::from(count)
         {
             self.state = State::Spent { fired_ms: since_ms };
+        }
+    }
+
+    /// Whether it is a silence, and this connection's.
+    fn silences(&self, connection: u64) -> bool {
+        match self.spec.effect {
+            Effect::Silent { live_only } => !live_only || self.sockets.contains(&connection),
+            _ => false,
         }
     }
 
@@ -217,19 +236,19 @@ mod tests {
                 "after": {"event": {"kind": "message_sent", "account": 7, "chat": {"user": 5}}},
             })))
             .unwrap();
-        assert!(faults.is_silent(Some(UserId(7))).is_none());
+        assert!(faults.is_silent(Some(UserId(7)), 1).is_none());
         let miss = json!({"kind": "message_sent", "account": 7, "chat": {"user": 6}});
         assert_eq!(faults.triggered_by(&miss), Vec::<u64>::new());
         let hit = json!({"kind": "message_sent", "account": 7, "chat": {"user": 5}, "text": "x"});
         assert_eq!(faults.triggered_by(&hit), [id]);
         assert!(faults.fire(id, 1_000).is_some());
         assert!(faults.fire(id, 1_000).is_none());
-        assert_eq!(faults.is_silent(Some(UserId(7))), Some(id));
-        assert_eq!(faults.is_silent(Some(UserId(8))), None);
+        assert_eq!(faults.is_silent(Some(UserId(7)), 1), Some(id));
+        assert_eq!(faults.is_silent(Some(UserId(8)), 1), None);
         assert_eq!(faults.next_expiry(), Some(1_100));
         assert_eq!(faults.expire(1_099).len(), 0);
         assert_eq!(faults.expire(1_100).len(), 1);
-        assert_eq!(faults.is_silent(Some(UserId(7))), None);
+        assert_eq!(faults.is_silent(Some(UserId(7)), 1), None);
     }
 
     #[test]

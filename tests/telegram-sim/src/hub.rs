@@ -18,9 +18,18 @@ use crate::world::{UpdatesTo, UserId};
 /// Sessions that are remembered after their connection is gone; the oldest are forgotten first.
 const MAX_SESSIONS: usize = 20_000;
 
+/// Which of the data centre's two ports a connection came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Line {
+    Main,
+    /// For files: a login may have any number of these beside its main connection, and no updates go there.
+    Media,
+}
+
 #[derive(Debug)]
 pub struct Connection {
     pub id: u64,
+    pub line: Line,
     pub key_id: Option<i64>,
     pub account: Option<UserId>,
     pub introduction: Introduction,
@@ -52,9 +61,10 @@ pub struct Duplicate {
 }
 
 impl Hub {
-    pub fn open(&mut self, id: u64, outbox: Outbox) {
+    pub fn open(&mut self, id: u64, line: Line, outbox: Outbox) {
         let connection = Connection {
             id,
+            line,
             key_id: None,
             account: None,
             introduction: Introduction::default(),
@@ -143,7 +153,9 @@ impl Hub {
     /// has a call that still waits. A reconnect, after which the old connection stays quiet, is fine; so is one that the
     /// client has closed already (`closing`) and whose last bytes are read late.
     pub fn note_call(&mut self, id: u64, key_id: i64, closing: bool) -> Option<Duplicate> {
-        self.connections.get(&id)?;
+        if self.connections.get(&id)?.line == Line::Media {
+            return None;
+        }
         let previous = *self.callers.entry(key_id).or_insert(id);
         if previous == id {
             return None;
@@ -168,7 +180,9 @@ impl Hub {
     /// A call that subscribes its connection: updates go to `session` from here on.
     pub fn subscribe(&mut self, id: u64, session: &Arc<Session>) {
         self.activity += 1;
-        if let Some(connection) = self.connections.get_mut(&id) {
+        if let Some(connection) = self.connections.get_mut(&id)
+            && connection.line == Line::Main
+        {
             connection.subscribed = Some(Arc::clone(session));
             connection.active = self.activity;
         }
@@ -204,6 +218,11 @@ impl Hub {
         }
     }
 
+    /// The connections that are open, of whomever.
+    pub fn open_ids(&self) -> BTreeSet<u64> {
+        self.connections.keys().copied().collect()
+    }
+
     /// Closes the sockets of a bot, or all of them, and tells how many.
     pub fn reset(&self, account: Option<UserId>) -> u64 {
         let hit = self
@@ -222,7 +241,7 @@ mod tests {
         let mut hub = Hub::default();
         for &(id, key_id, account) in connections {
             let (outbox, _queue) = Outbox::new(tokio_util::sync::CancellationToken::new());
-            hub.open(id, outbox);
+            hub.open(id, Line::Main, outbox);
             hub.set_account(id, Some(UserId(account)));
             if let Some(connection) = hub.get_mut(id) {
                 connection.key_id = Some(key_id);

@@ -1,4 +1,4 @@
-//! The running simulator: two listeners, one lock, one ticker.
+//! The running simulator: three listeners (MTProto, MTProto for files, control), one lock, one ticker.
 //!
 //! Invariant: everything that can change lies in [`core::Core`] behind one mutex that is never held over an await, so the
 //! order in which the lock was taken is the order of answers, pushes and log entries.
@@ -24,6 +24,7 @@ use tokio_util::task::TaskTracker;
 pub use shared::Shared;
 
 use crate::control;
+use crate::hub::Line;
 use crate::world::{DcAddress, Settings};
 
 /// The number of the one data centre.
@@ -77,10 +78,13 @@ impl Sim {
     pub async fn start(config: SimConfig) -> Result<RunningSim, StartError> {
         let (mtproto_listener, mtproto) = listen(config.listen, "MTProto").await?;
         let (control_listener, control) = listen(config.control, "the control API").await?;
+        let beside = SocketAddr::new(mtproto.ip(), 0);
+        let (media_listener, media) = listen(beside, "file transfers").await?;
         let dc = DcAddress {
             id: DC_ID,
             ip: mtproto.ip().to_string(),
             port: mtproto.port(),
+            media_port: Some(media.port()),
         };
         let shutdown = CancellationToken::new();
         let tasks = TaskTracker::new();
@@ -90,7 +94,12 @@ impl Sim {
             shutdown.clone(),
             tasks.clone(),
         ));
-        tasks.spawn(listener::run(Arc::clone(&shared), mtproto_listener));
+        for (listener, line) in [
+            (mtproto_listener, Line::Main),
+            (media_listener, Line::Media),
+        ] {
+            tasks.spawn(listener::run(Arc::clone(&shared), listener, line));
+        }
         tasks.spawn(ticker::run(Arc::clone(&shared)));
         tasks.spawn(control::serve(shared, control_listener));
         Ok(RunningSim {

@@ -1,5 +1,5 @@
-//! Updates: what a change looks like to those whom it concerns, as a push (this file) or in a difference. A push goes to bots that are logged in;
-//! a box has the change anyway. Channel pushes carry the bot's own view of the channel (rights, access hash).
+//! Updates: what a change looks like to those whom it concerns, as a push (this file) or in a difference. A push goes to accounts that are logged in;
+//! a box has the change anyway. Channel pushes carry the account's own view of the channel (rights, access hash).
 //!
 //! Invariant: nothing is pushed that a difference would not give too, but for presses and `updateChannel`, which have no pts.
 
@@ -127,15 +127,7 @@ impl World {
         now: Now,
     ) {
         if let Some(channel) = own {
-            self.push_with(bot, now, |_, seen| {
-                seen.channels.insert(channel);
-                Some(
-                    types::UpdateChannel {
-                        channel_id: channel.0,
-                    }
-                    .into(),
-                )
-            });
+            self.push_channel(bot, channel, now);
         }
         self.push_with(bot, now, |world, seen| Some(world.tl_qts(bot, entry, seen)));
     }
@@ -158,7 +150,16 @@ impl World {
         self.push(bot, vec![update], seen, seq, now);
     }
 
-    /// One update to a bot that is listening; `make` sees the world and notes whom it shows.
+    /// The account's own standing in a channel changed.
+    pub(crate) fn push_channel(&mut self, to: UserId, channel: ChannelId, now: Now) {
+        self.push_with(to, now, |_, seen| {
+            seen.channels.insert(channel);
+            let channel_id = channel.0;
+            Some(types::UpdateChannel { channel_id }.into())
+        });
+    }
+
+    /// One update to an account that is listening; `make` sees the world and notes whom it shows.
     fn push_with(
         &mut self,
         to: UserId,
@@ -178,7 +179,7 @@ impl World {
         let updates = self.container(to, updates, seen, seq, now).to_bytes();
         self.push_raw(Push {
             account: to,
-            except_connection: None,
+            except_connection: self.acting_connection(to),
             updates,
         });
     }

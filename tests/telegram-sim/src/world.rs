@@ -6,7 +6,7 @@
 //! Here nothing is known of connections, encryption or HTTP.
 //!
 //! One file per concern below this one, each adding its own methods to [`World`]: `directory` (who exists), `membership`, `keys` (logins),
-//! `sending`, `editing`, `press`, `member` (what members do), `view` (what they see).
+//! `sending`, `editing`, `press`, `member` (what members do), `view` (what the control API sees of them), `history` (chats as a list, newest first).
 
 mod account;
 mod api;
@@ -18,6 +18,7 @@ mod error;
 mod event;
 mod files;
 mod hash;
+mod history;
 mod ids;
 mod keys;
 mod limits;
@@ -50,10 +51,11 @@ pub use error::RpcError;
 pub use event::{BoxRef, Event};
 pub(crate) use files::{Content, File, FileId};
 pub(crate) use hash::Hashes;
+pub(crate) use history::{ChatTop, Page, Wanted};
 pub use ids::{ChannelId, ChatRef, MessageId, PendingId, UserId};
 pub(crate) use keys::split_token;
 pub(crate) use limits::Load;
-pub(crate) use member::{CAPTION_MAX, TEXT_MAX};
+pub(crate) use member::{CAPTION_MAX, TEXT_MAX, marked, start_text};
 pub(crate) use message::{Body, ContentId, CopiedMessage, Draft, Home, Media, Revision};
 pub(crate) use press::{PressAnswer, Pressed};
 pub(crate) use sending::Posted;
@@ -61,7 +63,7 @@ pub use settings::{
     Bounds, DcAddress, Doubts, Limits, LiveSessions, LoginFlood, RandomIdScope, Settings, UpdatesTo,
 };
 
-use crate::dispatch;
+use crate::dispatch::{self, Answer};
 
 /// Time as the wire side reads it, once per call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,7 +99,7 @@ pub enum Outcome {
     Later(PendingId),
 }
 
-/// Updates for one account's live connections. Pushes are produced for bots that are logged in somewhere only.
+/// Updates for one account's live connections. Pushes are produced for accounts that are logged in somewhere only.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Push {
     pub account: UserId,
@@ -138,6 +140,8 @@ pub struct World {
     last_user: i64,
     last_channel: i64,
     messages_sent: usize,
+    /// The person whose call runs, and the connection that gets its answer: his other devices are told by updates.
+    acting: Option<(UserId, u64)>,
     pushes: VecDeque<Push>,
     events: Vec<Event>,
 }
@@ -164,6 +168,7 @@ impl World {
             last_user: 0,
             last_channel: 0,
             messages_sent: 0,
+            acting: None,
             pushes: VecDeque::new(),
             events: Vec::new(),
         }
@@ -193,11 +198,27 @@ impl World {
             self.record_wait(account, method, &hit.error);
             return Outcome::Reply(Err(hit.error));
         }
+        self.acting = caller
+            .account
+            .filter(|account| !self.is_bot(*account))
+            .map(|account| (account, caller.connection));
         let result = dispatch::run(self, caller, body, now);
-        if let Err(error) = &result {
-            self.record_wait(account, method, error);
+        self.acting = None;
+        match result {
+            Ok(Answer::Now(bytes)) => Outcome::Reply(Ok(bytes)),
+            Ok(Answer::Later(id)) => Outcome::Later(id),
+            Err(error) => {
+                self.record_wait(account, method, &error);
+                Outcome::Reply(Err(error))
+            }
         }
-        Outcome::Reply(result)
+    }
+
+    /// The connection that an account's updates must spare, because its own call caused them.
+    pub(crate) fn acting_connection(&self, account: UserId) -> Option<u64> {
+        self.acting
+            .filter(|(actor, _)| *actor == account)
+            .map(|(_, connection)| connection)
     }
 
     /// TL name of the method in `body`, for logs; `None` when the constructor is not in the layer.
@@ -246,8 +267,11 @@ impl World {
         self.pushes.push_back(push);
     }
 
-    /// Takes from a bot's send limits, or answers with the wait.
+    /// Takes from a bot's send limits, or answers with the wait. People have none, whichever way they come.
     pub(crate) fn take_send(&mut self, load: Load, now: Now) -> Result<(), RpcError> {
+        if !self.is_bot(load.bot) {
+            return Ok(());
+        }
         self.send_limits
             .send(&self.settings.limits, load, now.mono_ms)
             .map_err(RpcError::flood_wait)
@@ -255,6 +279,9 @@ impl World {
 
     /// Takes from the limit of edits and press answers.
     pub(crate) fn take_other(&mut self, bot: UserId, now: Now) -> Result<(), RpcError> {
+        if !self.is_bot(bot) {
+            return Ok(());
+        }
         self.send_limits
             .other(&self.settings.limits, bot, now.mono_ms)
             .map_err(RpcError::flood_wait)

@@ -42,6 +42,16 @@ struct Ids {
     ids: Vec<UserId>,
 }
 
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Join {
+    channel: ChannelId,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Nothing {}
+
 pub async fn create_key(State(shared): State<Arc<Shared>>) -> Json<Value> {
     let key = shared.create_key();
     Json(json!({"auth_key": key.to_hex(), "auth_key_id": key.id()}))
@@ -68,6 +78,33 @@ pub async fn create_members(
         }
     };
     Ok(Json(created))
+}
+
+/// A key that speaks for the member, as if the person had logged in on one more device.
+pub async fn log_in(
+    State(shared): State<Arc<Shared>>,
+    Path(member): Path<i64>,
+    bytes: Bytes,
+) -> Api<Json<Value>> {
+    let Nothing {} = body(&bytes)?;
+    // No key is made for somebody who does not exist.
+    shared.look(|core, _| core.world.check_person(UserId(member)))?;
+    let key = shared.create_key();
+    shared.step(|core, _| core.world.log_in_member(key.id(), UserId(member)))?;
+    Ok(Json(
+        json!({"auth_key": key.to_hex(), "auth_key_id": key.id()}),
+    ))
+}
+
+/// A member joins a public supergroup or channel.
+pub async fn join(
+    State(shared): State<Arc<Shared>>,
+    Path(member): Path<i64>,
+    bytes: Bytes,
+) -> Api<Json<Value>> {
+    let Join { channel } = body(&bytes)?;
+    shared.step(|core, now| core.world.member_join(UserId(member), channel, now))?;
+    Ok(Json(json!({})))
 }
 
 pub async fn create_channel(State(shared): State<Arc<Shared>>, bytes: Bytes) -> Api<Json<Value>> {

@@ -20,9 +20,11 @@ pub enum UpdateFate {
 }
 
 impl Faults {
-    /// The fault that swallows this account's traffic; `None` stands for a connection that is not logged in.
-    pub fn is_silent(&self, account: Option<UserId>) -> Option<u64> {
-        self.active(account, |effect| matches!(effect, Effect::Silent {}))
+    /// The fault that swallows this connection's traffic; `None` stands for one that is not logged in.
+    pub fn is_silent(&self, account: Option<UserId>, connection: u64) -> Option<u64> {
+        let mut faults = self.faults.values();
+        let hits = |fault: &&Fault| fault.applies_to(account) && fault.silences(connection);
+        faults.find(hits).map(|fault| fault.id)
     }
 
     pub fn is_refused(&self, account: Option<UserId>) -> Option<u64> {
@@ -44,7 +46,7 @@ impl Faults {
             })
     }
 
-    pub fn fate_of_update(&mut self, account: UserId) -> UpdateFate {
+    pub fn fate_of_update(&mut self, account: UserId, connection: u64) -> UpdateFate {
         let Self { faults, rng, .. } = self;
         for fault in faults
             .values_mut()
@@ -52,7 +54,7 @@ impl Faults {
         {
             let percent = match fault.spec.effect {
                 Effect::DropUpdates { percent, .. } | Effect::Loss { percent, .. } => percent,
-                Effect::Silent {} => 100.0,
+                Effect::Silent { .. } if fault.silences(connection) => 100.0,
                 _ => continue,
             };
             if rng.random_bool(percent / 100.0) {
@@ -113,7 +115,9 @@ mod tests {
     #[test]
     fn a_counted_drop_ends() {
         let (mut faults, id) = active(json!({"kind": "drop_updates", "bot": 1, "count": 2}));
-        let fates: Vec<_> = (0..3).map(|_| faults.fate_of_update(UserId(1))).collect();
+        let fates: Vec<_> = (0..3)
+            .map(|_| faults.fate_of_update(UserId(1), 5))
+            .collect();
         assert_eq!(
             fates,
             [
@@ -122,7 +126,21 @@ mod tests {
                 UpdateFate::Pass
             ]
         );
-        assert_eq!(faults.fate_of_update(UserId(2)), UpdateFate::Pass);
+        assert_eq!(faults.fate_of_update(UserId(2), 5), UpdateFate::Pass);
+    }
+
+    #[test]
+    fn a_silence_of_live_sockets_spares_later_ones() {
+        let spec = json!({"kind": "silent", "bot": 1, "live_only": true});
+        let mut faults = Faults::new(3);
+        let id = faults.add(FaultSpec::from_json(spec).unwrap()).unwrap();
+        faults.fire(id, 0).unwrap();
+        faults.strike_sockets(id, [4, 7].into());
+        assert_eq!(faults.is_silent(Some(UserId(1)), 7), Some(id));
+        assert_eq!(faults.is_silent(Some(UserId(1)), 8), None, "a later socket");
+        assert_eq!(faults.is_silent(Some(UserId(2)), 4), None, "another bot's");
+        assert_eq!(faults.fate_of_update(UserId(1), 4), UpdateFate::LostTo(id));
+        assert_eq!(faults.fate_of_update(UserId(1), 8), UpdateFate::Pass);
     }
 
     #[test]

@@ -33,8 +33,12 @@ pub enum Effect {
     },
     /// The bot is deleted; clearing the fault brings it back.
     Delete {},
-    /// Nothing passes in either direction; no socket is closed.
-    Silent {},
+    /// Nothing passes in either direction; no socket is closed. With `live_only` it hits the sockets that are open when it fires;
+    /// later ones are well.
+    Silent {
+        #[serde(default)]
+        live_only: bool,
+    },
     /// Live sockets are reset. With `refuse`, further ones too, until the fault is cleared.
     Reset {
         #[serde(default)]
@@ -159,7 +163,7 @@ impl Effect {
         match self {
             Self::Revoke { .. } => "revoke",
             Self::Delete {} => "delete",
-            Self::Silent {} => "silent",
+            Self::Silent { .. } => "silent",
             Self::Reset { .. } => "reset",
             Self::Slow { .. } => "slow",
             Self::Loss { .. } => "loss",

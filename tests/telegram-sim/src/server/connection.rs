@@ -18,7 +18,7 @@ use super::log::WireEvent;
 use super::shared::Shared;
 use super::writer::Writer;
 use crate::crypto::{self, AuthKey};
-use crate::hub::{CloseReason, Outbox, Outgoing, Payload};
+use crate::hub::{CloseReason, Line, Outbox, Outgoing, Payload};
 use crate::mtproto::incoming::Packet;
 use crate::transport::{Decoder, MAX_PACKET, TransportCode};
 
@@ -44,13 +44,13 @@ struct Reader {
     closing: bool,
 }
 
-pub async fn run(shared: Arc<Shared>, stream: TcpStream) {
+pub async fn run(shared: Arc<Shared>, stream: TcpStream, line: Line) {
     let _ = stream.set_nodelay(true);
     let id = shared.next_connection_id();
     let (outbox, queue) = Outbox::new(shared.shutdown().child_token());
     let accepted = shared.step(|core, now| {
         core.record(WireEvent::ConnectionOpened { connection: id }, now);
-        core.hub.open(id, outbox.clone());
+        core.hub.open(id, line, outbox.clone());
         core.faults.is_refused(None).is_none()
     });
     if !accepted {
@@ -208,7 +208,7 @@ impl Reader {
     async fn refuse(&mut self, reason: CloseReason) {
         if self
             .shared
-            .look(|core, _| core.faults.is_silent(None).is_some())
+            .look(|core, _| core.faults.is_silent(None, self.id).is_some())
         {
             return;
         }
@@ -230,7 +230,7 @@ impl Reader {
         let silent = self.shared.look(|core, _| {
             core.hub
                 .get(id)
-                .is_some_and(|one| core.faults.is_silent(one.account).is_some())
+                .is_some_and(|one| core.faults.is_silent(one.account, id).is_some())
         });
         if silent {
             // On a dead line the client's pings never came, and it would not see the close either.

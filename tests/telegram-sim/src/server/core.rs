@@ -19,7 +19,7 @@ pub use packets::{PacketContext, Reaction};
 use crate::faults::{Faults, UpdateFate};
 use crate::hub::{CloseReason, Hub, Outgoing, Payload};
 use crate::server::log::{EventLog, Logged, WireEvent};
-use crate::world::{Event, Now, PendingId, Push, RpcError, World};
+use crate::world::{Event, Now, PendingId, Push, RpcError, UpdatesTo, World};
 
 /// What a press came to, for the control API.
 pub type PressResult = Result<Vec<u8>, RpcError>;
@@ -115,7 +115,7 @@ impl Core {
         let Some(target) = self.hub.get(connection) else {
             return;
         };
-        if let Some(fault) = self.faults.is_silent(target.account) {
+        if let Some(fault) = self.faults.is_silent(target.account, connection) {
             self.faults.count_hits(fault, 1);
             return;
         }
@@ -150,7 +150,12 @@ impl Core {
     }
 
     fn deliver(&mut self, push: Push, now: Now) {
-        let to = self.world.settings().doubts.updates_to;
+        // The doubt is about bots. People have several devices, and all of them are told.
+        let to = if self.world.is_bot(push.account) {
+            self.world.settings().doubts.updates_to
+        } else {
+            UpdatesTo::AllLogins
+        };
         for connection in self.hub.receivers(push.account, to) {
             if push.except_connection == Some(connection) {
                 continue;
@@ -162,7 +167,7 @@ impl Core {
             else {
                 continue;
             };
-            match self.faults.fate_of_update(push.account) {
+            match self.faults.fate_of_update(push.account, connection) {
                 UpdateFate::LostTo(fault) => {
                     self.record(
                         WireEvent::UpdatesLost {

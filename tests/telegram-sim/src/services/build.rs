@@ -8,8 +8,8 @@ use tl::{enums, types};
 
 use crate::world::{ChannelId, ChatRef, UserId};
 pub(crate) use full::{
-    admin_rights, banned_rights, bot_info, channel_full, config, dialog, group_full, rights_of,
-    user_full,
+    admin_rights, banned_rights, bot_info, channel_full, config, dialog, group_full,
+    notify_settings, peer_settings, rights_of, user_full,
 };
 
 /// A channel or, for basic groups, the caller uses [`peer_group`].

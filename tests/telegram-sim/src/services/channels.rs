@@ -12,7 +12,7 @@ use super::messages::read::empty;
 use super::peer::message_ids;
 use crate::dispatch::Ctx;
 use crate::updates::render::Seen;
-use crate::world::{MessageId, RpcError, World};
+use crate::world::{At, ChatRef, MessageId, Posted, RpcError, World};
 
 /// One that the caller cannot name fails them all; one that it was removed from is forbidden, but there.
 pub(crate) fn get_channels(
@@ -121,12 +121,45 @@ pub(crate) fn delete_messages(
     .into())
 }
 
+/// By people, into what is public.
+pub(crate) fn join_channel(
+    world: &mut World,
+    ctx: Ctx,
+    request: channels::JoinChannel,
+) -> Result<enums::messages::ChatInviteJoinResult, RpcError> {
+    let id = world.resolve_known_channel(ctx.me, &request.channel)?;
+    world.member_join(ctx.me, id, ctx.now)?;
+    let mut seen = Seen {
+        channels: [id].into(),
+        ..Seen::default()
+    };
+    let mut updates = vec![types::UpdateChannel { channel_id: id.0 }.into()];
+    if !world.channel(id)?.is_broadcast() {
+        let (joined, pts) = (
+            world.channel(id)?.last_message_id(),
+            world.channel(id)?.log.pts(),
+        );
+        let at = At { pts, count: 1 };
+        updates.extend(world.tl_own_message(
+            ctx,
+            ChatRef::Channel(id),
+            Posted { id: joined, at },
+            &mut seen,
+        ));
+    }
+    let updates = world.container(ctx.me, updates, seen, 0, ctx.now);
+    Ok(types::messages::ChatInviteJoinResultOk { updates }.into())
+}
+
 pub(crate) fn leave_channel(
     world: &mut World,
     ctx: Ctx,
     request: channels::LeaveChannel,
 ) -> Result<enums::Updates, RpcError> {
     let id = world.resolve_channel(ctx.me, &request.channel)?;
+    if !world.channel(id)?.has(ctx.me) {
+        return Err(RpcError::bad_request("USER_NOT_PARTICIPANT"));
+    }
     world.leave(id, ctx.me, ctx.me, ctx.now)?;
     let seen = Seen {
         channels: [id].into(),

@@ -1,6 +1,6 @@
-//! From an input peer to whom it means. An access hash is checked against the caller's own; hash 0 works for users whom a bot has met and
-//! for channels that it has been in. Wrong ones are `PEER_ID_INVALID` and `CHANNEL_INVALID`; a channel that it is not in
-//! (any more) is `CHANNEL_PRIVATE`.
+//! From an input peer to whom it means. An access hash is checked against the caller's own; hash 0 works for bots only: for users whom
+//! they have met and channels that they have been in. Wrong ones are `PEER_ID_INVALID` and `CHANNEL_INVALID`; a channel that it is not in
+//! (any more) is `CHANNEL_PRIVATE`, but people may read what is public.
 
 use grammers_tl_types::enums;
 
@@ -103,6 +103,9 @@ impl World {
         peer: &enums::InputPeer,
     ) -> Result<ChatRef, RpcError> {
         let chat = self.resolve_peer(me, peer)?;
+        if !self.is_bot(me) {
+            return self.check_member_can_write(me, chat).map(|()| chat);
+        }
         match chat {
             ChatRef::User(user) if user == me => Err(RpcError::bad_request("USER_IS_BOT")),
             ChatRef::User(user) if self.is_bot(user) => {
@@ -135,7 +138,7 @@ impl World {
         self.account(user)?;
         let has_met = || {
             self.account(me)
-                .is_ok_and(|account| account.met.contains(&user))
+                .is_ok_and(|account| account.is_bot() && account.met.contains(&user))
                 || self.has_opened(me, user)
         };
         let known = hash == self.hashes.user(me, user) || (hash == 0 && (user == me || has_met()));
@@ -149,14 +152,17 @@ impl World {
         }
         let has_been_in = || {
             self.account(me)
-                .is_ok_and(|account| account.known_channels.contains(&id))
+                .is_ok_and(|account| account.is_bot() && account.known_channels.contains(&id))
         };
         let known = hash == self.hashes.channel(me, id) || (hash == 0 && has_been_in());
         if known { Ok(id) } else { Err(invalid()) }
     }
 
     fn check_is_in(&self, me: UserId, id: ChannelId) -> Result<(), RpcError> {
-        if self.channel(id)?.has(me) {
+        let channel = self.channel(id)?;
+        let is_open =
+            || !self.is_bot(me) && channel.username.is_some() && !channel.banned.contains(&me);
+        if channel.has(me) || is_open() {
             Ok(())
         } else {
             Err(RpcError::bad_request("CHANNEL_PRIVATE"))

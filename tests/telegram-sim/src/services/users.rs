@@ -1,13 +1,13 @@
 //! `users.*`: oneself and whom one has met.
 
 use grammers_tl_types as tl;
-use tl::functions::users;
+use tl::functions::{messages, users};
 use tl::{enums, types};
 
 use super::build;
 use crate::dispatch::Ctx;
 use crate::updates::render::Seen;
-use crate::world::{RpcError, UserId, World};
+use crate::world::{ChatRef, RpcError, UserId, World};
 
 /// Whom the caller cannot name is left empty.
 pub(crate) fn get_users(
@@ -40,7 +40,7 @@ pub(crate) fn get_full_user(
     });
     let about = world.bot(user).ok().map(|bot| bot.about.clone());
     let full = types::UserFull {
-        blocked: false,
+        blocked: world.is_blocked(user, ctx.me),
         about,
         bot_info,
         ..build::user_full(user)
@@ -54,6 +54,31 @@ pub(crate) fn get_full_user(
     );
     Ok(types::users::UserFull {
         full_user: full.into(),
+        chats,
+        users,
+    }
+    .into())
+}
+
+/// No report bars, no pay walls: nothing to set.
+pub(crate) fn get_peer_settings(
+    world: &mut World,
+    ctx: Ctx,
+    request: messages::GetPeerSettings,
+) -> Result<enums::messages::PeerSettings, RpcError> {
+    let seen = match world.resolve_peer(ctx.me, &request.peer)? {
+        ChatRef::User(user) => Seen {
+            users: [user].into(),
+            ..Seen::default()
+        },
+        ChatRef::Channel(channel) => Seen {
+            channels: [channel].into(),
+            ..Seen::default()
+        },
+    };
+    let (users, chats) = world.introduce(ctx.me, seen);
+    Ok(types::messages::PeerSettings {
+        settings: build::peer_settings(),
         chats,
         users,
     }

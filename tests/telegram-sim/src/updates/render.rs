@@ -75,7 +75,8 @@ impl World {
         if channel.is_basic() {
             return self.tl_group(viewer, channel);
         }
-        if !channel.has(viewer) {
+        let is_open = channel.username.is_some() && !channel.banned.contains(&viewer);
+        if !channel.has(viewer) && !is_open {
             return types::ChannelForbidden {
                 broadcast: channel.is_broadcast(),
                 megagroup: !channel.is_broadcast(),
@@ -90,6 +91,7 @@ impl World {
         let count = i32::try_from(channel.members.len()).unwrap_or(i32::MAX);
         types::Channel {
             creator: channel.creator == viewer,
+            left: !channel.has(viewer),
             broadcast: channel.is_broadcast(),
             megagroup: !channel.is_broadcast(),
             access_hash: Some(self.hashes.channel(viewer, id)),

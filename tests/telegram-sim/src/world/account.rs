@@ -174,6 +174,10 @@ impl Account {
         self.dialogs.get(&chat)
     }
 
+    pub fn dialogs(&self) -> impl Iterator<Item = (ChatRef, &Dialog)> {
+        self.dialogs.iter().map(|(chat, dialog)| (*chat, dialog))
+    }
+
     pub fn dialog_mut(&mut self, chat: ChatRef) -> &mut Dialog {
         self.dialogs.entry(chat).or_default()
     }

@@ -75,12 +75,17 @@ impl BoxLog {
         }
     }
 
-    /// Counts, but remembers nothing: the box of an account that never asks for a difference.
+    /// Counts, but remembers nothing: the box of an account that never asks for a difference, until [`BoxLog::keep`].
     pub fn counting_only() -> Self {
         Self {
             keep: false,
             ..Self::new()
         }
+    }
+
+    /// Remembers every change from here on.
+    pub fn keep(&mut self) {
+        self.keep = true;
     }
 
     pub fn pts(&self) -> i32 {

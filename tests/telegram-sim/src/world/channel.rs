@@ -155,6 +155,13 @@ impl Channel {
             })
     }
 
+    /// The last one that is not deleted.
+    pub fn newest(&self) -> Option<(MessageId, &ChannelMessage)> {
+        let index = self.messages.iter().rposition(Option::is_some)?;
+        let id = MessageId(i32::try_from(index + 1).ok()?);
+        Some((id, self.message(id)?))
+    }
+
     pub fn last_message_id(&self) -> MessageId {
         MessageId(i32::try_from(self.messages.len()).unwrap_or(i32::MAX))
     }

@@ -163,6 +163,19 @@ impl World {
             .ok_or_else(|| RpcError::bad_request("BOT_INVALID"))
     }
 
+    /// Not for bots.
+    pub fn check_person(&self, id: UserId) -> Result<(), RpcError> {
+        if self.account(id)?.is_bot() {
+            return Err(RpcError::bad_request("USER_INVALID"));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn bots(&self) -> impl Iterator<Item = UserId> {
+        let is_bot = |(_, account): &(&UserId, &Account)| account.is_bot();
+        self.accounts.iter().filter(is_bot).map(|(id, _)| *id)
+    }
+
     pub(crate) fn is_bot(&self, id: UserId) -> bool {
         self.accounts.get(&id).is_some_and(Account::is_bot)
     }
@@ -181,6 +194,17 @@ impl World {
 
     pub(crate) fn copied(&self, id: ContentId) -> Option<&CopiedMessage> {
         self.copied.get(id.0)
+    }
+
+    /// Whether a part of somebody's name or username is `query`; everybody is named "".
+    pub(crate) fn is_named(&self, id: UserId, query: &str) -> bool {
+        let query = query.to_lowercase();
+        self.account(id).is_ok_and(|account| {
+            let username = account.username.as_deref().unwrap_or_default();
+            [account.first_name.as_str(), username]
+                .iter()
+                .any(|name| name.to_lowercase().contains(&query))
+        })
     }
 
     pub(crate) fn by_username(&self, username: &str) -> Option<ChatRef> {

@@ -80,7 +80,8 @@ impl World {
                 .append(Change::Edit(number), now.mono_ms);
             if owner == by {
                 own = at;
-            } else {
+            }
+            if owner != by || !self.is_bot(by) {
                 self.push_edited_copy(owner, Posted { id: number, at }, now);
             }
         }
@@ -126,8 +127,8 @@ impl World {
             has_keyboard,
         });
         let posted = Posted { id: message_id, at };
-        for bot in self.audience(id, message_id, by)? {
-            self.push_edited_in_channel(bot, id, posted, now);
+        for account in self.audience(id, message_id, by)? {
+            self.push_edited_in_channel(account, id, posted, now);
         }
         Ok(posted)
     }
@@ -185,7 +186,8 @@ impl World {
                 .append(Change::Delete(numbers.clone()), now.mono_ms);
             if owner == by {
                 own = at;
-            } else {
+            }
+            if owner != by || !self.is_bot(by) {
                 self.push_deleted(owner, None, &numbers, at, now);
             }
         }
@@ -226,20 +228,17 @@ impl World {
         let at = channel
             .log
             .append(Change::Delete(there.clone()), now.mono_ms);
-        let bots: Vec<UserId> = channel
-            .bots
-            .iter()
-            .copied()
-            .filter(|bot| *bot != by)
-            .collect();
+        let place = self.channel(id)?;
+        let bots = place.bots.iter().copied().filter(|bot| *bot != by);
+        let told: Vec<UserId> = bots.chain(self.listening_people(place)).collect();
         self.record(Event::MessageDeleted {
             account: by,
             bot: self.is_bot(by),
             chat: ChatRef::Channel(id),
             message_ids: there.clone(),
         });
-        for bot in bots {
-            self.push_deleted(bot, Some(id), &there, at, now);
+        for account in told {
+            self.push_deleted(account, Some(id), &there, at, now);
         }
         Ok(at)
     }

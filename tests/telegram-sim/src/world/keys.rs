@@ -1,12 +1,13 @@
 //! Auth keys, logins and tokens: which key speaks for whom, what a revoked token or a deleted bot does to them.
 //!
-//! A key is fresh, logged in, or dead. A 401 leaves a key that can log in again (it is only not authorised any more); any other
+//! A bot logs in with its token; a member is logged in by the control API, without a phone number and codes. A key is fresh, logged in, or dead. A 401 leaves a key that can log in again (it is only not authorised any more); any other
 //! death is for good.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use rand::Rng;
 
+use super::channel::Channel;
 use super::error::RpcError;
 use super::event::Event;
 use super::ids::UserId;
@@ -53,6 +54,14 @@ impl Keys {
 
     pub fn len(&self) -> usize {
         self.by_id.len()
+    }
+
+    /// Accounts with at least one login.
+    pub fn logged_in(&self) -> impl Iterator<Item = UserId> {
+        self.of_account
+            .iter()
+            .filter(|(_, keys)| !keys.is_empty())
+            .map(|(account, _)| *account)
     }
 }
 
@@ -112,6 +121,24 @@ impl World {
             .get(&account)
             .is_some_and(|keys| !keys.is_empty())
             && !self.is_deleted(account)
+    }
+
+    /// A member on one more device: the control API binds a fresh key to the person. From here on the box remembers its changes.
+    pub fn log_in_member(&mut self, auth_key_id: i64, member: UserId) -> Result<(), RpcError> {
+        self.check_person(member)?;
+        self.account_mut(member)?.log.keep();
+        self.keys.set(auth_key_id, Key::LoggedIn(member));
+        self.record(Event::LoggedIn {
+            account: member,
+            auth_key_id,
+        });
+        Ok(())
+    }
+
+    /// People (not bots) in a channel who are logged in somewhere.
+    pub(crate) fn listening_people(&self, place: &Channel) -> Vec<UserId> {
+        let there = |user: &UserId| !self.is_bot(*user) && place.has(*user);
+        self.keys.logged_in().filter(there).collect()
     }
 
     /// `auth.importBotAuthorization`.

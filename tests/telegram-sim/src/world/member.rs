@@ -1,5 +1,5 @@
-//! What members do: write, edit, delete, start, block. Members have no connections; the control API speaks for them, and they meet
-//! the same refusals as people do.
+//! What members do: write, edit, delete, start, block. The control API speaks for them, or a client over one of their logins; both end
+//! here and in `sending`, and meet the refusals that people meet.
 
 use std::sync::Arc;
 
@@ -64,7 +64,7 @@ impl World {
             });
         }
         if let Some(first) = drafts.first_mut() {
-            first.entities = entities_of(&message.text);
+            first.entities = marked(&message.text, None);
             first.text = message.text;
         }
         let message_ids = drafts
@@ -88,7 +88,7 @@ impl World {
             text: text.to_owned(),
             ..NewMessage::default()
         })?;
-        let text = Some((text.to_owned(), entities_of(text)));
+        let text = Some((text.to_owned(), marked(text, None)));
         let revision = Revision {
             text,
             media: None,
@@ -129,19 +129,10 @@ impl World {
         now: Now,
     ) -> Result<SentMessages, RpcError> {
         self.bot(bot)?;
-        let payload = payload.unwrap_or_default();
-        let allowed = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
-        if payload.len() > START_PAYLOAD_MAX || !payload.chars().all(allowed) {
-            return Err(RpcError::bad_request("START_PARAM_INVALID"));
-        }
+        let text = start_text(payload.unwrap_or_default())?;
         if self.is_blocked(bot, member) {
             self.member_block(member, bot, false, now)?;
         }
-        let text = if payload.is_empty() {
-            "/start".to_owned()
-        } else {
-            format!("/start {payload}")
-        };
         self.member_send(
             member,
             ChatRef::User(bot),
@@ -182,10 +173,22 @@ impl World {
             .is_some_and(|dialog| dialog.blocked)
     }
 
-    fn check_member_can_write(&self, member: UserId, to: ChatRef) -> Result<(), RpcError> {
-        if self.account(member)?.is_bot() {
-            return Err(RpcError::bad_request("USER_INVALID"));
-        }
+    /// Bots that this member blocked, by id.
+    pub(crate) fn blocked_by(&self, member: UserId) -> Vec<UserId> {
+        let mut blocked: Vec<UserId> = self
+            .bots()
+            .filter(|bot| self.is_blocked(*bot, member))
+            .collect();
+        blocked.sort_unstable();
+        blocked
+    }
+
+    pub(crate) fn check_member_can_write(
+        &self,
+        member: UserId,
+        to: ChatRef,
+    ) -> Result<(), RpcError> {
+        self.check_person(member)?;
         match to {
             ChatRef::User(peer) => {
                 self.account(peer)?;
@@ -205,6 +208,19 @@ impl World {
         }
         Ok(())
     }
+}
+
+/// What pressing Start sends.
+pub(crate) fn start_text(payload: &str) -> Result<String, RpcError> {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    if payload.len() > START_PAYLOAD_MAX || !payload.chars().all(allowed) {
+        return Err(RpcError::bad_request("START_PARAM_INVALID"));
+    }
+    Ok(if payload.is_empty() {
+        "/start".to_owned()
+    } else {
+        format!("/start {payload}")
+    })
 }
 
 fn check_text(message: &NewMessage) -> Result<(), RpcError> {
@@ -241,14 +257,21 @@ fn file_of(document: NewDocument, now: Now) -> File {
     }
 }
 
-/// Commands and mentions, as a member's app marks them; offsets are UTF-16 units.
-fn entities_of(text: &str) -> Option<Vec<enums::MessageEntity>> {
-    let mut entities = Vec::new();
+/// Commands and mentions, as Telegram marks them in what people write, besides what their client marked (`given`); offsets
+/// are UTF-16 units.
+pub(crate) fn marked(
+    text: &str,
+    given: Option<Vec<enums::MessageEntity>>,
+) -> Option<Vec<enums::MessageEntity>> {
+    let mut entities = given.unwrap_or_default();
     let mut offset = 0;
     for word in text.split_inclusive(char::is_whitespace) {
         let bare = word.trim_end();
         let length = units(bare);
-        if offset == 0 && bare.len() > 1 && bare.starts_with('/') {
+        let is_marked = entities.iter().any(|entity| entity.offset() == offset);
+        if is_marked {
+            // The client has said what this word is.
+        } else if offset == 0 && bare.len() > 1 && bare.starts_with('/') {
             entities.push(types::MessageEntityBotCommand { offset, length }.into());
         } else if bare.len() > 1 && bare.starts_with('@') {
             entities.push(types::MessageEntityMention { offset, length }.into());

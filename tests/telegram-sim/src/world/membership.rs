@@ -48,21 +48,50 @@ impl World {
         }
         self.join(channel, actor, user, now)?;
         if is_supergroup {
-            let action = types::MessageActionChatAddUser {
-                users: vec![user.0],
-            };
-            let action = Some(enums::MessageAction::ChatAddUser(action));
-            self.post(
-                actor,
-                ChatRef::Channel(channel),
-                Draft {
-                    action,
-                    ..Draft::default()
-                },
-                now,
-            )?;
+            self.note_added(channel, actor, user, now)?;
         }
         Ok(())
+    }
+
+    /// A member joins a public supergroup or channel by itself.
+    pub fn member_join(
+        &mut self,
+        member: UserId,
+        channel: ChannelId,
+        now: Now,
+    ) -> Result<(), RpcError> {
+        self.check_person(member)?;
+        let place = self.channel(channel)?;
+        if place.has(member) {
+            return Err(RpcError::bad_request("USER_ALREADY_PARTICIPANT"));
+        }
+        if place.username.is_none() || place.banned.contains(&member) {
+            return Err(RpcError::bad_request("CHANNEL_PRIVATE"));
+        }
+        let is_supergroup = place.kind == ChannelKind::Supergroup;
+        self.join(channel, member, member, now)?;
+        if is_supergroup {
+            self.note_added(channel, member, member, now)?;
+        }
+        Ok(())
+    }
+
+    /// The service message "... joined" or "... added ...".
+    fn note_added(
+        &mut self,
+        channel: ChannelId,
+        actor: UserId,
+        user: UserId,
+        now: Now,
+    ) -> Result<(), RpcError> {
+        let users = vec![user.0];
+        let action = enums::MessageAction::ChatAddUser(types::MessageActionChatAddUser { users });
+        let draft = Draft {
+            action: Some(action),
+            ..Draft::default()
+        };
+        self.post(actor, ChatRef::Channel(channel), draft, now)
+            .map(|_| ())
     }
 
     pub fn channel_view(&self, channel: ChannelId) -> Result<ChannelView, RpcError> {
@@ -252,7 +281,9 @@ impl World {
             .copied()
             .filter(|bot| place.is_admin(*bot))
             .collect();
-        if self.is_bot(user) && !told.contains(&user) {
+        if !self.is_bot(user) {
+            self.push_channel(user, channel, now);
+        } else if !told.contains(&user) {
             told.push(user);
         }
         for bot in told {

@@ -35,7 +35,7 @@ impl World {
         }
     }
 
-    /// Whether a bot gets this message of a group at all.
+    /// Whether an account gets this message of a group at all; people get every one.
     pub(crate) fn sees(
         &self,
         bot: UserId,
@@ -44,6 +44,9 @@ impl World {
         reply_author: Option<UserId>,
     ) -> bool {
         if body.author == bot || channel.is_broadcast() || body.action.is_some() {
+            return true;
+        }
+        if !self.is_bot(bot) {
             return true;
         }
         if self.is_bot(body.author) && !self.settings.doubts.bots_see_bots {
@@ -87,7 +90,12 @@ impl World {
             copies: Vec::new(),
         });
         let posted = self.put_copy(from, content, ChatRef::User(to), now)?;
-        let received = self.put_copy(to, content, ChatRef::User(from), now)?;
+        // What somebody writes to himself ("Saved Messages") lies in the box once.
+        let received = if from == to {
+            posted
+        } else {
+            self.put_copy(to, content, ChatRef::User(from), now)?
+        };
         if self.is_bot(to) {
             self.account_mut(to)?.dialog_mut(ChatRef::User(from)).opened = true;
         }
@@ -96,7 +104,7 @@ impl World {
         } else {
             (posted.id, received.id)
         };
-        let sides = Some((member, bot));
+        let sides = (self.is_bot(from) != self.is_bot(to)).then_some((member, bot));
         self.record_sent(
             content,
             ChatRef::User(to),
@@ -105,8 +113,18 @@ impl World {
             random_id,
             reply_number,
         );
-        self.push_new_copy(to, received, now);
+        if from != to {
+            self.push_new_copy(to, received, now);
+        }
+        self.tell_own_devices(from, posted, now);
         Ok(posted)
+    }
+
+    /// A person's own message on the devices that did not send it.
+    fn tell_own_devices(&mut self, from: UserId, posted: Posted, now: Now) {
+        if !self.is_bot(from) {
+            self.push_new_copy(from, posted, now);
+        }
     }
 
     fn post_basic(
@@ -147,6 +165,7 @@ impl World {
             let received = self.put_copy(user, content, chat, now)?;
             self.push_new_copy(user, received, now);
         }
+        self.tell_own_devices(from, posted, now);
         Ok(posted)
     }
 
@@ -187,13 +206,14 @@ impl World {
             });
         }
         let posted = Posted { id: message_id, at };
-        for bot in self.audience(id, message_id, from)? {
-            self.push_new_in_channel(bot, id, posted, now);
+        for account in self.audience(id, message_id, from)? {
+            self.push_new_in_channel(account, id, posted, now);
         }
         Ok(posted)
     }
 
-    /// Bots that get updates about a channel's message, but for the one that caused them.
+    /// Who gets updates about a channel's message: bots but for the one that caused them, and people who are logged in (whose acting
+    /// connection is spared when the update is sent).
     pub(crate) fn audience(
         &self,
         channel: ChannelId,
@@ -210,7 +230,8 @@ impl World {
                 && self.has_listener(*bot)
                 && self.sees(*bot, place, &stored.body, reply_author)
         };
-        Ok(place.bots.iter().copied().filter(wanted).collect())
+        let bots = place.bots.iter().copied().filter(wanted);
+        Ok(bots.chain(self.listening_people(place)).collect())
     }
 
     /// The message that is answered, from the number by which the sender knows it.

@@ -33,6 +33,8 @@ pub struct DcAddress {
     pub id: i32,
     pub ip: String,
     pub port: u16,
+    /// Where it takes further connections of a login, for files only.
+    pub media_port: Option<u16>,
 }
 
 /// Send limits of one bot. Telegram publishes the orders of magnitude and tolerates short bursts.

@@ -29,6 +29,7 @@ pub(crate) fn scene_with(change: impl FnOnce(&mut Settings)) -> Scene {
         id: 2,
         ip: "127.0.0.1".into(),
         port: 4_443,
+        media_port: None,
     };
     let mut settings = Settings::new(dc);
     settings.limits.enabled = false;

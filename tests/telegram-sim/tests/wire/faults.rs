@@ -32,6 +32,24 @@ async fn a_silent_line_swallows_both_ways_and_resets_nothing() {
 }
 
 #[tokio::test]
+async fn a_silence_of_live_sockets_leaves_the_next_connection_well() {
+    let telegram = Telegram::start().await;
+    let bot = telegram.bot("alpha").await;
+    let login = telegram.login(&bot).await;
+    let fault = telegram
+        .fault(json!({"kind": "silent", "bot": bot.id, "live_only": true}))
+        .await;
+    let unanswered = timeout(SILENCE, login.client.invoke(&STATE)).await;
+    assert!(unanswered.is_err(), "{unanswered:?}");
+    let list = telegram.get("/v1/faults").await;
+    assert_eq!(list[0]["live_only"], true);
+    let again = Login::over(login.die().await);
+    again.invoke(&STATE).await.unwrap();
+    telegram.clear(fault).await;
+    again.invoke(&STATE).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_reset_closes_sockets_once_or_until_it_is_cleared() {
     let telegram = Telegram::start().await;
     let bot = telegram.bot("alpha").await;

@@ -163,9 +163,13 @@ impl Core {
                 );
                 Ok(())
             }
+            (Effect::Silent { live_only: true }, _) => {
+                self.faults.strike_sockets(fault.id, self.hub.open_ids());
+                Ok(())
+            }
             // In force by being in the list. (Revoke and delete without a bot are refused when the JSON is read.)
             (
-                Effect::Silent {}
+                Effect::Silent { live_only: false }
                 | Effect::Slow { .. }
                 | Effect::Loss { .. }
                 | Effect::DropUpdates { .. }

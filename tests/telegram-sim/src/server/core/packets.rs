@@ -115,7 +115,7 @@ impl Core {
             });
             return false;
         }
-        if let Some(fault) = self.faults.is_silent(known.account) {
+        if let Some(fault) = self.faults.is_silent(known.account, connection) {
             self.faults.count_hits(fault, 1);
             return false;
         }

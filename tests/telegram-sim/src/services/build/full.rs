@@ -5,7 +5,7 @@ use tl::{enums, types};
 
 use crate::world::{ChannelId, Right, Rights, UserId};
 
-fn notify_settings() -> enums::PeerNotifySettings {
+pub(crate) fn notify_settings() -> enums::PeerNotifySettings {
     types::PeerNotifySettings {
         show_previews: None,
         silent: None,
@@ -22,7 +22,7 @@ fn notify_settings() -> enums::PeerNotifySettings {
     .into()
 }
 
-fn peer_settings() -> enums::PeerSettings {
+pub(crate) fn peer_settings() -> enums::PeerSettings {
     types::PeerSettings {
         report_spam: false,
         add_contact: false,

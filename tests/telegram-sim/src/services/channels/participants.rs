@@ -53,7 +53,7 @@ pub(crate) fn get_participants(
     if channel.is_broadcast() && !channel.is_admin(ctx.me) {
         return Err(RpcError::bad_request("CHAT_ADMIN_REQUIRED"));
     }
-    let all = filtered(channel, &request.filter)?;
+    let all = filtered(world, channel, &request.filter)?;
     let offset =
         usize::try_from(request.offset).map_err(|_| RpcError::bad_request("OFFSET_INVALID"))?;
     let limit = usize::try_from(request.limit)
@@ -121,6 +121,7 @@ pub(crate) fn edit_admin(
 
 /// In order of their ids.
 fn filtered(
+    world: &World,
     channel: &Channel,
     filter: &enums::ChannelParticipantsFilter,
 ) -> Result<Vec<UserId>, RpcError> {
@@ -132,9 +133,12 @@ fn filtered(
         enums::ChannelParticipantsFilter::ChannelParticipantsBots => {
             Ok(channel.bots.iter().copied().collect())
         }
-        enums::ChannelParticipantsFilter::ChannelParticipantsRecent
-        | enums::ChannelParticipantsFilter::ChannelParticipantsSearch(_) => {
+        enums::ChannelParticipantsFilter::ChannelParticipantsRecent => {
             Ok(channel.members.keys().copied().collect())
+        }
+        enums::ChannelParticipantsFilter::ChannelParticipantsSearch(search) => {
+            let found = |user: &UserId| world.is_named(*user, &search.q);
+            Ok(channel.members.keys().copied().filter(found).collect())
         }
         _ => Err(RpcError::bad_request("FILTER_NOT_SUPPORTED")),
     }

@@ -17,9 +17,13 @@ pub(crate) fn edit_message(
     ctx: Ctx,
     request: messages::EditMessage,
 ) -> Result<enums::Updates, RpcError> {
-    check_unscheduled(request.schedule_date)?;
-    let chat = world.resolve_peer(ctx.me, &request.peer)?;
-    let markup = content::check_markup(world, chat, request.reply_markup)?;
+    check_unscheduled(world, ctx, request.schedule_date)?;
+    let chat = if world.is_bot(ctx.me) {
+        world.resolve_peer(ctx.me, &request.peer)?
+    } else {
+        world.resolve_writable(ctx.me, &request.peer)?
+    };
+    let markup = content::check_markup(world, ctx, chat, request.reply_markup)?;
     if request.message.is_none()
         && request.media.is_none()
         && markup.is_none()
@@ -37,8 +41,11 @@ pub(crate) fn edit_message(
         Some(media) => Some(content::take_media(world, ctx, media, Uploads::Taken)?),
         None => None,
     };
-    let entities = request.entities;
-    let text = request.message.map(|text| (text, entities));
+    let given = request.entities;
+    let text = request.message.map(|text| {
+        let entities = content::entities(world, ctx, &text, given);
+        (text, entities)
+    });
     let id = MessageId(request.id);
     let posted = world.edit(
         ctx.me,

@@ -8,7 +8,7 @@ use tl::{enums, types};
 
 use crate::dispatch::Ctx;
 use crate::world::{
-    CAPTION_MAX, ChatRef, Content, File, Media, MessageId, RpcError, TEXT_MAX, World,
+    CAPTION_MAX, ChatRef, Content, File, Media, MessageId, RpcError, TEXT_MAX, World, marked,
 };
 
 const BUTTONS_MAX: usize = 100;
@@ -44,12 +44,30 @@ pub(crate) fn check_press_answer(message: Option<&str>) -> Result<(), RpcError> 
     Ok(())
 }
 
-/// `None` for a keyboard without buttons: it means none at all.
+/// What people write gets its commands and mentions marked; bots mark for themselves.
+pub(crate) fn entities(
+    world: &World,
+    ctx: Ctx,
+    text: &str,
+    given: Option<Vec<enums::MessageEntity>>,
+) -> Option<Vec<enums::MessageEntity>> {
+    if world.is_bot(ctx.me) {
+        given
+    } else {
+        marked(text, given)
+    }
+}
+
+/// `None` for a keyboard without buttons: it means none at all. Keyboards of people are dropped without a word, as by Telegram.
 pub(crate) fn check_markup(
     world: &World,
+    ctx: Ctx,
     chat: ChatRef,
     markup: Option<enums::ReplyMarkup>,
 ) -> Result<Option<enums::ReplyMarkup>, RpcError> {
+    if !world.is_bot(ctx.me) {
+        return Ok(None);
+    }
     let in_broadcast = match chat {
         ChatRef::Channel(id) => world.channel(id)?.is_broadcast(),
         ChatRef::User(_) => false,

@@ -21,7 +21,7 @@ pub(crate) fn forward_messages(
     ctx: Ctx,
     request: messages::ForwardMessages,
 ) -> Result<enums::Updates, RpcError> {
-    check_unscheduled(request.schedule_date)?;
+    check_unscheduled(world, ctx, request.schedule_date)?;
     let from = world.resolve_peer(ctx.me, &request.from_peer)?;
     let to = world.resolve_writable(ctx.me, &request.to_peer)?;
     if request.id.is_empty() {

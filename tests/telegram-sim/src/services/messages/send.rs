@@ -20,10 +20,10 @@ pub(crate) fn send_message(
     ctx: Ctx,
     request: messages::SendMessage,
 ) -> Result<enums::Updates, RpcError> {
-    check_unscheduled(request.schedule_date)?;
+    check_unscheduled(world, ctx, request.schedule_date)?;
     let chat = world.resolve_writable(ctx.me, &request.peer)?;
     content::check_text(&request.message)?;
-    let markup = content::check_markup(world, chat, request.reply_markup)?;
+    let markup = content::check_markup(world, ctx, chat, request.reply_markup)?;
     let reply_to = content::reply_target(request.reply_to.as_ref())?;
     world.check_random_ids(ctx, &[request.random_id])?;
     world.take_send(
@@ -35,7 +35,7 @@ pub(crate) fn send_message(
         ctx.now,
     )?;
     let is_plain = markup.is_none() && matches!(chat, ChatRef::User(_));
-    let entities = request.entities;
+    let entities = content::entities(world, ctx, &request.message, request.entities);
     let draft = Draft {
         text: request.message,
         entities: entities.clone(),
@@ -58,10 +58,10 @@ pub(crate) fn send_media(
     ctx: Ctx,
     request: messages::SendMedia,
 ) -> Result<enums::Updates, RpcError> {
-    check_unscheduled(request.schedule_date)?;
+    check_unscheduled(world, ctx, request.schedule_date)?;
     let chat = world.resolve_writable(ctx.me, &request.peer)?;
     content::check_caption(&request.message)?;
-    let markup = content::check_markup(world, chat, request.reply_markup)?;
+    let markup = content::check_markup(world, ctx, chat, request.reply_markup)?;
     let reply_to = content::reply_target(request.reply_to.as_ref())?;
     world.check_random_ids(ctx, &[request.random_id])?;
     world.take_send(
@@ -73,9 +73,10 @@ pub(crate) fn send_media(
         ctx.now,
     )?;
     let media = content::take_media(world, ctx, request.media, Uploads::Taken)?;
+    let entities = content::entities(world, ctx, &request.message, request.entities);
     let draft = Draft {
         text: request.message,
-        entities: request.entities,
+        entities,
         markup,
         media: Some(media),
         reply_to,
@@ -94,7 +95,7 @@ pub(crate) fn send_multi_media(
     ctx: Ctx,
     request: messages::SendMultiMedia,
 ) -> Result<enums::Updates, RpcError> {
-    check_unscheduled(request.schedule_date)?;
+    check_unscheduled(world, ctx, request.schedule_date)?;
     let chat = world.resolve_writable(ctx.me, &request.peer)?;
     let reply_to = content::reply_target(request.reply_to.as_ref())?;
     let items: Vec<types::InputSingleMedia> = request
@@ -115,9 +116,10 @@ pub(crate) fn send_multi_media(
     for item in items {
         content::check_caption(&item.message)?;
         let media = content::take_media(world, ctx, item.media, Uploads::Refused)?;
+        let entities = content::entities(world, ctx, &item.message, item.entities);
         drafts.push(Draft {
             text: item.message,
-            entities: item.entities,
+            entities,
             media: Some(media),
             grouped_id,
             reply_to,
@@ -153,8 +155,14 @@ pub(crate) fn upload_media(
         .ok_or_else(|| RpcError::bad_request("MEDIA_EMPTY"))
 }
 
-pub(super) fn check_unscheduled(schedule_date: Option<i32>) -> Result<(), RpcError> {
+/// Bots cannot schedule; for people it is not simulated.
+pub(super) fn check_unscheduled(
+    world: &World,
+    ctx: Ctx,
+    schedule_date: Option<i32>,
+) -> Result<(), RpcError> {
     match schedule_date {
+        Some(_) if !world.is_bot(ctx.me) => Err(RpcError::bad_request("SCHEDULE_DATE_INVALID")),
         Some(_) => Err(RpcError::bad_request("SCHEDULE_BOT_NOT_ALLOWED")),
         None => Ok(()),
     }
@@ -250,7 +258,7 @@ impl World {
     }
 
     /// The caller's own message as an update, in the box where it is.
-    fn tl_own_message(
+    pub(crate) fn tl_own_message(
         &self,
         ctx: Ctx,
         chat: ChatRef,

@@ -171,13 +171,13 @@ fn what_the_simulator_does_not_speak_is_said_aloud() {
     let mut s = scene();
     let bot = s.bot("a_bot");
     let refused = s
-        .call(bot, &tl::functions::help::GetAppConfig { hash: 0 })
+        .call(bot, &tl::functions::help::GetCdnConfig {})
         .unwrap_err();
     assert!(refused.starts_with("INPUT_METHOD_INVALID_"), "{refused}");
     let events = s.world.drain_events();
     let told = events
         .iter()
-        .any(|event| matches!(event, Event::UnknownMethod { method, .. } if method == "help.getAppConfig"));
+        .any(|event| matches!(event, Event::UnknownMethod { method, .. } if method == "help.getCdnConfig"));
     assert!(told, "{events:?}");
 }
 
