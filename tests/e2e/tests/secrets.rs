@@ -23,12 +23,14 @@ fn canaries(stage: &Stage) -> Scanner {
                 secret.as_bytes(),
             )
             .unwrap();
-        let key: Vec<u8> = (0..bot.auth_key.len() / 2)
-            .map(|at| u8::from_str_radix(&bot.auth_key[2 * at..2 * at + 2], 16).unwrap())
-            .collect();
-        scanner
-            .add(&format!("{}'s auth key", bot.name), &key)
-            .unwrap();
+        for hex in &bot.auth_keys {
+            let key: Vec<u8> = (0..hex.len() / 2)
+                .map(|at| u8::from_str_radix(&hex[2 * at..2 * at + 2], 16).unwrap())
+                .collect();
+            scanner
+                .add(&format!("{}'s auth key", bot.name), &key)
+                .unwrap();
+        }
     }
     let folder = &stage.folder.root;
     let api_hash = std::fs::read(folder.join("secrets/api_hash")).unwrap();

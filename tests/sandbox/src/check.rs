@@ -7,7 +7,7 @@
 mod tests;
 
 use crate::course::{Input, Stage, set};
-use crate::fault::FaultFacts;
+use crate::fault::{Blow, Blows, OutOfReach, out_of_reach};
 use crate::ledger::{Entry, Fate};
 use crate::member::{Member, Place, Problem};
 
@@ -28,7 +28,7 @@ pub struct Evidence<'a> {
     pub members: &'a [Member],
     /// Numbers of the members who had to press Start with the new bot themselves.
     pub parked: &'a [usize],
-    pub fault: FaultFacts,
+    pub blows: Blows,
     pub courses: &'a [CourseRow],
     /// Texts in the broadcast channel.
     pub posts: &'a [String],
@@ -52,7 +52,12 @@ pub struct Findings {
     pub first_reply_ms: Vec<u64>,
     /// The same for the others, to the prompt that was shown again.
     pub reprompt_ms: Vec<u64>,
+    /// From asking to the answer, in private, for what was asked or waited for from the first fault on.
+    pub answer_ms: Vec<u64>,
 }
+
+/// An answer that takes longer is noticed. A clump of members gets theirs within about a second, by Telegram's 30 a second.
+pub const NOTICED_MS: u64 = 2_000;
 
 /// Most members whose first reply is measured, in private and in the group.
 const WAITING_PRIVATE: usize = 30;
@@ -60,6 +65,7 @@ const WAITING_GROUP: usize = 5;
 
 pub fn check(evidence: &Evidence<'_>) -> Findings {
     let mut findings = Findings::default();
+    let unreachable = out_of_reach(&evidence.blows, evidence.members);
     for member in evidence.members {
         let before = (findings.problems.len(), findings.updates_lost);
         findings.problems.extend(member.problems.iter().cloned());
@@ -69,7 +75,7 @@ pub fn check(evidence: &Evidence<'_>) -> Findings {
             .iter()
             .filter(|entry| entry.fate != Fate::Refused)
         {
-            judge(member, entry, &evidence.fault, &mut findings);
+            judge(member, entry, &unreachable, &mut findings);
         }
         check_end(member, evidence, &mut findings);
         let clean = before == (findings.problems.len(), findings.updates_lost);
@@ -77,10 +83,37 @@ pub fn check(evidence: &Evidence<'_>) -> Findings {
     }
     check_strangers(evidence, &mut findings);
     measure(evidence, &mut findings);
+    findings.answer_ms = answers(evidence);
+    if evidence.blows.go_unnoticed() {
+        let slowest = findings.answer_ms.iter().max().copied().unwrap_or(0);
+        if slowest > NOTICED_MS {
+            findings.problems.push(Problem {
+                member: "the slowest answer in private".into(),
+                message: "while the supervisor was away".into(),
+                expected: format!("at most {NOTICED_MS} ms"),
+                seen: format!("{slowest} ms"),
+            });
+        }
+    }
     findings
 }
 
-fn judge(member: &Member, entry: &Entry, fault: &FaultFacts, findings: &mut Findings) {
+/// Files and submissions are left out: they go through channels, which take 20 messages a minute.
+fn answers(evidence: &Evidence<'_>) -> Vec<u64> {
+    let fault = &evidence.blows.first;
+    let private = evidence.members.iter().filter(|one| one.is_private());
+    let entries = private.flat_map(|member| &member.ledger.entries);
+    let quick = entries.filter(|entry| {
+        entry.fate == Fate::Answered && !matches!(entry.input, Input::File(_) | Input::Submit)
+    });
+    let since = quick.filter_map(|entry| {
+        let answered = entry.answered_ms.filter(|at| *at > fault.at_ms)?;
+        u64::try_from(answered - entry.sent_ms).ok()
+    });
+    since.collect()
+}
+
+fn judge(member: &Member, entry: &Entry, unreachable: &[OutOfReach], findings: &mut Findings) {
     findings.updates_sent += 1;
     let mut problem = |expected: &str, seen: &str| {
         findings
@@ -101,7 +134,7 @@ fn judge(member: &Member, entry: &Entry, fault: &FaultFacts, findings: &mut Find
         }
         Fate::Answered | Fate::Stale | Fate::Refused => {}
         Fate::AskedAgain => findings.files_to_resend += 1,
-        Fate::WithoutEffect | Fate::TimedOut if fault.out_of_reach(entry.to, entry.sent_ms) => {
+        Fate::WithoutEffect | Fate::TimedOut if unreachable.iter().any(|one| one.covers(entry)) => {
             findings.updates_unreachable += 1;
         }
         // Never acknowledged.
@@ -190,7 +223,7 @@ fn count_conversation(
     clean: bool,
     findings: &mut Findings,
 ) {
-    if !was_open(member, &evidence.fault) {
+    if !was_open(member, &evidence.blows.first) {
         return;
     }
     findings.conversations_open += 1;
@@ -203,8 +236,8 @@ fn count_conversation(
     }
 }
 
-/// In the middle of an upload when the fault landed.
-fn was_open(member: &Member, fault: &FaultFacts) -> bool {
+/// In the middle of an upload when the first fault landed.
+fn was_open(member: &Member, fault: &Blow) -> bool {
     let answered = |wanted: fn(&Input) -> bool| {
         member.ledger.entries.iter().any(|entry| {
             wanted(&entry.input) && entry.answered_ms.is_some_and(|at| at <= fault.quiet_ms)
@@ -227,7 +260,7 @@ fn check_strangers(evidence: &Evidence<'_>, findings: &mut Findings) {
 }
 
 fn measure(evidence: &Evidence<'_>, findings: &mut Findings) {
-    let fault = &evidence.fault;
+    let fault = &evidence.blows.first;
     let served = |member: &Member| {
         let mut times = member.received.iter().map(|(_, at)| *at);
         times.find(|at| *at > fault.quiet_ms)
@@ -274,7 +307,7 @@ fn measure(evidence: &Evidence<'_>, findings: &mut Findings) {
 
 /// Since when he waited for the answer to a message when the fault landed. A press is not counted here: it waits for Telegram's
 /// time-out and the member's next press, whoever serves him.
-fn waited_since(member: &Member, fault: &FaultFacts) -> Option<i64> {
+fn waited_since(member: &Member, fault: &Blow) -> Option<i64> {
     let silence = fault.quiet_ms.max(fault.at_ms);
     let entries = member.ledger.entries.iter();
     let messages = entries.filter(|entry| !entry.input.is_press() && entry.fate != Fate::Refused);

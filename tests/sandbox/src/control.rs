@@ -100,6 +100,10 @@ impl Event {
         self.fields.get(field)?.as_i64()
     }
 
+    pub fn text(&self, field: &str) -> Option<&str> {
+        self.fields.get(field)?.as_str()
+    }
+
     pub fn flag(&self, field: &str) -> bool {
         self.fields
             .get(field)
@@ -336,8 +340,31 @@ impl Control {
         Ok(state.last_event)
     }
 
-    pub async fn fault(&self, fault: Value) -> Result<(), ControlError> {
-        let _: Value = self.post("a fault", "/faults", fault).await?;
+    /// All that is in the log.
+    pub async fn all_events(&self, kinds: &str) -> Result<Vec<Event>, ControlError> {
+        let (mut all, mut after) = (Vec::new(), 0);
+        let last = self.last_event().await?;
+        while after < last {
+            let page = self.events(after, 0, kinds).await?;
+            after = page.next;
+            all.extend(page.events);
+        }
+        Ok(all)
+    }
+
+    /// Sets a fault, and tells its number.
+    pub async fn fault(&self, fault: Value) -> Result<u64, ControlError> {
+        #[derive(Deserialize)]
+        struct Set {
+            id: u64,
+        }
+        let set: Set = self.post("a fault", "/faults", fault).await?;
+        Ok(set.id)
+    }
+
+    pub async fn clear_fault(&self, id: u64) -> Result<(), ControlError> {
+        let request = self.http.delete(format!("{}/faults/{id}", self.base));
+        let _: Value = self.run("clearing a fault", request).await?;
         Ok(())
     }
 

@@ -1,9 +1,11 @@
 //! `understudy run` as a child, as an operator would start it, and `understudy status` beside it.
 //!
 //! Invariant: nothing outlives the sandbox. The daemon gets SIGTERM when this process dies in whatever way; an orderly stop waits for
-//! it and then looks for processes of this run's folder, which would be a fault of the daemon's and is reported as one.
+//! it and then looks for processes of this run's folder, which would be a fault of the daemon's and is reported as one. While the
+//! daemon is dead, because the sandbox killed it, what it left is ended by the sandbox itself, also when this is dropped. Only a `kill -9` of the
+//! sandbox in those seconds leaves processes behind.
 
-use std::fs::{self, File};
+use std::fs::{self, OpenOptions};
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
@@ -15,12 +17,18 @@ use tokio::process::{Child, ChildStdout};
 use tokio::time::timeout;
 
 use crate::launch;
+use crate::processes::{Held, signal_all};
 use crate::setup::Folder;
 use crate::status::Status;
+
+pub use crate::processes::processes_of;
 
 const READY_TIMEOUT: Duration = Duration::from_secs(60);
 const STATUS_TIMEOUT: Duration = Duration::from_secs(10);
 const STOP_TIMEOUT: Duration = Duration::from_secs(20);
+/// What a dead daemon left: workers end at once when asked, Redis flushes its file.
+const LEFT_TIMEOUT: Duration = Duration::from_secs(5);
+const LEFT_POLL: Duration = Duration::from_millis(50);
 
 #[derive(Debug)]
 pub struct Daemon {
@@ -28,6 +36,9 @@ pub struct Daemon {
     lines: Lines<BufReader<ChildStdout>>,
     program: PathBuf,
     folder: Folder,
+    /// Killed by us and not started again.
+    dead: bool,
+    stopped: bool,
 }
 
 impl Daemon {
@@ -36,30 +47,31 @@ impl Daemon {
         let program = program("understudy")?;
         program_exists(&program)?;
         program_exists(&self::program("understudy-worker")?)?;
-        let log = File::create(folder.log())
-            .with_context(|| format!("cannot write {}", folder.log().display()))?;
-        let mut command = launch::tied_to_us(&program).context("cannot find this program")?;
-        command.arg("run").arg("--config").arg(folder.config());
-        // Its own process group: Ctrl-C in the terminal is ours to pass on.
-        command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(log)
-            .process_group(0)
-            .kill_on_drop(true);
-        let mut child = command
-            .spawn()
-            .with_context(|| format!("cannot start {}", program.display()))?;
-        let stdout = child
-            .stdout
-            .take()
-            .context("understudy has no standard output")?;
+        let (child, lines) = launch(&program, folder)?;
         Ok(Self {
             child,
-            lines: BufReader::new(stdout).lines(),
+            lines,
             program,
             folder: folder.clone(),
+            dead: false,
+            stopped: false,
         })
+    }
+
+    /// SIGKILL, and its end. Its workers and its Redis live on.
+    pub async fn kill(&mut self) -> Result<()> {
+        self.dead = true;
+        self.child
+            .kill()
+            .await
+            .context("understudy cannot be killed")
+    }
+
+    /// Starts it again after `kill`.
+    pub fn restart(&mut self) -> Result<()> {
+        (self.child, self.lines) = launch(&self.program, &self.folder)?;
+        self.dead = false;
+        Ok(())
     }
 
     /// Waits for the line that says that every pool is open.
@@ -102,7 +114,11 @@ impl Daemon {
 
     /// SIGTERM, wait, and look for what is left. Returns the command lines of processes that had to be killed.
     pub async fn stop(mut self) -> Vec<String> {
-        if let Some(pid) = self
+        // A worker that hangs by our doing could not stop.
+        signal_all(&self.folder.root, Signal::CONT);
+        if self.dead {
+            self.end_what_is_left().await;
+        } else if let Some(pid) = self
             .child
             .id()
             .and_then(|id| i32::try_from(id).ok())
@@ -113,15 +129,32 @@ impl Daemon {
                 let _ = self.child.kill().await;
             }
         }
-        let left = processes_of(&self.folder.root);
-        for (pid, _) in &left {
-            if let Some(pid) = Pid::from_raw(*pid) {
-                let _ = kill_process(pid, Signal::KILL);
+        self.stopped = true;
+        signal_all(&self.folder.root, Signal::KILL)
+    }
+
+    /// In place of the daemon that we killed: the workers first, then Redis.
+    async fn end_what_is_left(&self) {
+        let root = &self.folder.root;
+        for program in ["understudy-worker", "redis-server"] {
+            let of_program = || {
+                let all = processes_of(root).into_iter();
+                all.filter(|(_, command)| command.contains(program))
+                    .filter_map(|(pid, _)| Held::open(pid, root))
+                    .collect::<Vec<_>>()
+            };
+            for process in of_program() {
+                let _ = process.signal(Signal::TERM);
+            }
+            let gone = async {
+                while !of_program().is_empty() {
+                    tokio::time::sleep(LEFT_POLL).await;
+                }
+            };
+            if timeout(LEFT_TIMEOUT, gone).await.is_err() {
+                signal_all(root, Signal::KILL);
             }
         }
-        left.into_iter()
-            .map(|(pid, command)| format!("{pid} {command}"))
-            .collect()
     }
 
     /// The last line of its log, for an error in one line.
@@ -137,6 +170,42 @@ impl Daemon {
             None => format!("it said nothing ({})", self.folder.log().display()),
         }
     }
+}
+
+impl Drop for Daemon {
+    /// Only reached without `stop` when the sandbox itself fails.
+    fn drop(&mut self) {
+        if !self.stopped {
+            let _ = self.child.start_kill();
+            signal_all(&self.folder.root, Signal::KILL);
+        }
+    }
+}
+
+/// Its log goes on where an earlier one ended.
+fn launch(program: &Path, folder: &Folder) -> Result<(Child, Lines<BufReader<ChildStdout>>)> {
+    let log = OpenOptions::new()
+        .append(true)
+        .create(true)
+        .open(folder.log())
+        .with_context(|| format!("cannot write {}", folder.log().display()))?;
+    let mut command = launch::tied_to_us(program).context("cannot find this program")?;
+    command.arg("run").arg("--config").arg(folder.config());
+    // Its own process group: Ctrl-C in the terminal is ours to pass on.
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(log)
+        .process_group(0)
+        .kill_on_drop(true);
+    let mut child = command
+        .spawn()
+        .with_context(|| format!("cannot start {}", program.display()))?;
+    let stdout = child
+        .stdout
+        .take()
+        .context("understudy has no standard output")?;
+    Ok((child, BufReader::new(stdout).lines()))
 }
 
 /// Runs `understudy status --json`.
@@ -190,39 +259,4 @@ fn program_exists(program: &Path) -> Result<()> {
         "{} is not built: start the sandbox by scripts/run",
         program.display()
     )
-}
-
-/// Our programs with this run's folder on their command line.
-pub fn processes_of(root: &Path) -> Vec<(i32, String)> {
-    let Ok(entries) = fs::read_dir("/proc") else {
-        return Vec::new();
-    };
-    let root = root.display().to_string();
-    let mut found = Vec::new();
-    for entry in entries.flatten() {
-        let Some(pid) = entry
-            .file_name()
-            .to_str()
-            .and_then(|name| name.parse::<i32>().ok())
-        else {
-            continue;
-        };
-        let Ok(raw) = fs::read(entry.path().join("cmdline")) else {
-            continue;
-        };
-        let command = String::from_utf8_lossy(&raw)
-            .replace('\0', " ")
-            .trim()
-            .to_owned();
-        let program = Path::new(command.split(' ').next().unwrap_or_default()).file_name();
-        let ours = program.is_some_and(|name| {
-            ["understudy", "understudy-worker", "redis-server"]
-                .iter()
-                .any(|one| name == *one)
-        });
-        if ours && command.contains(&root) {
-            found.push((pid, command));
-        }
-    }
-    found
 }

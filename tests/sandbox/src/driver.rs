@@ -3,14 +3,15 @@
 //! One task owns all members; calls to the simulator run beside it and come back as [`Done`]. Invariant: an entry of a member's ledger
 //! stands before the call that sends it leaves, so an answer can never be earlier than its question. It judges nothing.
 //!
-//! `inbox` is what comes in, `acts` what goes out, `pace` how fast, `strike` the fault.
+//! `inbox` is what comes in, `acts` what goes out, `pace` how fast, `strike` when the faults land, `blow` on whom and how.
 
 mod acts;
+mod blow;
 mod inbox;
 pub mod pace;
 mod strike;
 
-pub use strike::Target;
+pub use blow::{Hands, Target};
 
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
@@ -24,14 +25,14 @@ use tokio::task::JoinSet;
 use crate::clock::unix_ms;
 use crate::control::{Answer, Chat, Control, ControlError, Page, Sent, Viewed};
 use crate::course::Hold;
-use crate::fault::{FaultFacts, FaultKind, Moment};
+use crate::fault::{BlowPlan, Blows, FaultKind};
 use crate::member::Member;
 use crate::scene::Scene;
 use crate::view::{Tone, View};
 use pace::Pace;
 
 /// Kinds of the log that the members live by.
-const KINDS: &str = "message_sent,message_edited,revoked,connection_closed,flood_wait";
+const KINDS: &str = "message_sent,message_edited,fault_fired,connection_closed,flood_wait";
 const POLL_MS: u64 = 1_000;
 const TICK: Duration = Duration::from_millis(15);
 /// Nobody received anything for so long: it is over, whatever is missing.
@@ -58,9 +59,15 @@ enum Done {
     Started {
         result: Result<Sent, ControlError>,
     },
-    /// Our SIGKILL left at this time.
-    Killed {
+    /// Our signal left at this time.
+    Struck {
+        plan: BlowPlan,
+        bot: i64,
         at_ms: i64,
+    },
+    /// There was nobody to strike.
+    Missed {
+        kind: FaultKind,
     },
     Failed {
         error: anyhow::Error,
@@ -92,9 +99,12 @@ pub struct Driver {
     /// Members who start only the active bot.
     unreached: Vec<usize>,
     pub parked: Vec<usize>,
-    pub fault: Option<FaultFacts>,
-    /// Armed: what, against which bot, when.
-    fault_pending: Option<(FaultKind, i64, Moment)>,
+    /// Those that landed.
+    pub blows: Option<Blows>,
+    /// The second one, when it found nobody.
+    pub missed: Option<FaultKind>,
+    /// Is to land.
+    pending: Option<BlowPlan>,
     pub flood_waits: u64,
     last_progress_ms: i64,
     heard_since_fault: usize,
@@ -134,8 +144,9 @@ impl Driver {
             starts: VecDeque::new(),
             unreached: Vec::new(),
             parked: Vec::new(),
-            fault: None,
-            fault_pending: None,
+            blows: None,
+            missed: None,
+            pending: None,
             flood_waits: 0,
             last_progress_ms: unix_ms(),
             heard_since_fault: 0,

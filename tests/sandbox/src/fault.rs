@@ -1,11 +1,16 @@
-//! Which fault, and when: drawn from the seed, so that a run can be had again.
+//! Which faults, and when: drawn from the seed, so that a run can be had again; and what came of them.
 //!
-//! In half of the seeds the fault lands between the moment an update reaches the worker's socket and its commit; in the others at any
-//! moment of the traffic. A revocation is armed in the simulator and fires under its lock at the delivery, so it is exact; a SIGKILL follows the
-//! delivery's log entry by a few drawn fractions of a millisecond, so over many seeds it lands before, in and after the commit.
+//! In half of the seeds the first fault lands between the moment an update reaches the worker's socket and its commit; in the others at any
+//! moment of the traffic. What the simulator does (revoke, silent) is armed and fires under its lock at the delivery, so it is exact; a signal
+//! follows the delivery's log entry by a few drawn fractions of a millisecond, so over many seeds it lands before, in and after the commit.
+//! A second fault lands a drawn time after the first.
+
+mod reach;
 
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
+
+pub use reach::{OutOfReach, out_of_reach};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum FaultKind {
@@ -13,6 +18,14 @@ pub enum FaultKind {
     Revoke,
     /// The worker that holds the active bot gets SIGKILL
     KillWorker,
+    /// The worker that holds the active bot gets SIGSTOP, and SIGCONT later
+    HangWorker,
+    /// The active bot's line swallows everything both ways; no socket is closed
+    Silent,
+    /// The supervisor gets SIGKILL and is started again, as a service manager would
+    KillSupervisor,
+    /// The private Redis gets SIGKILL
+    KillRedis,
 }
 
 impl FaultKind {
@@ -20,6 +33,18 @@ impl FaultKind {
         match self {
             Self::Revoke => "revoke",
             Self::KillWorker => "kill-worker",
+            Self::HangWorker => "hang-worker",
+            Self::Silent => "silent",
+            Self::KillSupervisor => "kill-supervisor",
+            Self::KillRedis => "kill-redis",
+        }
+    }
+
+    /// Whether it hits who serves the members, so that they are served by somebody else or by a new connection afterwards.
+    pub fn hits_the_holder(self) -> bool {
+        match self {
+            Self::Revoke | Self::KillWorker | Self::HangWorker | Self::Silent => true,
+            Self::KillSupervisor | Self::KillRedis => false,
         }
     }
 }
@@ -28,48 +53,156 @@ impl FaultKind {
 pub enum Moment {
     BetweenReceiveAndCommit,
     AnyTime,
+    /// So long after the first fault.
+    After {
+        ms: u64,
+    },
 }
 
 impl Moment {
-    pub fn words(self) -> &'static str {
+    pub fn words(self) -> String {
         match self {
-            Self::BetweenReceiveAndCommit => "between receive and commit",
-            Self::AnyTime => "at a random moment",
+            Self::BetweenReceiveAndCommit => "between receive and commit".into(),
+            Self::AnyTime => "at a random moment".into(),
+            Self::After { ms } => format!("{ms} ms after the first or as soon as it can strike"),
         }
     }
 }
 
+/// One fault as it was drawn. What does not concern its kind is drawn all the same, so that a seed means the same for every kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BlowPlan {
+    pub kind: FaultKind,
+    pub moment: Moment,
+    /// From the delivery to the signal.
+    pub delay_us: u64,
+    /// From SIGSTOP to SIGCONT. A silent local worker is killed after about 1.5 s, so a third of them wake up.
+    pub hang_ms: u64,
+    /// Only the sockets that are open at that moment fall silent: another connection of the same bot is well.
+    pub live_only: bool,
+    /// The line is well again so long afterwards; else it stays silent.
+    pub clears_after_ms: Option<u64>,
+    /// From the supervisor's SIGKILL to its next start.
+    pub down_ms: u64,
+    /// A second SIGKILL that found no supervisor strikes so long after its start.
+    pub late_ms: u64,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FaultPlan {
-    pub moment: Moment,
     /// So long after the members went on talking.
     pub lead_ms: u64,
     /// How many of them send at one instant when it lands.
     pub clump: usize,
-    /// From the delivery to the SIGKILL.
-    pub kill_delay_us: u64,
+    pub first: BlowPlan,
+    pub then: Option<BlowPlan>,
 }
+
+/// Of these a third is shorter than it takes to be found out.
+const HANGS_MS: [std::ops::Range<u64>; 3] = [700..1_450, 1_450..3_000, 3_000..6_000];
+const AFTER_MS: std::ops::Range<u64> = 50..2_500;
 
 impl FaultPlan {
     /// The parity of the seed decides the kind of moment, so that any ten seeds in a row have five of each.
-    pub fn draw(seed: u64, rng: &mut ChaCha8Rng) -> Self {
+    pub fn draw(seed: u64, kind: FaultKind, then: Option<FaultKind>, rng: &mut ChaCha8Rng) -> Self {
+        let moment = if seed.is_multiple_of(2) {
+            Moment::AnyTime
+        } else {
+            Moment::BetweenReceiveAndCommit
+        };
+        let lead_ms = rng.random_range(300..1_500);
+        let clump = rng.random_range(8..=24);
+        let first = BlowPlan::draw(kind, moment, rng);
+        let after = Moment::After {
+            ms: rng.random_range(AFTER_MS),
+        };
+        let then = then.map(|kind| BlowPlan::draw(kind, after, rng));
         Self {
-            moment: if seed.is_multiple_of(2) {
-                Moment::AnyTime
-            } else {
-                Moment::BetweenReceiveAndCommit
+            lead_ms,
+            clump,
+            first,
+            then,
+        }
+    }
+}
+
+impl BlowPlan {
+    fn draw(kind: FaultKind, moment: Moment, rng: &mut ChaCha8Rng) -> Self {
+        let delay_us = rng.random_range(0..2_500);
+        let hangs = HANGS_MS[rng.random_range(0..HANGS_MS.len())].clone();
+        Self {
+            kind,
+            moment,
+            delay_us,
+            hang_ms: rng.random_range(hangs),
+            live_only: rng.random_bool(0.5),
+            clears_after_ms: rng
+                .random_bool(0.5)
+                .then_some(rng.random_range(1_500..12_000)),
+            down_ms: rng.random_range(300..4_000),
+            late_ms: rng.random_range(0..1_500),
+        }
+    }
+
+    pub fn details(&self) -> Details {
+        match self.kind {
+            FaultKind::Revoke | FaultKind::KillWorker | FaultKind::KillRedis => Details::None,
+            FaultKind::HangWorker => Details::Hang { ms: self.hang_ms },
+            FaultKind::Silent => Details::Silence {
+                live_only: self.live_only,
+                clears_after_ms: self.clears_after_ms,
             },
-            lead_ms: rng.random_range(300..1_500),
-            clump: rng.random_range(8..=24),
-            kill_delay_us: rng.random_range(0..2_500),
+            FaultKind::KillSupervisor => Details::Down { ms: self.down_ms },
+        }
+    }
+}
+
+/// What belongs to one kind of fault only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Details {
+    None,
+    Hang {
+        ms: u64,
+    },
+    Silence {
+        live_only: bool,
+        clears_after_ms: Option<u64>,
+    },
+    Down {
+        ms: u64,
+    },
+}
+
+impl Details {
+    pub fn words(self) -> String {
+        match self {
+            Self::None => String::new(),
+            Self::Hang { ms } => format!("SIGCONT after {ms} ms"),
+            Self::Silence {
+                live_only,
+                clears_after_ms,
+            } => {
+                let what = if live_only {
+                    "the open connections"
+                } else {
+                    "every connection"
+                };
+                match clears_after_ms {
+                    Some(ms) => format!("{what}, for {ms} ms"),
+                    None => format!("{what}, for good"),
+                }
+            }
+            Self::Down { ms } => format!("started again after {ms} ms"),
         }
     }
 }
 
 /// What happened, as the simulator's log or our own signal dates it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct FaultFacts {
+pub struct Blow {
     pub kind: FaultKind,
+    pub moment: Moment,
+    pub details: Details,
     /// The bot that was active.
     pub bot: i64,
     pub at_ms: i64,
@@ -79,11 +212,12 @@ pub struct FaultFacts {
     pub quiet_ms: i64,
 }
 
-/// What was sent to a bot so shortly before its token was revoked may not have been delivered, or not committed, when
-/// it died; the way to a commit takes a few milliseconds. What is older must have been served.
-pub const IN_FLIGHT_MS: i64 = 100;
+/// A hang or a silence that lasts longer than this cannot go unnoticed: a local worker is given 1.5 s, a line 3.5 s, and a look is a
+/// quarter of a second.
+const HANG_IS_SEEN_MS: u64 = 2_500;
+const SILENCE_IS_SEEN_MS: u64 = 6_000;
 
-impl FaultFacts {
+impl Blow {
     /// Whether a message was sent before it.
     pub fn is_after(&self, seq: Option<u64>, sent_ms: i64) -> bool {
         match (self.seq, seq) {
@@ -92,12 +226,46 @@ impl FaultFacts {
         }
     }
 
-    /// Nobody can know what was said there: it lies in a dead bot's private box.
-    pub fn out_of_reach(&self, to: Option<i64>, sent_ms: i64) -> bool {
-        match self.kind {
-            FaultKind::Revoke => to == Some(self.bot) && sent_ms >= self.at_ms - IN_FLIGHT_MS,
-            FaultKind::KillWorker => false,
+    /// Whether the supervisor cannot have dealt with it without a switch or a takeover.
+    pub fn needs_switch(&self) -> bool {
+        match (self.kind, self.details) {
+            (FaultKind::Revoke | FaultKind::KillWorker, _) => true,
+            (_, Details::Hang { ms }) => ms >= HANG_IS_SEEN_MS,
+            // Another connection of the same bot helps as well.
+            (
+                _,
+                Details::Silence {
+                    live_only,
+                    clears_after_ms,
+                },
+            ) => !live_only && clears_after_ms.is_none_or(|ms| ms >= SILENCE_IS_SEEN_MS),
+            _ => false,
         }
+    }
+}
+
+/// One fault, or two.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Blows {
+    pub first: Blow,
+    pub then: Option<Blow>,
+}
+
+impl Blows {
+    pub fn iter(&self) -> impl Iterator<Item = &Blow> {
+        std::iter::once(&self.first).chain(self.then.as_ref())
+    }
+
+    /// `revoke`, or `revoke+kill-redis`.
+    pub fn name(&self) -> String {
+        let names: Vec<&str> = self.iter().map(|blow| blow.kind.name()).collect();
+        names.join("+")
+    }
+
+    /// Members are served by the same connection all the time.
+    pub fn go_unnoticed(&self) -> bool {
+        self.iter()
+            .all(|blow| blow.kind == FaultKind::KillSupervisor)
     }
 }
 
@@ -107,18 +275,55 @@ mod tests {
 
     use super::*;
 
+    fn plan(seed: u64, kind: FaultKind, then: Option<FaultKind>) -> FaultPlan {
+        FaultPlan::draw(seed, kind, then, &mut ChaCha8Rng::seed_from_u64(seed))
+    }
+
     #[test]
     fn any_two_seeds_in_a_row_have_both_moments() {
         for seed in 0..10 {
-            let draw = |seed| FaultPlan::draw(seed, &mut ChaCha8Rng::seed_from_u64(seed)).moment;
-            assert_ne!(draw(seed), draw(seed + 1));
+            let moment = |seed| plan(seed, FaultKind::Revoke, None).first.moment;
+            assert_ne!(moment(seed), moment(seed + 1));
         }
     }
 
     #[test]
+    fn a_second_fault_changes_nothing_about_the_first() {
+        for seed in 0..10 {
+            let alone = plan(seed, FaultKind::Silent, None);
+            let pair = plan(seed, FaultKind::Silent, Some(FaultKind::Revoke));
+            assert_eq!((alone.first, alone.clump), (pair.first, pair.clump));
+            assert!(matches!(
+                pair.then.map(|then| then.moment),
+                Some(Moment::After { ms: 50..2_500 })
+            ));
+        }
+    }
+
+    #[test]
+    fn ten_seeds_have_hangs_that_wake_and_hangs_that_are_found_out() {
+        let hangs: Vec<u64> = (1..=10)
+            .map(|seed| plan(seed, FaultKind::HangWorker, None).first.hang_ms)
+            .collect();
+        assert!(hangs.iter().any(|ms| *ms < 1_450), "{hangs:?}");
+        assert!(hangs.iter().any(|ms| *ms > HANG_IS_SEEN_MS), "{hangs:?}");
+        assert!(hangs.iter().all(|ms| (700..6_000).contains(ms)));
+    }
+
+    #[test]
+    fn ten_seeds_have_both_kinds_of_silence() {
+        let live: Vec<bool> = (1..=10)
+            .map(|seed| plan(seed, FaultKind::Silent, None).first.live_only)
+            .collect();
+        assert!(live.contains(&true) && live.contains(&false), "{live:?}");
+    }
+
+    #[test]
     fn the_log_orders_what_happened_in_one_millisecond() {
-        let fault = FaultFacts {
+        let fault = Blow {
             kind: FaultKind::Revoke,
+            moment: Moment::AnyTime,
+            details: Details::None,
             bot: 1,
             at_ms: 1_000,
             seq: Some(50),
@@ -127,32 +332,5 @@ mod tests {
         assert!(fault.is_after(Some(49), 1_000));
         assert!(!fault.is_after(Some(51), 1_000));
         assert!(fault.is_after(None, 1_000));
-    }
-
-    #[test]
-    fn only_a_revoked_bots_private_box_is_out_of_reach() {
-        let facts = |kind| FaultFacts {
-            kind,
-            bot: 1,
-            at_ms: 1_000,
-            seq: Some(50),
-            quiet_ms: 1_000,
-        };
-        let revoke = facts(FaultKind::Revoke);
-        assert!(revoke.out_of_reach(Some(1), 2_000));
-        assert!(revoke.out_of_reach(Some(1), 950));
-        assert!(
-            !revoke.out_of_reach(Some(1), 800),
-            "it had time to be committed"
-        );
-        assert!(
-            !revoke.out_of_reach(None, 2_000),
-            "the group is everybody's"
-        );
-        assert!(!revoke.out_of_reach(Some(2), 2_000), "another bot");
-        assert!(
-            !facts(FaultKind::KillWorker).out_of_reach(Some(1), 2_000),
-            "the bot lives on"
-        );
     }
 }

@@ -1,9 +1,9 @@
 //! The sandbox: Understudy on a simulated Telegram, members in the middle of real conversations, a fault, and a check.
 //!
 //! One pass: [`scene`] makes bots, chats and members in the simulator; [`setup`] writes the configuration that production would have;
-//! [`daemon`] starts `understudy run` as it is; [`driver`] lets the members talk, each a pure [`member`] with a [`ledger`]; [`fault`]
-//! chooses the moment; [`check`] compares what the members saw, and the rows in SQL, with the reference model in [`course`];
-//! [`report`] and [`view`] tell it.
+//! [`daemon`] starts `understudy run` as it is and [`keeper`] keeps it; [`driver`] lets the members talk, each a pure [`member`] with a
+//! [`ledger`]; [`fault`] chooses the moments; [`check`] compares what the members saw, and the rows in SQL, with the reference model in
+//! [`course`]; [`wire`] and [`journal`] look for work of somebody who was fenced; [`report`] and [`view`] tell it.
 //!
 //! Invariant: every figure about members comes from what they received on the simulator. The processes' own words are used
 //! for the switch's timeline and for counts that no member can see, and are named as such in [`report`].
@@ -16,9 +16,12 @@ pub mod course;
 pub mod daemon;
 pub mod driver;
 pub mod fault;
+pub mod journal;
+pub mod keeper;
 pub mod launch;
 pub mod ledger;
 pub mod member;
+pub mod processes;
 pub mod report;
 pub mod run;
 pub mod scene;
@@ -27,3 +30,4 @@ pub mod status;
 pub mod store;
 pub mod texts;
 pub mod view;
+pub mod wire;

@@ -1,14 +1,17 @@
 //! The report: one JSON object, the field names of which are an interface.
 //!
-//! From the members' side: all counts, `first_reply_ms`, `reprompt_ms`. From the processes' own words, because no member can see
-//! them: `updates_unknown`, `appendfsync` and `switches`.
+//! From the members' side: all counts, `first_reply_ms`, `reprompt_ms`, `answer_ms`. From the simulator's log: `stale_sends`,
+//! `auth_key_duplicated`. From Redis's file: `stale_commits`. From the processes' own words, because nobody else can see them:
+//! `updates_unknown`, `commits_refused`, `appendfsync` and `switches`. From our own clock: `supervisor_down_ms`.
 
 use serde::Serialize;
 
 use crate::check::Findings;
-use crate::fault::{FaultFacts, FaultPlan};
+use crate::fault::{Blow, Blows, FaultKind};
+use crate::journal::JournalFindings;
 use crate::member::Problem;
 use crate::status::{Status, Switch};
+use crate::wire::WireFindings;
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Report {
@@ -28,12 +31,35 @@ pub struct Report {
     pub appendfsync: String,
     pub switches: Vec<SwitchReport>,
     pub presses_repeated: usize,
+    /// From asking to the answer, in private and without files, for what was waited for from the first fault on.
+    pub answer_ms: FirstReply,
+    /// Commits of a fenced worker that stand in Redis's append-only file: written while the epoch was not open.
+    pub stale_commits: u64,
+    /// Attempts of fenced workers that Redis turned away.
+    pub commits_refused: u64,
+    /// Messages that Telegram took over a fenced holder's connection.
+    pub stale_sends: usize,
+    pub auth_key_duplicated: usize,
+    /// Without a supervisor that is ready; 0 when it was not killed.
+    pub supervisor_down_ms: u64,
     /// How to have this run again, and what it came to.
     pub seed: u64,
+    /// The first one.
     pub fault: &'static str,
-    pub moment: &'static str,
+    /// The first one's.
+    pub moment: String,
+    pub faults: Vec<FaultReport>,
     pub passed: bool,
     pub problems: Vec<Problem>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct FaultReport {
+    pub kind: &'static str,
+    /// Milliseconds since the first.
+    pub at_ms: i64,
+    pub moment: String,
+    pub details: String,
 }
 
 /// `null` where nobody waited.
@@ -50,7 +76,7 @@ pub struct Spread {
     pub max: Option<u64>,
 }
 
-/// Milliseconds since the fault; `null` for what did not happen.
+/// Milliseconds since the first fault; `null` for what did not happen.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct SwitchReport {
     pub kind: String,
@@ -64,25 +90,28 @@ pub struct SwitchReport {
     pub verified_ms: Option<i64>,
 }
 
+/// All that a run came to.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    pub members: usize,
+    pub seed: u64,
+    pub blows: Blows,
+    /// A second fault that found nobody to strike.
+    pub missed: Option<FaultKind>,
+    pub findings: Findings,
+    pub status: Status,
+    pub wire: WireFindings,
+    pub journal: JournalFindings,
+    pub supervisor_down_ms: u64,
+}
+
 impl Report {
-    pub fn new(
-        members: usize,
-        seed: u64,
-        plan: &FaultPlan,
-        fault: &FaultFacts,
-        findings: Findings,
-        status: &Status,
-    ) -> Self {
-        let switches = switches_since(status, fault.at_ms);
-        let mut problems = findings.problems;
-        if switches.is_empty() {
-            problems.push(Problem {
-                member: "the supervisor".into(),
-                message: format!("the {}", fault.kind.name()),
-                expected: "a switch or takeover in its record".into(),
-                seen: "none".into(),
-            });
-        }
+    pub fn new(outcome: &Outcome) -> Self {
+        let (findings, status) = (&outcome.findings, &outcome.status);
+        let blows = &outcome.blows;
+        let switches = switches_since(status, blows.first.at_ms);
+        let mut problems = findings.problems.clone();
+        problems.extend(problems_of(outcome, switches.len()));
         let updates_unknown = status.counter("updates_unknown");
         let passed = problems.is_empty()
             && findings.updates_lost == 0
@@ -91,7 +120,7 @@ impl Report {
             && findings.conversations_open > 0
             && updates_unknown == 0;
         Self {
-            members,
+            members: outcome.members,
             conversations_open: findings.conversations_open,
             conversations_continued: findings.conversations_continued,
             conversations_parked: findings.conversations_parked,
@@ -102,11 +131,7 @@ impl Report {
             updates_unknown,
             files_to_resend: findings.files_to_resend,
             replies_duplicated: findings.replies_duplicated,
-            first_reply_ms: FirstReply {
-                count: findings.first_reply_ms.len(),
-                p50: median(&findings.first_reply_ms),
-                max: findings.first_reply_ms.iter().max().copied(),
-            },
+            first_reply_ms: FirstReply::of(&findings.first_reply_ms),
             reprompt_ms: Spread {
                 p50: median(&findings.reprompt_ms),
                 max: findings.reprompt_ms.iter().max().copied(),
@@ -118,13 +143,86 @@ impl Report {
                 .unwrap_or_else(|| "unknown".into()),
             switches,
             presses_repeated: findings.presses_repeated,
-            seed,
-            fault: fault.kind.name(),
-            moment: plan.moment.words(),
+            answer_ms: FirstReply::of(&findings.answer_ms),
+            stale_commits: outcome.journal.stale_commits,
+            commits_refused: status.counter("commits_refused"),
+            stale_sends: outcome.wire.stale_sends.len(),
+            auth_key_duplicated: outcome.wire.auth_key_duplicated,
+            supervisor_down_ms: outcome.supervisor_down_ms,
+            seed: outcome.seed,
+            fault: blows.first.kind.name(),
+            moment: blows.first.moment.words(),
+            faults: blows
+                .iter()
+                .map(|blow| FaultReport::of(blow, &blows.first))
+                .collect(),
             passed,
             problems,
         }
     }
+}
+
+impl FirstReply {
+    fn of(values: &[u64]) -> Self {
+        Self {
+            count: values.len(),
+            p50: median(values),
+            max: values.iter().max().copied(),
+        }
+    }
+}
+
+impl FaultReport {
+    fn of(blow: &Blow, first: &Blow) -> Self {
+        Self {
+            kind: blow.kind.name(),
+            at_ms: blow.at_ms - first.at_ms,
+            moment: blow.moment.words(),
+            details: blow.details.words(),
+        }
+    }
+}
+
+/// What is wrong although no member saw it.
+fn problems_of(outcome: &Outcome, switches: usize) -> Vec<Problem> {
+    let (blows, name) = (&outcome.blows, outcome.blows.name());
+    let mut problems = Vec::new();
+    let mut problem = |member: &str, message: &str, expected: &str, seen: String| {
+        problems.push(Problem {
+            member: member.into(),
+            message: message.into(),
+            expected: expected.into(),
+            seen,
+        });
+    };
+    if switches == 0 && blows.iter().any(Blow::needs_switch) {
+        let expected = "a switch or takeover in its record";
+        problem("the supervisor", &name, expected, "none".into());
+    }
+    if switches > 0 && blows.go_unnoticed() {
+        let seen = format!("{switches} in its record");
+        problem("the supervisor", &name, "no switch", seen);
+    }
+    if let Some(kind) = outcome.missed {
+        let expected = "somebody active to strike";
+        problem("the second fault", kind.name(), expected, "nobody".into());
+    }
+    for send in &outcome.wire.stale_sends {
+        let expected = "nothing sent by who was fenced";
+        problem("a fenced worker", "its sends", expected, send.clone());
+    }
+    if outcome.wire.auth_key_duplicated > 0 {
+        let seen = format!("{} times", outcome.wire.auth_key_duplicated);
+        problem("a bot", "AUTH_KEY_DUPLICATED", "never", seen);
+    }
+    if outcome.journal.stale_commits > 0 {
+        let seen = outcome.journal.stale_commits.to_string();
+        problem("Redis's file", "commits without a holder", "none", seen);
+    }
+    if outcome.journal.commits == 0 {
+        problem("Redis's file", "commits", "some", "none".into());
+    }
+    problems
 }
 
 /// A switch can be dated some milliseconds before the fault that caused it: the supervisor reckons back from what it is told.
@@ -168,7 +266,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::fault::{FaultKind, Moment};
+    use crate::fault::{Details, Moment};
 
     fn status() -> Status {
         serde_json::from_value(json!({
@@ -187,21 +285,48 @@ mod tests {
         .unwrap()
     }
 
-    fn report(findings: Findings) -> Report {
-        let plan = FaultPlan {
+    fn outcome(findings: Findings) -> Outcome {
+        Outcome {
+            members: 3,
+            seed: 7,
+            blows: Blows {
+                first: blow(FaultKind::Revoke, 1_000),
+                then: None,
+            },
+            missed: None,
+            findings,
+            status: status(),
+            wire: WireFindings::default(),
+            journal: JournalFindings {
+                commits: 5,
+                stale_commits: 0,
+            },
+            supervisor_down_ms: 0,
+        }
+    }
+
+    fn blow(kind: FaultKind, at_ms: i64) -> Blow {
+        Blow {
+            kind,
             moment: Moment::AnyTime,
-            lead_ms: 1,
-            clump: 4,
-            kill_delay_us: 0,
-        };
-        let fault = FaultFacts {
-            kind: FaultKind::Revoke,
+            details: Details::None,
             bot: 1,
-            at_ms: 1_000,
+            at_ms,
             seq: None,
-            quiet_ms: 1_000,
-        };
-        Report::new(3, 7, &plan, &fault, findings, &status())
+            quiet_ms: at_ms,
+        }
+    }
+
+    fn clean() -> Findings {
+        Findings {
+            conversations_open: 3,
+            conversations_continued: 3,
+            ..Findings::default()
+        }
+    }
+
+    fn report(findings: Findings) -> Report {
+        Report::new(&outcome(findings))
     }
 
     #[test]
@@ -259,5 +384,39 @@ mod tests {
             ..Findings::default()
         };
         assert!(!report(findings).passed);
+    }
+
+    #[test]
+    fn what_no_member_sees_fails_a_run_as_well() {
+        let broken: [fn(&mut Outcome); 5] = [
+            |outcome| outcome.wire.auth_key_duplicated = 1,
+            |outcome| outcome.wire.stale_sends.push("a send".into()),
+            |outcome| outcome.journal.stale_commits = 1,
+            |outcome| outcome.journal.commits = 0,
+            |outcome| outcome.missed = Some(FaultKind::Revoke),
+        ];
+        assert!(report(clean()).passed);
+        for (at, breaks) in broken.iter().enumerate() {
+            let mut outcome = outcome(clean());
+            breaks(&mut outcome);
+            let report = Report::new(&outcome);
+            assert!(!report.passed && report.problems.len() == 1, "{at}");
+        }
+    }
+
+    #[test]
+    fn a_killed_supervisor_is_no_reason_for_a_switch_and_a_killed_redis_may_be_one() {
+        let mut outcome = outcome(clean());
+        outcome.blows.first = blow(FaultKind::KillSupervisor, 1_000);
+        assert!(!Report::new(&outcome).passed, "there is one in the record");
+        outcome.blows.first = blow(FaultKind::KillRedis, 1_000);
+        assert!(Report::new(&outcome).passed);
+        outcome.blows.first = blow(FaultKind::KillRedis, 2_000);
+        assert!(Report::new(&outcome).passed, "none is needed");
+        outcome.blows.then = Some(blow(FaultKind::KillWorker, 2_050));
+        let report = Report::new(&outcome);
+        assert!(!report.passed, "the second one needs one");
+        assert_eq!(report.faults[1].at_ms, 50);
+        assert_eq!(report.problems[0].message, "kill-redis+kill-worker");
     }
 }

@@ -17,15 +17,18 @@ use crate::clock::unix_ms;
 use crate::control::Control;
 use crate::course::Stage;
 use crate::daemon::{Daemon, StatusReader};
-use crate::driver::{Driver, Target};
-use crate::fault::{FaultFacts, FaultPlan};
+use crate::driver::{Driver, Hands, Target};
+use crate::fault::{Blow, Blows, FaultPlan};
+use crate::journal;
+use crate::keeper::keeper;
 use crate::member::Problem;
-use crate::report::Report;
+use crate::report::{Outcome, Report};
 use crate::scene::Scene;
 use crate::setup::Folder;
 use crate::status::Status;
 use crate::store::Store;
 use crate::view::{Tone, View};
+use crate::wire;
 
 /// What the process ends with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,9 +45,11 @@ const LOOK_AGAIN: Duration = Duration::from_millis(200);
 pub async fn run(args: &Args) -> Result<Verdict> {
     let mut view = View::new();
     view.title(&format!(
-        "understudy sandbox   {} members, fault {}, seed {}",
+        "understudy sandbox   {} members, fault {}{}, seed {}",
         args.members,
         args.fault.name(),
+        args.then
+            .map_or_else(String::new, |then| format!(", then {}", then.name())),
         args.seed
     ));
     let mut interrupted = Interrupt::new()?;
@@ -122,15 +127,6 @@ pub async fn run(args: &Args) -> Result<Verdict> {
     Ok(verdict)
 }
 
-/// All that a run came to.
-struct Played {
-    members: usize,
-    plan: FaultPlan,
-    fault: FaultFacts,
-    findings: Findings,
-    status: Status,
-}
-
 async fn play(
     args: &Args,
     folder: &Folder,
@@ -138,32 +134,64 @@ async fn play(
     scene: &Scene,
     daemon: &mut Daemon,
     view: &mut View,
-) -> Result<Played> {
+) -> Result<Outcome> {
     let ready = daemon.ready().await?;
     view.line(Tone::Plain, &format!("understudy is {ready}"));
-    let status = daemon.status();
+    let (orders, keeper) = keeper();
+    let hands = Hands {
+        control: control.clone(),
+        status: daemon.status(),
+        orders,
+        root: folder.root.clone(),
+    };
     let mut driver = Driver::new(control.clone(), scene, args.reach, args.seed);
     let story = async {
-        warm_up(&mut driver, &status, view).await?;
+        warm_up(&mut driver, &hands.status, view).await?;
         let mut rng = ChaCha8Rng::seed_from_u64(args.seed);
-        let plan = FaultPlan::draw(args.seed, &mut rng);
-        let target = target(&status.read().await?)?;
-        driver.strike(args.fault, &plan, target, view).await?;
+        let plan = FaultPlan::draw(args.seed, args.fault, args.then, &mut rng);
+        let target = Target::of(&hands.status.read().await?)
+            .context("understudy status names no active bot with a process")?;
+        driver.strike(&plan, &hands, target, view).await?;
         driver.finish(view).await?;
-        let fault = driver.fault.context("the fault left no trace")?;
-        let findings = judge(&driver, fault, folder, control, scene).await?;
-        let status = status.read().await?;
-        Ok(Played {
+        let blows = driver.blows.context("the fault left no trace")?;
+        let supervisor_down_ms = hands.orders.all_quiet().await?;
+        let findings = judge(&driver, blows, folder, control, scene).await?;
+        let status = recorded(&hands.status, &blows).await?;
+        let events = control.all_events(wire::KINDS).await?;
+        Ok(Outcome {
             members: driver.members.len(),
-            plan,
-            fault,
+            seed: args.seed,
+            blows,
+            missed: driver.missed,
             findings,
+            wire: wire::inspect(&events, &status.switches().collect::<Vec<_>>()),
             status,
+            journal: journal::read(&folder.state())?,
+            supervisor_down_ms,
         })
     };
     tokio::select! {
         played = story => played,
-        ended = daemon.ended() => anyhow::bail!("understudy ended by itself: {}", ended.map_or_else(|error| error.to_string(), |status| status.to_string())),
+        ended = keeper.keep(daemon) => ended.map(|never| match never {}),
+    }
+}
+
+/// The status once Redis answers and the switches that must be in the record are there; as it is when that takes too long.
+async fn recorded(status: &StatusReader, blows: &Blows) -> Result<Status> {
+    let deadline = unix_ms() + i64::try_from(SETTLE.as_millis()).unwrap_or(0);
+    let since = blows.first.at_ms;
+    let wanted = usize::from(blows.iter().any(Blow::needs_switch));
+    loop {
+        let now = status.read().await?;
+        let switches = now.switches().filter(|switch| {
+            switch.kind != "first" && switch.detected_at.is_some_and(|at| at >= since - 1_000)
+        });
+        let recorded = switches.count();
+        let is_whole = now.redis.appendfsync.is_some() && recorded >= wanted;
+        if is_whole || unix_ms() > deadline {
+            return Ok(now);
+        }
+        tokio::time::sleep(LOOK_AGAIN).await;
     }
 }
 
@@ -215,21 +243,10 @@ async fn warm_up(driver: &mut Driver, status: &StatusReader, view: &mut View) ->
     Ok(())
 }
 
-fn target(status: &Status) -> Result<Target> {
-    let bot = status
-        .active()
-        .and_then(|active| active.id())
-        .context("understudy status names no active bot")?;
-    let pid = status
-        .active_pid()
-        .context("understudy status names no process for the active bot")?;
-    Ok(Target { bot, pid })
-}
-
 /// Waits for what is still on its way to SQL and the channel, then compares.
 async fn judge(
     driver: &Driver,
-    fault: FaultFacts,
+    blows: Blows,
     folder: &Folder,
     control: &Control,
     scene: &Scene,
@@ -257,21 +274,14 @@ async fn judge(
     Ok(check(&Evidence {
         members: &driver.members,
         parked: &driver.parked,
-        fault,
+        blows,
         courses: &courses,
         posts: &posts,
     }))
 }
 
-fn tell(args: &Args, played: &Played, view: &View) -> Result<Verdict> {
-    let report = Report::new(
-        played.members,
-        args.seed,
-        &played.plan,
-        &played.fault,
-        played.findings.clone(),
-        &played.status,
-    );
+fn tell(args: &Args, played: &Outcome, view: &View) -> Result<Verdict> {
+    let report = Report::new(played);
     view.card(&report);
     if let Some(path) = &args.report {
         let json = serde_json::to_string_pretty(&report)?;

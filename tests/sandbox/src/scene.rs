@@ -34,8 +34,12 @@ pub struct SceneBot {
     pub id: i64,
     pub username: String,
     pub token: String,
-    pub auth_key: String,
+    /// One for each login that it may make; never two logins with one key.
+    pub auth_keys: Vec<String>,
 }
+
+/// Two logins, and one more for when both are gone.
+const KEYS_PER_BOT: usize = 3;
 
 #[derive(Debug, Clone)]
 pub struct Scene {
@@ -58,13 +62,16 @@ impl Scene {
                 username,
                 token,
             } = control.bot(name, username).await?;
-            let auth_key = control.auth_key().await?;
+            let mut auth_keys = Vec::with_capacity(KEYS_PER_BOT);
+            for _ in 0..KEYS_PER_BOT {
+                auth_keys.push(control.auth_key().await?);
+            }
             bots.push(SceneBot {
                 name,
                 id,
                 username,
                 token,
-                auth_key,
+                auth_keys,
             });
         }
         let mut people = Vec::new();

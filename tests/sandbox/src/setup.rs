@@ -1,6 +1,6 @@
 //! The data folder, and the configuration in it: what production would have, plus two values.
 //!
-//! `telegram.dc` (where the data centre is) and each bot's `preset_key` (an auth key that it knows already) are the only differences
+//! `telegram.dc` (where the data centre is) and each bot's `preset_key` (auth keys that it knows already, one a line) are the only differences
 //! from a configuration for real tokens. Secrets are in files of mode 0600, referred to by the configuration.
 
 use std::fs;
@@ -64,7 +64,7 @@ impl Folder {
         self.secret("api_hash", "0123456789abcdef0123456789abcdef")?;
         for bot in &scene.bots {
             self.secret(&format!("{}.token", bot.name), &bot.token)?;
-            self.secret(&format!("{}.key", bot.name), &bot.auth_key)?;
+            self.secret(&format!("{}.key", bot.name), &bot.auth_keys.join("\n"))?;
         }
         fs::write(self.config(), config_text(scene, dc)).context("cannot write understudy.toml")
     }
@@ -132,7 +132,7 @@ mod tests {
             id: 7,
             username: "first_bot".into(),
             token: "7:canary-token".into(),
-            auth_key: "ca".repeat(256),
+            auth_keys: vec!["ca".repeat(256), "cb".repeat(256)],
         };
         Scene {
             bots: vec![bot],
@@ -163,6 +163,8 @@ mod tests {
             0o600
         );
         assert_eq!(fs::read_to_string(token).unwrap(), "7:canary-token");
+        let keys = fs::read_to_string(place.join("secrets/first.key")).unwrap();
+        assert_eq!(keys.lines().count(), 2, "one a line");
         let again = Folder::make(Some(&place), 1).unwrap_err().to_string();
         assert!(again.contains("is not empty"), "{again}");
         fs::remove_dir_all(place).unwrap();

@@ -64,6 +64,10 @@ pub struct Switch {
     #[serde(default)]
     pub to: Value,
     #[serde(default)]
+    pub from_worker: Option<String>,
+    #[serde(default)]
+    pub to_worker: Option<String>,
+    #[serde(default)]
     pub cause: String,
     #[serde(default)]
     pub detected_at: Option<i64>,
@@ -111,6 +115,14 @@ impl Active {
 }
 
 impl Switch {
+    pub fn from_id(&self) -> Option<i64> {
+        bot_id(&self.from)
+    }
+
+    pub fn to_id(&self) -> Option<i64> {
+        bot_id(&self.to)
+    }
+
     pub fn from_name(&self) -> Option<String> {
         bot_id(&self.from).map(|id| format!("b{id}"))
     }

@@ -19,7 +19,7 @@ pub enum Tone {
 pub struct View {
     colour: bool,
     started_ms: i64,
-    /// Times are told from the fault on once it landed.
+    /// Times are told from the first fault on once it landed.
     fault_ms: Option<i64>,
 }
 
@@ -57,7 +57,7 @@ impl View {
 
     pub fn fault(&mut self, at_ms: i64, text: &str) {
         let elapsed = (at_ms - self.started_ms) as f64 / 1_000.0;
-        self.fault_ms = Some(at_ms);
+        self.fault_ms.get_or_insert(at_ms);
         self.line_at(
             at_ms,
             Tone::Alarm,
@@ -174,6 +174,35 @@ fn card_lines(report: &Report) -> Vec<(Tone, String)> {
             ),
         ),
     ];
+    if report.supervisor_down_ms > 0 {
+        let away = format!("{} ms until it was ready again", report.supervisor_down_ms);
+        lines.push((Tone::Plain, row("no supervisor", away)));
+    }
+    lines.push((
+        Tone::Plain,
+        row(
+            "answers",
+            format!(
+                "p50 {}, max {}  (private, from asking, {} of them)",
+                millis(report.answer_ms.p50),
+                millis(report.answer_ms.max),
+                report.answer_ms.count
+            ),
+        ),
+    ));
+    lines.push((
+        counted(stale(report)),
+        row(
+            "fenced workers",
+            format!(
+                "{} stale commits, {} refused, {} stale sends, {} keys used twice",
+                report.stale_commits,
+                report.commits_refused,
+                report.stale_sends,
+                report.auth_key_duplicated
+            ),
+        ),
+    ));
     lines.extend(
         report
             .switches
@@ -185,8 +214,10 @@ fn card_lines(report: &Report) -> Vec<(Tone, String)> {
         row(
             "under",
             format!(
-                "appendfsync {}, fault {} {}, seed {}",
-                report.appendfsync, report.fault, report.moment, report.seed
+                "appendfsync {}, {}, seed {}",
+                report.appendfsync,
+                faults(report),
+                report.seed
             ),
         ),
     ));
@@ -204,6 +235,26 @@ fn card_lines(report: &Report) -> Vec<(Tone, String)> {
         ));
     }
     lines
+}
+
+fn stale(report: &Report) -> usize {
+    let commits = usize::try_from(report.stale_commits).unwrap_or(usize::MAX);
+    report.stale_sends + report.auth_key_duplicated + commits
+}
+
+fn faults(report: &Report) -> String {
+    let each = report.faults.iter().map(|fault| {
+        let details = match fault.details.as_str() {
+            "" => String::new(),
+            details => format!(" ({details})"),
+        };
+        format!("{}{details} at {} ms", fault.kind, fault.at_ms)
+    });
+    format!(
+        "{}, {}",
+        each.collect::<Vec<_>>().join(", then "),
+        report.moment
+    )
 }
 
 fn switch_line(switch: &SwitchReport) -> String {

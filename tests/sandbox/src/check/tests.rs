@@ -2,15 +2,20 @@
 
 use super::*;
 use crate::course::Intention;
-use crate::fault::FaultKind;
+use crate::fault::{Details, FaultKind, Moment};
 use crate::member::Resumption;
 
-const FAULT: FaultFacts = FaultFacts {
-    kind: FaultKind::Revoke,
-    bot: 1,
-    at_ms: 1_000,
-    seq: None,
-    quiet_ms: 1_000,
+const FAULT: Blows = Blows {
+    first: Blow {
+        kind: FaultKind::Revoke,
+        moment: Moment::AnyTime,
+        details: Details::None,
+        bot: 1,
+        at_ms: 1_000,
+        seq: None,
+        quiet_ms: 1_000,
+    },
+    then: None,
 };
 
 /// A member who finished: half before the fault, half after it.
@@ -81,7 +86,7 @@ fn judged(members: &[Member]) -> Findings {
     check(&Evidence {
         members,
         parked: &[],
-        fault: FAULT,
+        blows: FAULT,
         courses: &courses,
         posts: &posts,
     })
@@ -183,7 +188,7 @@ fn a_wrong_field_in_sql_is_found() {
     let evidence = Evidence {
         members: &members,
         parked: &[],
-        fault: FAULT,
+        blows: FAULT,
         courses: &[wrong],
         posts: &posts,
     };
@@ -206,7 +211,7 @@ fn a_second_row_and_a_missing_post_are_found() {
     let findings = check(&Evidence {
         members: &members,
         parked: &[],
-        fault: FAULT,
+        blows: FAULT,
         courses: &courses,
         posts: &[],
     });
@@ -226,7 +231,7 @@ fn a_parked_member_who_came_is_counted_as_parked() {
     let findings = check(&Evidence {
         members: &members,
         parked: &[1],
-        fault: FAULT,
+        blows: FAULT,
         courses: &courses,
         posts: &posts,
     });
@@ -254,4 +259,33 @@ fn at_most_thirty_private_members_are_measured_as_waiting() {
         (findings.first_reply_ms.len(), findings.reprompt_ms.len()),
         (30, 3)
     );
+}
+
+#[test]
+fn an_answer_that_members_notice_fails_a_run_that_is_to_go_unnoticed() {
+    let killed = Blows {
+        first: Blow {
+            kind: FaultKind::KillSupervisor,
+            ..FAULT.first
+        },
+        then: None,
+    };
+    let judged = |answered_ms| {
+        let mut members = [finished(1)];
+        members[0].ledger.entries[3].answered_ms = Some(answered_ms);
+        let courses = [row(&members[0])];
+        let posts = [format!("New course: {}", courses[0].title)];
+        check(&Evidence {
+            members: &members,
+            parked: &[],
+            blows: killed,
+            courses: &courses,
+            posts: &posts,
+        })
+    };
+    assert_eq!(judged(1_200).problems, []);
+    let late = judged(1_050 + 2_001);
+    assert_eq!(late.answer_ms.iter().max(), Some(&2_001));
+    assert_eq!(late.problems.len(), 1);
+    assert_eq!(late.problems[0].seen, "2001 ms");
 }

@@ -5,6 +5,7 @@ use rand::Rng;
 use super::{Done, Driver};
 use crate::control::{Chat, Content};
 use crate::course::Input;
+use crate::fault::Blows;
 use crate::member::{Act, Place};
 
 /// A chat takes about one message a second.
@@ -136,13 +137,19 @@ impl Driver {
     }
 
     fn lose_patience(&mut self, now: i64) {
-        let dead = self.fault.map(|fault| fault.bot);
+        let blows = self.blows;
         for (at, member) in self.members.iter_mut().enumerate() {
             let Some(entry) = member.ledger.waiting() else {
                 continue;
             };
-            // Whom the bot that fell silent owes an answer waits until somebody speaks to him.
-            if entry.to.is_some() && entry.to == dead && member.resumptions.is_empty() {
+            // Whom a bot that fell silent owes an answer waits until somebody speaks to him.
+            let struck = blows.iter().flat_map(Blows::iter).any(|blow| {
+                let spoken_to = |at: i64| at > blow.at_ms;
+                blow.kind.hits_the_holder()
+                    && entry.to == Some(blow.bot)
+                    && !member.resumptions.iter().any(|one| spoken_to(one.at_ms))
+            });
+            if struck {
                 continue;
             }
             let slow =
@@ -157,25 +164,24 @@ impl Driver {
 
     /// A member whom the new bot may not write to presses Start there, as its announcement says.
     fn look_for_the_bot(&mut self, now: i64) {
-        let Some(fault) = self
-            .fault
-            .filter(|fault| now - fault.at_ms > SEARCH_AFTER_MS)
-        else {
+        let last = self.blows.and_then(|blows| blows.iter().last().copied());
+        let Some(last) = last.filter(|blow| now - blow.at_ms > SEARCH_AFTER_MS) else {
             return;
         };
-        let speakers = self.members.iter().flat_map(|member| &member.received);
-        let speaker = speakers
-            .filter(|(bot, at)| *bot != fault.bot && *at > fault.quiet_ms)
-            .map(|(bot, _)| *bot)
-            .next();
-        let Some(bot) = speaker else { return };
-        for at in std::mem::take(&mut self.unreached) {
+        let heard = self.members.iter().flat_map(|member| &member.received);
+        let after = heard.filter(|(_, at)| *at > last.quiet_ms);
+        let Some((bot, _)) = after.max_by_key(|(_, at)| *at).copied() else {
+            return;
+        };
+        for at in self.unreached.clone() {
             let member = &mut self.members[at];
             if member.bot == bot || member.upload.is_over() {
                 continue;
             }
             member.moves_to(bot);
-            self.parked.push(member.number);
+            if !self.parked.contains(&member.number) {
+                self.parked.push(member.number);
+            }
             let entry = member.begin(Input::Resume, now);
             let (control, id) = (self.control.clone(), member.id);
             self.tasks.spawn(async move {

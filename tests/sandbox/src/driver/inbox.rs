@@ -37,7 +37,7 @@ impl Driver {
                 "message_sent" if event.flag("bot") => self.look(&event, false),
                 "message_edited" if event.flag("bot") => self.look(&event, true),
                 "message_sent" => self.logged(&event),
-                "revoked" => self.struck(event.unix_ms, Some(event.seq), view),
+                "fault_fired" => self.fired(&event, view),
                 "connection_closed" => self.closed(&event),
                 "flood_wait" => {
                     self.flood_waits += 1;
@@ -97,7 +97,8 @@ impl Driver {
                 result?;
                 self.last_progress_ms = unix_ms();
             }
-            Done::Killed { at_ms } => self.struck(at_ms, None, view),
+            Done::Struck { plan, bot, at_ms } => self.struck(&plan, bot, at_ms, None, view),
+            Done::Missed { kind } => self.missed(kind),
             Done::Failed { error } => return Err(error),
             Done::Nothing => {}
         }
@@ -226,8 +227,8 @@ impl Driver {
         self.members[at].hear(heard);
         self.last_progress_ms = now;
         self.think(at, now);
-        let Some(fault) = self.fault else { return };
-        if self.members[at].received.len() == before || heard.at_ms <= fault.quiet_ms {
+        let Some(blows) = self.blows else { return };
+        if self.members[at].received.len() == before || heard.at_ms <= blows.first.quiet_ms {
             return;
         }
         self.heard_since_fault += 1;
@@ -250,13 +251,14 @@ impl Driver {
 
     /// The struck worker's connection is gone: nothing that comes now is its work.
     fn closed(&mut self, event: &Event) {
-        if let Some(fault) = &mut self.fault
-            && fault.kind == FaultKind::KillWorker
-            && event.number("account") == Some(fault.bot)
-            && fault.quiet_ms == fault.at_ms
-            && event.unix_ms >= fault.at_ms
+        let Some(blows) = &mut self.blows else { return };
+        let blow = blows.then.as_mut().unwrap_or(&mut blows.first);
+        if blow.kind == FaultKind::KillWorker
+            && event.number("account") == Some(blow.bot)
+            && blow.quiet_ms == blow.at_ms
+            && event.unix_ms >= blow.at_ms
         {
-            fault.quiet_ms = event.unix_ms;
+            blow.quiet_ms = event.unix_ms;
         }
     }
 }

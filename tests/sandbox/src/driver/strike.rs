@@ -1,36 +1,31 @@
-//! The fault: a clump of members sends at one instant, and the blow lands among them as the plan has drawn it.
+//! The faults: a clump of members sends at one instant, and the first one lands among them as the plan has drawn it; the second one lands
+//! a moment later, whatever stands by then.
 
 use std::time::Duration;
 
 use anyhow::{Result, bail};
 use rand::Rng;
-use rustix::process::{Pid, Signal, kill_process};
-use serde_json::json;
 
+use super::blow::{Hands, Target};
 use super::{Done, Driver};
 use crate::clock::unix_ms;
-use crate::control::{Control, Event};
-use crate::fault::{FaultFacts, FaultKind, FaultPlan, Moment};
+use crate::control::Event;
+use crate::fault::{Blow, BlowPlan, Blows, Details, FaultKind, FaultPlan, Moment};
 use crate::view::View;
 
 /// From arming to landing; a delivery takes a few milliseconds.
 const LANDS_WITHIN_MS: i64 = 10_000;
-
 const ROUGHLY_MS: i64 = 10_000;
-
-/// Whom it hits.
-#[derive(Debug, Clone, Copy)]
-pub struct Target {
-    pub bot: i64,
-    pub pid: i32,
-}
+/// A stopped process has handed to the kernel what it sent, and that arrives.
+const IN_SOCKET_MS: i64 = 30;
 
 impl Driver {
-    /// Members go on from where they stand, then the fault. Returns when it has landed.
+    /// Members go on from where they stand, then the faults. Returns when they have landed; a second one that found nobody to strike
+    /// is noted in `missed`.
     pub async fn strike(
         &mut self,
-        kind: FaultKind,
         plan: &FaultPlan,
+        hands: &Hands,
         target: Target,
         view: &mut View,
     ) -> Result<()> {
@@ -47,14 +42,10 @@ impl Driver {
         self.members
             .iter_mut()
             .for_each(|member| member.stays_open = false);
-        self.fault_pending = Some((kind, target.bot, plan.moment));
         let clump = self.clump(plan.clump);
-        match kind {
-            FaultKind::Revoke => self.revoke(plan, target, &clump).await?,
-            FaultKind::KillWorker => self.kill(plan, target, &clump).await?,
-        }
+        self.first(&plan.first, hands, target, &clump).await?;
         let deadline = unix_ms() + LANDS_WITHIN_MS;
-        while self.fault.is_none() {
+        while self.blows.is_none() {
             if unix_ms() > deadline {
                 bail!(
                     "the fault was armed and did not land within {} s",
@@ -63,32 +54,111 @@ impl Driver {
             }
             self.turn(view).await?;
         }
+        if let (Some(then), Some(blows)) = (plan.then, self.blows) {
+            self.pending = Some(then);
+            let hands = hands.clone();
+            self.tasks
+                .spawn(async move { hands.second(then, target, blows.first).await });
+            while self.pending.is_some() {
+                self.turn(view).await?;
+            }
+        }
         Ok(())
     }
 
-    /// It landed.
-    pub(super) fn struck(&mut self, at_ms: i64, seq: Option<u64>, view: &mut View) {
-        let Some((kind, bot, moment)) = self.fault_pending.take() else {
+    async fn first(
+        &mut self,
+        plan: &BlowPlan,
+        hands: &Hands,
+        target: Target,
+        clump: &[usize],
+    ) -> Result<()> {
+        self.pending = Some(*plan);
+        let (plan, hands) = (*plan, hands.clone());
+        match (plan.kind, plan.moment) {
+            (FaultKind::Revoke | FaultKind::Silent, Moment::BetweenReceiveAndCommit) => {
+                hands.arm(&plan, target.bot).await?;
+            }
+            (FaultKind::Revoke | FaultKind::Silent, _) => {
+                self.tasks.spawn(async move {
+                    tokio::time::sleep(Duration::from_micros(10 * plan.delay_us)).await;
+                    hands.fault(&plan, target.bot).await
+                });
+            }
+            _ => {
+                let after = hands.control.last_event().await?;
+                self.tasks
+                    .spawn(async move { hands.in_time(plan, target, after).await });
+            }
+        }
+        self.act_at_once(clump, unix_ms());
+        Ok(())
+    }
+
+    /// The simulator carried a fault out.
+    pub(super) fn fired(&mut self, event: &Event, view: &mut View) {
+        let named = |plan: &BlowPlan| event.text("fault_kind") == Some(plan.kind.name());
+        let (Some(plan), Some(bot)) = (self.pending.filter(named), event.number("bot")) else {
             return;
         };
-        self.fault = Some(FaultFacts {
-            kind,
+        self.struck(&plan, bot, event.unix_ms, Some(event.seq), view);
+    }
+
+    /// It landed.
+    pub(super) fn struck(
+        &mut self,
+        plan: &BlowPlan,
+        bot: i64,
+        at_ms: i64,
+        seq: Option<u64>,
+        view: &mut View,
+    ) {
+        self.pending = None;
+        self.last_progress_ms = unix_ms();
+        let settles = match plan.kind {
+            FaultKind::HangWorker => IN_SOCKET_MS,
+            _ => 0,
+        };
+        let blow = Blow {
+            kind: plan.kind,
+            moment: plan.moment,
+            details: plan.details(),
             bot,
             at_ms,
             seq,
-            quiet_ms: at_ms,
+            quiet_ms: at_ms + settles,
+        };
+        self.blows = Some(match self.blows {
+            None => Blows {
+                first: blow,
+                then: None,
+            },
+            Some(Blows { first, .. }) => Blows {
+                first,
+                then: Some(blow),
+            },
         });
-        self.last_progress_ms = unix_ms();
+        view.fault(at_ms, &format!("⚡ {}", self.words(&blow)));
+    }
+
+    fn words(&self, blow: &Blow) -> String {
         let name = self
             .bots
             .iter()
-            .find(|(id, _)| *id == bot)
+            .find(|(id, _)| *id == blow.bot)
             .map_or("the bot", |(_, name)| name.as_str());
-        let what = match kind {
+        let what = match blow.kind {
             FaultKind::Revoke => format!("the token of {name} is revoked"),
             FaultKind::KillWorker => format!("the worker of {name} gets SIGKILL"),
+            FaultKind::HangWorker => format!("the worker of {name} gets SIGSTOP"),
+            FaultKind::Silent => format!("the line of {name} falls silent"),
+            FaultKind::KillSupervisor => "the supervisor gets SIGKILL".into(),
+            FaultKind::KillRedis => "the private Redis gets SIGKILL".into(),
         };
-        view.fault(at_ms, &format!("⚡ {what}, {}", moment.words()));
+        match blow.details {
+            Details::None => format!("{what}, {}", blow.moment.words()),
+            details => format!("{what} ({}), {}", details.words(), blow.moment.words()),
+        }
     }
 
     /// Members who would act now: at most two in the group, in private so many who write and a third as many who press. Whoever
@@ -119,78 +189,15 @@ impl Driver {
         .concat()
     }
 
-    async fn revoke(&mut self, plan: &FaultPlan, target: Target, clump: &[usize]) -> Result<()> {
-        let mut fault = json!({"kind": "revoke", "bot": target.bot, "live_sessions": "killed"});
-        match plan.moment {
-            Moment::BetweenReceiveAndCommit => {
-                fault["after"] =
-                    json!({"event": {"kind": "updates_delivered", "account": target.bot}});
-                self.control.fault(fault).await?;
-                self.act_at_once(clump, unix_ms());
-            }
-            Moment::AnyTime => {
-                self.act_at_once(clump, unix_ms());
-                let (control, delay) = (
-                    self.control.clone(),
-                    Duration::from_micros(10 * plan.kill_delay_us),
-                );
-                self.tasks.spawn(async move {
-                    tokio::time::sleep(delay).await;
-                    match control.fault(fault).await {
-                        Ok(()) => Done::Nothing,
-                        Err(error) => Done::Failed {
-                            error: error.into(),
-                        },
-                    }
-                });
-            }
-        }
-        Ok(())
-    }
-
-    async fn kill(&mut self, plan: &FaultPlan, target: Target, clump: &[usize]) -> Result<()> {
-        let after = self.control.last_event().await?;
-        let (control, plan) = (self.control.clone(), *plan);
-        self.tasks.spawn(async move {
-            match kill_in_time(&control, after, &plan, target).await {
-                Ok(at_ms) => Done::Killed { at_ms },
-                Err(error) => Done::Failed { error },
-            }
-        });
-        self.act_at_once(clump, unix_ms());
-        Ok(())
+    /// Its task says that nobody was there to strike.
+    pub(super) fn missed(&mut self, kind: FaultKind) {
+        self.pending = None;
+        self.missed = Some(kind);
     }
 }
 
-async fn kill_in_time(
-    control: &Control,
-    mut after: u64,
-    plan: &FaultPlan,
-    target: Target,
-) -> Result<i64> {
-    let Some(pid) = Pid::from_raw(target.pid) else {
-        bail!("the active worker's pid is {}", target.pid)
-    };
-    let deadline = unix_ms() + LANDS_WITHIN_MS;
-    let mut delivered = plan.moment == Moment::AnyTime;
-    while !delivered {
-        let page = control.events(after, 1_000, "updates_delivered").await?;
-        after = page.next;
-        let of_target = |event: &Event| event.number("account") == Some(target.bot);
-        delivered = page.events.iter().any(of_target);
-        if !delivered && unix_ms() > deadline {
-            bail!(
-                "nothing was delivered to the active bot for {} s",
-                LANDS_WITHIN_MS / 1_000
-            );
-        }
+impl From<Result<Done>> for Done {
+    fn from(result: Result<Done>) -> Self {
+        result.unwrap_or_else(|error| Self::Failed { error })
     }
-    let delay = match plan.moment {
-        Moment::BetweenReceiveAndCommit => plan.kill_delay_us,
-        Moment::AnyTime => 10 * plan.kill_delay_us,
-    };
-    tokio::time::sleep(Duration::from_micros(delay)).await;
-    let at_ms = unix_ms();
-    kill_process(pid, Signal::KILL)?;
-    Ok(at_ms)
 }

@@ -1,0 +1,250 @@
+//! What the simulator's log tells about who was fenced: sends of theirs that were accepted, and auth keys that were used twice.
+//!
+//! A send is *stale* when it goes over a connection of the fenced holder after the fence and a slack for what was under way: the holder hears
+//! of a fence by a bell or, when that is lost, within a quarter of a second. Only the conversation's words count: as a standby the
+//! same bot may tell members who answers. Pure.
+
+use std::collections::{HashMap, HashSet};
+use std::ops::RangeInclusive;
+
+use crate::control::Event;
+use crate::status::Switch;
+use crate::texts;
+
+/// The kinds of the log that this reads.
+pub const KINDS: &str = "rpc,message_sent,message_edited,connection_closed,auth_key_duplicated";
+
+/// From a fence to the last send of somebody who learns of it in time.
+pub const SLACK_MS: i64 = 400;
+
+const SENDS: [&str; 6] = [
+    "messages.sendMessage",
+    "messages.editMessage",
+    "messages.sendMedia",
+    "messages.sendMultiMedia",
+    "messages.forwardMessages",
+    "messages.uploadMedia",
+];
+
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct WireFindings {
+    /// One line each.
+    pub stale_sends: Vec<String>,
+    pub auth_key_duplicated: usize,
+}
+
+/// A send that Telegram took.
+#[derive(Debug)]
+struct Sent<'a> {
+    account: i64,
+    connection: i64,
+    at_ms: i64,
+    method: &'a str,
+    text: &'a str,
+}
+
+pub fn inspect(events: &[Event], switches: &[&Switch]) -> WireFindings {
+    let duplicated = events
+        .iter()
+        .filter(|event| event.kind == "auth_key_duplicated");
+    let sends = sends(events);
+    let mut stale_sends = Vec::new();
+    for switch in switches {
+        let (Some(bot), Some(fenced_ms)) = (switch.from_id(), switch.fenced_at) else {
+            continue;
+        };
+        let until_ms = back_at(switch, switches).unwrap_or(i64::MAX);
+        let earlier = switches.iter().filter_map(|other| other.fenced_at);
+        let since_ms = earlier.filter(|at| *at < fenced_ms).max().unwrap_or(0);
+        let held = connections_of(bot, since_ms..=fenced_ms, events, &sends);
+        let late = sends.iter().filter(|sent| {
+            sent.account == bot
+                && held.contains(&sent.connection)
+                && sent.at_ms > fenced_ms + SLACK_MS
+                && sent.at_ms < until_ms
+                && texts::read(sent.text).is_conversation()
+        });
+        stale_sends.extend(late.map(|sent| {
+            format!(
+                "{} of bot {bot} on connection {}, {} ms after the fence: {:?}",
+                sent.method,
+                sent.connection,
+                sent.at_ms - fenced_ms,
+                sent.text.lines().next().unwrap_or_default()
+            )
+        }));
+    }
+    WireFindings {
+        stale_sends,
+        auth_key_duplicated: duplicated.count(),
+    }
+}
+
+/// A send's text is the one of the message that was logged just before it, by the same account.
+fn sends(events: &[Event]) -> Vec<Sent<'_>> {
+    let mut said: HashMap<i64, &str> = HashMap::new();
+    let mut sends = Vec::new();
+    for event in events {
+        let Some(account) = event.number("account") else {
+            continue;
+        };
+        if event.kind.starts_with("message_") {
+            said.insert(account, event.text("text").unwrap_or_default());
+            continue;
+        }
+        let method = event.text("method").unwrap_or_default();
+        let text = said.remove(&account);
+        let accepted = SENDS.contains(&method) && event.text("error").is_none();
+        let Some((connection, text)) = event.number("connection").zip(text).filter(|_| accepted)
+        else {
+            continue;
+        };
+        sends.push(Sent {
+            account,
+            connection,
+            at_ms: event.unix_ms,
+            method,
+            text,
+        });
+    }
+    sends
+}
+
+/// The fenced holder's, from the fence before: those on which the bot had sent something, or the only one that it called on; not those
+/// that were closed.
+fn connections_of(
+    bot: i64,
+    tenure: RangeInclusive<i64>,
+    events: &[Event],
+    sends: &[Sent<'_>],
+) -> HashSet<i64> {
+    let mut called = HashSet::new();
+    let before = events
+        .iter()
+        .take_while(|event| event.unix_ms <= *tenure.end());
+    for event in before.filter(|event| event.number("account") == Some(bot)) {
+        let Some(connection) = event.number("connection") else {
+            continue;
+        };
+        match event.kind.as_str() {
+            "rpc" if event.unix_ms >= *tenure.start() => drop(called.insert(connection)),
+            "connection_closed" => drop(called.remove(&connection)),
+            _ => {}
+        }
+    }
+    if called.len() > 1 {
+        let wrote = |connection: &i64| {
+            let mut during = sends.iter().filter(|sent| tenure.contains(&sent.at_ms));
+            during.any(|sent| sent.account == bot && sent.connection == *connection)
+        };
+        called.retain(wrote);
+    }
+    called
+}
+
+/// When a later switch made the same bot on the same worker the holder again.
+fn back_at(lost: &Switch, switches: &[&Switch]) -> Option<i64> {
+    let again = switches.iter().filter(|switch| {
+        switch.to_id() == lost.from_id()
+            && switch.to_worker == lost.from_worker
+            && switch.fenced_at >= lost.fenced_at
+    });
+    again.filter_map(|switch| switch.activated_at).min()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn log(entries: &[Value]) -> Vec<Event> {
+        let entries = entries.iter().zip(1..);
+        entries
+            .map(|(entry, seq)| {
+                let mut entry = entry.clone();
+                entry["seq"] = json!(seq);
+                entry["at_ms"] = entry["unix_ms"].clone();
+                serde_json::from_value(entry).unwrap()
+            })
+            .collect()
+    }
+
+    fn said(at: i64, text: &str) -> Value {
+        json!({"unix_ms": at, "kind": "message_sent", "account": 1, "bot": true, "text": text})
+    }
+
+    fn rpc(at: i64, connection: i64, method: &str) -> Value {
+        json!({"unix_ms": at, "kind": "rpc", "account": 1, "connection": connection, "method": method})
+    }
+
+    fn switch(from_worker: &str, to: i64, to_worker: &str, fenced: i64) -> Switch {
+        serde_json::from_value(json!({
+            "kind": "switch", "from": 1, "to": to, "from_worker": from_worker, "to_worker": to_worker,
+            "fenced_at": fenced, "activated_at": fenced + 10,
+        }))
+        .unwrap()
+    }
+
+    const WORDS: &str = "✓ Title: T\n\nStep 2/6: Description";
+    const SEND: &str = "messages.sendMessage";
+
+    fn stale(entries: &[Value], switches: &[Switch]) -> usize {
+        let switches: Vec<&Switch> = switches.iter().collect();
+        inspect(&log(entries), &switches).stale_sends.len()
+    }
+
+    #[test]
+    fn a_send_over_the_fenced_holders_connection_is_stale() {
+        let entries = [
+            said(900, WORDS),
+            rpc(900, 4, SEND),
+            said(2_000, WORDS),
+            rpc(2_000, 4, SEND),
+        ];
+        assert_eq!(stale(&entries, &[switch("w1", 2, "w2", 1_000)]), 1);
+        assert_eq!(
+            stale(&entries, &[switch("w1", 2, "w2", 1_700)]),
+            0,
+            "it was under way"
+        );
+        let back = [switch("w1", 2, "w2", 1_000), switch("w2", 1, "w1", 1_500)];
+        assert_eq!(stale(&entries, &back), 0, "it holds the epoch again");
+    }
+
+    #[test]
+    fn a_takeover_sends_over_a_connection_of_its_own() {
+        let takeover = [switch("w1", 1, "w2", 1_000)];
+        let entries = [
+            said(900, WORDS),
+            rpc(900, 4, SEND),
+            rpc(950, 5, "updates.getState"),
+            said(2_000, WORDS),
+            rpc(2_000, 5, SEND),
+        ];
+        assert_eq!(stale(&entries, &takeover), 0);
+    }
+
+    #[test]
+    fn a_standbys_pointer_and_a_refused_send_are_not_stale() {
+        let mut refused = rpc(2_100, 4, SEND);
+        refused["error"] = json!("401 SESSION_REVOKED");
+        let entries = [
+            rpc(900, 4, "updates.getState"),
+            said(2_000, "@second answers here."),
+            rpc(2_000, 4, SEND),
+            refused,
+        ];
+        assert_eq!(stale(&entries, &[switch("w1", 2, "w2", 1_000)]), 0);
+    }
+
+    #[test]
+    fn a_key_that_was_used_twice_is_counted() {
+        let entries = [
+            json!({"unix_ms": 5, "kind": "auth_key_duplicated", "account": 1, "connections": [1, 2]}),
+        ];
+        assert_eq!(inspect(&log(&entries), &[]).auth_key_duplicated, 1);
+    }
+}
