@@ -1,8 +1,9 @@
-//! The durable record: SQLite in the data folder by default, other databases by URL through the same statements.
+//! The durable record: SQLite in the data folder by default, PostgreSQL by URL through the same statements.
 //!
 //! [`Store::open`] brings the database to this program's schema and hands out a repository per table. Invariants: this module is the
 //! only one that names sqlx; the statements are what SQLite and PostgreSQL both understand; nothing waits longer than
-//! [`QUERY_TIMEOUT`]; what has been acknowledged is on disk (WAL with `synchronous=FULL`); secrets arrive here sealed.
+//! [`QUERY_TIMEOUT`]; what has been acknowledged is on disk (SQLite: WAL with `synchronous=FULL`; PostgreSQL: `synchronous_commit`);
+//! secrets arrive here sealed.
 //! Deliberately absent: anything on the path of a switch needs no SQL, so nothing here is made fast by caching.
 //! Source: <https://www.sqlite.org/wal.html>, <https://www.sqlite.org/pragma.html>.
 
@@ -19,6 +20,7 @@ mod login_attempts;
 mod logins;
 mod open;
 mod overrides;
+mod peek;
 mod switches;
 
 pub use admin_actions::{AdminAction, AdminActions, AdminVerdict, Via, Who};
@@ -33,6 +35,7 @@ pub use events::{Event, EventKind, Events};
 pub use login_attempts::{LoginAttempt, LoginAttempts, LoginOutcome};
 pub use logins::{LoginRow, LoginState, Logins};
 pub use overrides::{Overrides, OverridesRow};
+pub use peek::SchemaSeen;
 pub use switches::{SwitchKind, SwitchOutcome, SwitchRow, Switches, Timeline};
 
 use std::path::Path;

@@ -1,10 +1,30 @@
 //! `[database]`: the durable record. Without a `url` it is SQLite in the data folder.
+//!
+//! Source of the parameters: sqlx-postgres 0.9 `options/parse.rs`, which ignores the others, and writes them to the log.
 
 use serde::Deserialize;
 use shared_core::Secret;
 
 use super::error::{Fault, Problem};
 use super::reference::{Resolver, UrlRef};
+
+const KEY: &str = "database.url";
+
+/// What may stand behind the `?` of a PostgreSQL address.
+const PARAMETERS: [&str; 12] = [
+    "sslmode",
+    "sslrootcert",
+    "sslcert",
+    "sslkey",
+    "host",
+    "hostaddr",
+    "port",
+    "dbname",
+    "user",
+    "password",
+    "application_name",
+    "options",
+];
 
 #[derive(Debug, Clone)]
 pub struct DatabaseConfig {
@@ -20,14 +40,70 @@ pub(super) struct Raw {
 
 impl Raw {
     pub(super) fn resolve(self, resolver: &Resolver<'_>) -> Result<DatabaseConfig, Fault> {
-        let key = "database.url";
-        let url = self.url.map(|url| resolver.url(key, &url)).transpose()?;
-        if let Some(url) = &url
-            && !url.expose().starts_with("sqlite:")
-        {
-            let text = "is not an address of a database that this program has a driver for; it starts with sqlite:";
-            return Err(Fault::at(key, Problem::Value(text.to_owned())));
+        let url = self.url.map(|url| resolver.url(KEY, &url)).transpose()?;
+        if let Some(url) = &url {
+            check(url.expose()).map_err(|text| Fault::at(KEY, Problem::Value(text)))?;
         }
         Ok(DatabaseConfig { url })
+    }
+}
+
+/// The error names nothing that stands in the address: a part of a password may be anywhere in one that is malformed.
+fn check(url: &str) -> Result<(), String> {
+    if url.starts_with("sqlite:") {
+        return Ok(());
+    }
+    let schemes = ["postgres://", "postgresql://"];
+    let Some(rest) = schemes.iter().find_map(|scheme| url.strip_prefix(scheme)) else {
+        return Err("is not an address of a database that this program has a driver for; it starts with sqlite:, postgres:// or postgresql://".to_owned());
+    };
+    let parameters = rest
+        .split_once('?')
+        .map_or("", |(_, parameters)| parameters);
+    let names = parameters
+        .split('&')
+        .filter(|parameter| !parameter.is_empty())
+        .map(|parameter| parameter.split('=').next().unwrap_or_default());
+    let is_known = |name: &str| {
+        PARAMETERS.contains(&name) || (name.starts_with("options[") && name.ends_with(']'))
+    };
+    for name in names {
+        if !is_known(name) {
+            let known = PARAMETERS.join(", ");
+            return Err(format!(
+                "has a parameter that is not known; known are {known}"
+            ));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_that_a_driver_understands_are_taken_and_no_others() {
+        for url in [
+            "sqlite:///srv/u.db?mode=rwc",
+            "postgres://u:p@db.example/understudy",
+            "postgresql:///understudy?host=/run/postgresql&user=understudy",
+            "postgres://u@db/understudy?sslmode=verify-full&sslrootcert=/etc/ca.pem&options[search_path]=us",
+        ] {
+            assert_eq!(check(url), Ok(()), "{url}");
+        }
+        for url in [
+            "postgres:understudy",
+            "mysql://u:p@db/understudy",
+            "postgres://u:p@db/understudy?connect_timeout=10",
+            "postgres://u:p@db/understudy?passwd=S3CRET",
+        ] {
+            let error = check(url).err().unwrap_or_default();
+            assert!(
+                error.starts_with("is not") || error.starts_with("has a"),
+                "{url}: {error}"
+            );
+            assert!(!error.contains("S3CRET"), "{error}");
+        }
     }
 }

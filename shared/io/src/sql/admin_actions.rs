@@ -7,7 +7,7 @@ use shared_core::{BotId, IdError, MemberId, Nonce, PoolId, UnixMs};
 use sqlx::any::AnyRow;
 
 use super::StoreError;
-use super::db::{Columns, Db};
+use super::db::{Columns, Db, statement};
 
 /// Who gave the order.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -137,7 +137,7 @@ pub struct AdminActions<'a>(pub(super) &'a Db);
 impl AdminActions<'_> {
     /// Adds it; the same id again changes nothing.
     pub async fn add(&self, action: &AdminAction) -> Result<(), StoreError> {
-        let query = sqlx::query(
+        let query = statement(
             "INSERT INTO admin_actions (id, pool, at, who, via, action, verdict, details) \
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (id) DO NOTHING",
         )
@@ -159,8 +159,9 @@ impl AdminActions<'_> {
     /// The latest first.
     pub async fn list(&self, pool: &PoolId, limit: u32) -> Result<Vec<AdminAction>, StoreError> {
         let list = async {
-            let rows = sqlx::query(
-                "SELECT * FROM admin_actions WHERE pool = $1 ORDER BY at DESC, id LIMIT $2",
+            let rows = statement(
+                "SELECT id, pool, at, who, via, action, verdict, details \
+                    FROM admin_actions WHERE pool = $1 ORDER BY at DESC, id LIMIT $2",
             )
             .bind(pool.as_str())
             .bind(i64::from(limit))

@@ -4,7 +4,7 @@ use shared_core::{BotId, PoolId, UnixMs};
 use sqlx::any::AnyRow;
 
 use super::StoreError;
-use super::db::{Columns, Db};
+use super::db::{Columns, Db, statement};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BotRow {
@@ -28,7 +28,7 @@ impl Bots<'_> {
     /// Adds the bot, or changes its name, priority, token and retirement. When it was added stays; a username that is known
     /// stays when the row brings none.
     pub async fn put(&self, row: &BotRow) -> Result<(), StoreError> {
-        let query = sqlx::query(
+        let query = statement(
             "INSERT INTO bots (pool, bot, name, username, priority, sealed_token, added, retired) \
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8) \
              ON CONFLICT (pool, bot) DO UPDATE SET name = excluded.name, \
@@ -50,11 +50,14 @@ impl Bots<'_> {
 
     pub async fn get(&self, pool: &PoolId, bot: BotId) -> Result<Option<BotRow>, StoreError> {
         let find = async {
-            let row = sqlx::query("SELECT * FROM bots WHERE pool = $1 AND bot = $2")
-                .bind(pool.as_str())
-                .bind(bot.to_string())
-                .fetch_optional(self.0.pool())
-                .await?;
+            let row = statement(
+                "SELECT pool, bot, name, username, priority, sealed_token, added, retired \
+                FROM bots WHERE pool = $1 AND bot = $2",
+            )
+            .bind(pool.as_str())
+            .bind(bot.to_string())
+            .fetch_optional(self.0.pool())
+            .await?;
             row.map(|row| read(&row)).transpose()
         };
         self.0.bounded("reading bot", bot, find).await
@@ -63,8 +66,9 @@ impl Bots<'_> {
     /// Those that are not retired, the preferred one first.
     pub async fn list(&self, pool: &PoolId) -> Result<Vec<BotRow>, StoreError> {
         let list = async {
-            let rows = sqlx::query(
-                "SELECT * FROM bots WHERE pool = $1 AND retired IS NULL ORDER BY priority, bot",
+            let rows = statement(
+                "SELECT pool, bot, name, username, priority, sealed_token, added, retired \
+                    FROM bots WHERE pool = $1 AND retired IS NULL ORDER BY priority, bot",
             )
             .bind(pool.as_str())
             .fetch_all(self.0.pool())
@@ -81,7 +85,7 @@ impl Bots<'_> {
         bot: BotId,
         username: &str,
     ) -> Result<(), StoreError> {
-        let query = sqlx::query("UPDATE bots SET username = $3 WHERE pool = $1 AND bot = $2")
+        let query = statement("UPDATE bots SET username = $3 WHERE pool = $1 AND bot = $2")
             .bind(pool.as_str())
             .bind(bot.to_string())
             .bind(username)
@@ -92,7 +96,7 @@ impl Bots<'_> {
 
     /// `false` when there is no such bot or it is retired already.
     pub async fn retire(&self, pool: &PoolId, bot: BotId, at: UnixMs) -> Result<bool, StoreError> {
-        let query = sqlx::query(
+        let query = statement(
             "UPDATE bots SET retired = $3 WHERE pool = $1 AND bot = $2 AND retired IS NULL",
         )
         .bind(pool.as_str())

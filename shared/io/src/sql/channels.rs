@@ -4,7 +4,7 @@ use shared_core::{ChannelId, PoolId, UnixMs};
 use sqlx::any::AnyRow;
 
 use super::StoreError;
-use super::db::{Columns, Db, to_json, undecodable};
+use super::db::{Columns, Db, statement, storable, to_json, undecodable};
 use crate::config::{ChannelRole, Right};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,7 +28,7 @@ impl Channels<'_> {
     pub async fn put(&self, row: &ChannelRow) -> Result<(), StoreError> {
         let store = async {
             let words: Vec<&str> = row.rights.iter().map(|right| right.as_str()).collect();
-            sqlx::query(
+            statement(
                 "INSERT INTO channels (pool, channel, role, rights, title, added, retired) \
                  VALUES ($1, $2, $3, $4, $5, $6, $7) \
                  ON CONFLICT (pool, channel) DO UPDATE SET role = excluded.role, rights = excluded.rights, \
@@ -38,7 +38,7 @@ impl Channels<'_> {
             .bind(row.channel.to_string())
             .bind(row.role.as_str())
             .bind(to_json(&words)?)
-            .bind(&row.title)
+            .bind(row.title.as_deref().map(storable).as_deref())
             .bind(row.added.0)
             .bind(row.retired.map(|at| at.0))
             .execute(self.0.pool())
@@ -53,8 +53,9 @@ impl Channels<'_> {
     /// Those that are not retired.
     pub async fn list(&self, pool: &PoolId) -> Result<Vec<ChannelRow>, StoreError> {
         let list = async {
-            let rows = sqlx::query(
-                "SELECT * FROM channels WHERE pool = $1 AND retired IS NULL ORDER BY channel",
+            let rows = statement(
+                "SELECT pool, channel, role, rights, title, added, retired \
+                    FROM channels WHERE pool = $1 AND retired IS NULL ORDER BY channel",
             )
             .bind(pool.as_str())
             .fetch_all(self.0.pool())

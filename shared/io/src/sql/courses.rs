@@ -8,7 +8,7 @@ use sqlx::any::AnyRow;
 use sqlx::{Any, Transaction};
 
 use super::StoreError;
-use super::db::{Columns, Db, bigint, to_json};
+use super::db::{Columns, Db, bigint, statement, storable, to_json};
 
 /// A stored course.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,12 +46,12 @@ impl Courses<'_> {
                 return Ok(false);
             }
             for (position, ((name, _, message), bytes)) in (0_i64..).zip(files.iter().zip(&sizes)) {
-                sqlx::query(
+                statement(
                     "INSERT INTO course_files (course, position, name, bytes, message) VALUES ($1, $2, $3, $4, $5)",
                 )
                 .bind(id.to_string())
                 .bind(position)
-                .bind(name)
+                .bind(&*storable(name))
                 .bind(*bytes)
                 .bind(i64::from(message.0))
                 .execute(&mut *transaction)
@@ -65,7 +65,8 @@ impl Courses<'_> {
 
     pub async fn get(&self, id: EntryId) -> Result<Option<Course>, StoreError> {
         let find = async {
-            let row = sqlx::query("SELECT * FROM courses WHERE id = $1")
+            let row = statement("SELECT id, pool, member, conversation, title, description, category, tags, submitted \
+                FROM courses WHERE id = $1")
                 .bind(id.to_string())
                 .fetch_optional(self.0.pool())
                 .await?;
@@ -85,8 +86,9 @@ impl Courses<'_> {
         limit: u32,
     ) -> Result<Vec<Course>, StoreError> {
         let list = async {
-            let rows = sqlx::query(
-                "SELECT * FROM courses WHERE pool = $1 ORDER BY submitted, id LIMIT $2 OFFSET $3",
+            let rows = statement(
+                "SELECT id, pool, member, conversation, title, description, category, tags, submitted \
+                    FROM courses WHERE pool = $1 ORDER BY submitted, id LIMIT $2 OFFSET $3",
             )
             .bind(pool.as_str())
             .bind(i64::from(limit))
@@ -106,7 +108,7 @@ impl Courses<'_> {
 
     pub async fn count(&self, pool: &PoolId) -> Result<u64, StoreError> {
         let count = async {
-            let row = sqlx::query("SELECT COUNT(*) AS courses FROM courses WHERE pool = $1")
+            let row = statement("SELECT COUNT(*) AS courses FROM courses WHERE pool = $1")
                 .bind(pool.as_str())
                 .fetch_one(self.0.pool())
                 .await?;
@@ -119,7 +121,7 @@ impl Courses<'_> {
 
     async fn with_files(&self, row: &AnyRow) -> Result<Course, sqlx::Error> {
         let id: EntryId = row.id("id")?;
-        let files = sqlx::query(
+        let files = statement(
             "SELECT name, bytes, message FROM course_files WHERE course = $1 ORDER BY position",
         )
         .bind(id.to_string())
@@ -161,7 +163,7 @@ async fn insert_course(
         files: _,
         submitted,
     } = record;
-    let done = sqlx::query(
+    let done = statement(
         "INSERT INTO courses (id, pool, member, conversation, title, description, category, tags, submitted) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (id) DO NOTHING",
     )
@@ -169,9 +171,9 @@ async fn insert_course(
     .bind(pool.as_str())
     .bind(member.to_string())
     .bind(conversation.to_string())
-    .bind(title)
-    .bind(description)
-    .bind(category)
+    .bind(&*storable(title))
+    .bind(&*storable(description))
+    .bind(&*storable(category))
     .bind(to_json(tags)?)
     .bind(submitted.0)
     .execute(&mut **transaction)

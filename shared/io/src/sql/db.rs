@@ -1,5 +1,6 @@
 //! The connections, the time-out around every query, and reading typed values out of rows.
 
+use std::borrow::Cow;
 use std::fmt::Display;
 use std::future::Future;
 use std::str::FromStr;
@@ -8,7 +9,8 @@ use std::time::Duration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use shared_core::UnixMs;
-use sqlx::any::{AnyPoolOptions, AnyRow};
+use sqlx::any::{Any, AnyArguments, AnyPoolOptions, AnyRow};
+use sqlx::query::Query;
 use sqlx::{AnyPool, Row};
 
 use super::StoreError;
@@ -16,7 +18,7 @@ use super::StoreError;
 /// A query of ours takes milliseconds; after this long something is wrong and the caller is better told.
 pub const QUERY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// SQLite writes one transaction at a time; more connections than this only wait for each other.
+/// SQLite writes one transaction at a time; more connections than this only wait for each other. PostgreSQL has a hundred for all.
 pub(super) const CONNECTIONS: u32 = 4;
 
 #[derive(Clone)]
@@ -63,7 +65,7 @@ impl Db {
 
     pub async fn ping(&self) -> Result<Duration, StoreError> {
         let sent = tokio::time::Instant::now();
-        let query = sqlx::query("SELECT 1").execute(&self.pool);
+        let query = statement("SELECT 1").execute(&self.pool);
         self.bounded("asking", "the database", query).await?;
         Ok(sent.elapsed())
     }
@@ -71,6 +73,23 @@ impl Db {
     pub async fn close(&self) {
         // Closing waits for queries, and those are bounded; so this is too.
         let _ = tokio::time::timeout(QUERY_TIMEOUT * 2, self.pool.close()).await;
+    }
+}
+
+/// A statement of ours. It names the columns that it wants: programs of two releases run side by side, and when the later one adds a column
+/// to what `*` stood for, PostgreSQL refuses the prepared statement and sqlx-sqlite 0.9 answers that there are no rows.
+pub(super) fn statement<'q>(sql: &'static str) -> Query<'q, Any, AnyArguments> {
+    debug_assert!(!sql.contains("SELECT *"), "{sql}");
+    sqlx::query(sql)
+}
+
+/// Text that a member wrote, as the column takes it: PostgreSQL has no place for U+0000, and a record that is refused would come again
+/// for ever.
+pub(super) fn storable(text: &str) -> Cow<'_, str> {
+    if text.contains('\0') {
+        Cow::Owned(text.replace('\0', "\u{FFFD}"))
+    } else {
+        Cow::Borrowed(text)
     }
 }
 

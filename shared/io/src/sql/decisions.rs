@@ -4,7 +4,7 @@ use shared_core::{Nonce, PoolId, UnixMs};
 use sqlx::any::AnyRow;
 
 use super::StoreError;
-use super::db::{Columns, Db, to_json};
+use super::db::{Columns, Db, statement, to_json};
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct Decision {
@@ -24,7 +24,7 @@ impl Decisions<'_> {
     /// Adds it; the same id again changes nothing.
     pub async fn add(&self, decision: &Decision) -> Result<(), StoreError> {
         let store = async {
-            sqlx::query(
+            statement(
                 "INSERT INTO decisions (id, pool, at, plan, reasons) VALUES ($1, $2, $3, $4, $5) \
                  ON CONFLICT (id) DO NOTHING",
             )
@@ -45,8 +45,9 @@ impl Decisions<'_> {
     /// The latest first.
     pub async fn list(&self, pool: &PoolId, limit: u32) -> Result<Vec<Decision>, StoreError> {
         let list = async {
-            let rows = sqlx::query(
-                "SELECT * FROM decisions WHERE pool = $1 ORDER BY at DESC, id LIMIT $2",
+            let rows = statement(
+                "SELECT id, pool, at, plan, reasons \
+                    FROM decisions WHERE pool = $1 ORDER BY at DESC, id LIMIT $2",
             )
             .bind(pool.as_str())
             .bind(i64::from(limit))

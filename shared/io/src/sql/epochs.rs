@@ -7,7 +7,7 @@
 use shared_core::{Epoch, EpochBlock, PoolId};
 
 use super::StoreError;
-use super::db::{Columns, Db, bigint, undecodable};
+use super::db::{Columns, Db, bigint, statement, undecodable};
 
 #[derive(Clone, Copy)]
 pub struct Epochs<'a>(pub(super) &'a Db);
@@ -29,7 +29,7 @@ impl Epochs<'_> {
         let size = bigint(DOING, pool, "the size of the block", size.max(1))?;
         let seen = bigint(DOING, pool, "the epoch", seen.0)?;
         let reserve = async {
-            let row = sqlx::query(
+            let row = statement(
                 "INSERT INTO epochs (pool, ceiling) VALUES ($1, $2 + $3) \
                  ON CONFLICT (pool) DO UPDATE SET ceiling = \
                      (CASE WHEN epochs.ceiling < $2 THEN $2 ELSE epochs.ceiling END) + $3 \
@@ -54,7 +54,7 @@ impl Epochs<'_> {
     /// How far numbers are reserved; zero before the first reservation.
     pub async fn ceiling(&self, pool: &PoolId) -> Result<Epoch, StoreError> {
         let read = async {
-            let row = sqlx::query("SELECT ceiling FROM epochs WHERE pool = $1")
+            let row = statement("SELECT ceiling FROM epochs WHERE pool = $1")
                 .bind(pool.as_str())
                 .fetch_optional(self.0.pool())
                 .await?;
@@ -67,7 +67,7 @@ impl Epochs<'_> {
 
     pub async fn lineage(&self, pool: &PoolId) -> Result<Option<String>, StoreError> {
         let read = async {
-            let row = sqlx::query("SELECT lineage FROM epochs WHERE pool = $1")
+            let row = statement("SELECT lineage FROM epochs WHERE pool = $1")
                 .bind(pool.as_str())
                 .fetch_optional(self.0.pool())
                 .await?;
@@ -87,13 +87,13 @@ impl Epochs<'_> {
         marker: &str,
     ) -> Result<bool, StoreError> {
         let replace = async {
-            sqlx::query(
+            statement(
                 "INSERT INTO epochs (pool, ceiling) VALUES ($1, 0) ON CONFLICT (pool) DO NOTHING",
             )
             .bind(pool.as_str())
             .execute(self.0.pool())
             .await?;
-            sqlx::query(
+            statement(
                 "UPDATE epochs SET lineage = $3 WHERE pool = $1 AND COALESCE(lineage, '') = $2",
             )
             .bind(pool.as_str())

@@ -1,18 +1,23 @@
 //! What can go wrong with the store. A message names the operation and its subject; the database's own words are the source.
+//!
+//! Source of the codes: <https://www.sqlite.org/rescode.html>, <https://www.postgresql.org/docs/current/errcodes-appendix.html>.
 
 use std::time::Duration;
 
 /// Never holds a value of a row, and never the URL, in which a password may be.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    #[error(
-        "cannot open the database ({what}); look at [database] in the configuration and at the free space of its disk"
-    )]
+    #[error("cannot open the database ({what}); {remedy}")]
     Open {
         what: &'static str,
+        remedy: &'static str,
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    #[error(
+        "the database's encoding is {encoding}, which not everything that members write fits into; make one with createdb -E UTF8 -T template0"
+    )]
+    Encoding { encoding: String },
     #[error(
         "the database has schema version {found} and this program knows up to {known}; run the program that upgraded it, or restore a backup from before"
     )]
@@ -57,14 +62,107 @@ impl StoreError {
             Self::Timeout { .. } | Self::Busy { .. } => true,
             Self::Query { source, .. } => match source {
                 sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::WorkerCrashed => true,
-                // 5 is SQLITE_BUSY, 6 SQLITE_LOCKED; the low byte is the primary code.
-                sqlx::Error::Database(error) => error
-                    .code()
-                    .and_then(|code| code.parse::<i32>().ok())
-                    .is_some_and(|code| matches!(code & 0xff, 5 | 6)),
-                _ => false,
+                source => is_busy(source) || state(source).is_some_and(State::is_transient),
             },
             _ => false,
+        }
+    }
+
+    pub(super) fn open<E>(what: &'static str, remedy: &'static str, source: E) -> Self
+    where
+        E: std::error::Error + Send + Sync + 'static,
+    {
+        let source = Box::new(source);
+        Self::Open {
+            what,
+            remedy,
+            source,
+        }
+    }
+}
+
+/// What PostgreSQL's SQLSTATE says, as far as it matters here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum State {
+    /// Class 08.
+    Connection,
+    /// Class 53: connections, memory, disk.
+    NoResources,
+    /// Serialization failure, deadlock, a lock or a statement that took too long.
+    Conflict,
+    /// 57P01 and its like: ended by an admin or a crash.
+    Stopped,
+    /// Starting, stopping, recovering.
+    CannotConnectNow,
+    WrongUser,
+    NoDatabase,
+    NotPermitted,
+    ReadOnly,
+    Other,
+}
+
+impl State {
+    fn read(code: &str) -> Self {
+        match code {
+            "57P03" => Self::CannotConnectNow,
+            "40001" | "40P01" | "55P03" | "57014" => Self::Conflict,
+            "25P03" => Self::Stopped,
+            "25006" => Self::ReadOnly,
+            "28000" | "28P01" => Self::WrongUser,
+            "3D000" => Self::NoDatabase,
+            "42501" => Self::NotPermitted,
+            code if code.starts_with("08") => Self::Connection,
+            code if code.starts_with("53") => Self::NoResources,
+            code if code.starts_with("57P0") => Self::Stopped,
+            _ => Self::Other,
+        }
+    }
+
+    /// A replica that is promoted takes writes again, so that it only reads is nothing that stays.
+    fn is_transient(self) -> bool {
+        match self {
+            Self::Connection
+            | Self::NoResources
+            | Self::Conflict
+            | Self::Stopped
+            | Self::CannotConnectNow
+            | Self::ReadOnly => true,
+            Self::WrongUser | Self::NoDatabase | Self::NotPermitted | Self::Other => false,
+        }
+    }
+}
+
+/// The SQLSTATE of an error that PostgreSQL reports: five characters, where SQLite's codes are numbers of at most four.
+pub(super) fn state(error: &sqlx::Error) -> Option<State> {
+    let code = error.as_database_error()?.code()?;
+    (code.len() == 5).then(|| State::read(&code))
+}
+
+/// SQLite: 5 is SQLITE_BUSY, 6 SQLITE_LOCKED; the low byte is the primary code.
+fn is_busy(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(|error| error.code());
+    let number = code.filter(|code| code.len() < 5);
+    let number = number.and_then(|code| code.parse::<i32>().ok());
+    number.is_some_and(|code| matches!(code & 0xff, 5 | 6))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_passes_by_itself_is_told_from_what_stays() {
+        let transient = [
+            "08000", "08006", "53100", "53300", "57P01", "57P02", "57P03", "57P04", "57P05",
+            "40001", "40P01", "55P03", "57014", "25P03", "25006",
+        ];
+        for code in transient {
+            assert!(State::read(code).is_transient(), "{code}");
+        }
+        for code in [
+            "28P01", "3D000", "42501", "42P01", "23505", "22021", "XX000",
+        ] {
+            assert!(!State::read(code).is_transient(), "{code}");
         }
     }
 }

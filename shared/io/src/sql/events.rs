@@ -6,7 +6,7 @@ use shared_core::{IdError, Nonce, PoolId, UnixMs};
 use sqlx::any::AnyRow;
 
 use super::StoreError;
-use super::db::{Columns, Db};
+use super::db::{Columns, Db, statement};
 
 /// What happened. The details of each kind are its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -102,7 +102,7 @@ pub struct Events<'a>(pub(super) &'a Db);
 impl Events<'_> {
     /// Adds it; the same id again changes nothing.
     pub async fn add(&self, event: &Event) -> Result<(), StoreError> {
-        let query = sqlx::query(
+        let query = statement(
             "INSERT INTO events (id, pool, at, kind, subject, details) VALUES ($1, $2, $3, $4, $5, $6) \
              ON CONFLICT (id) DO NOTHING",
         )
@@ -123,12 +123,14 @@ impl Events<'_> {
     pub async fn list(&self, pool: Option<&PoolId>, limit: u32) -> Result<Vec<Event>, StoreError> {
         let name = pool.map_or("", PoolId::as_str);
         let list = async {
-            let rows =
-                sqlx::query("SELECT * FROM events WHERE pool = $1 ORDER BY at DESC, id LIMIT $2")
-                    .bind(name)
-                    .bind(i64::from(limit))
-                    .fetch_all(self.0.pool())
-                    .await?;
+            let rows = statement(
+                "SELECT id, pool, at, kind, subject, details \
+                    FROM events WHERE pool = $1 ORDER BY at DESC, id LIMIT $2",
+            )
+            .bind(name)
+            .bind(i64::from(limit))
+            .fetch_all(self.0.pool())
+            .await?;
             rows.iter().map(read).collect()
         };
         self.0
@@ -146,11 +148,15 @@ impl Events<'_> {
     ) -> Result<Vec<Event>, StoreError> {
         let list = async {
             let query = match after {
-                Some(after) => {
-                    sqlx::query("SELECT * FROM events WHERE at >= $1 ORDER BY at, id LIMIT $2")
-                        .bind(after.0)
-                }
-                None => sqlx::query("SELECT * FROM events ORDER BY at DESC, id DESC LIMIT $1"),
+                Some(after) => statement(
+                    "SELECT id, pool, at, kind, subject, details \
+                        FROM events WHERE at >= $1 ORDER BY at, id LIMIT $2",
+                )
+                .bind(after.0),
+                None => statement(
+                    "SELECT id, pool, at, kind, subject, details \
+                    FROM events ORDER BY at DESC, id DESC LIMIT $1",
+                ),
             };
             let rows = query
                 .bind(i64::from(limit))

@@ -8,7 +8,7 @@ use shared_core::{BotId, IdError, LoginSlot, Nonce, PoolId, UnixMs};
 use sqlx::any::AnyRow;
 
 use super::StoreError;
-use super::db::{Columns, Db};
+use super::db::{Columns, Db, statement};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum LoginOutcome {
@@ -59,7 +59,7 @@ pub struct LoginAttempts<'a>(pub(super) &'a Db);
 impl LoginAttempts<'_> {
     /// Adds it; the same id again changes nothing.
     pub async fn add(&self, attempt: &LoginAttempt) -> Result<(), StoreError> {
-        let query = sqlx::query(
+        let query = statement(
             "INSERT INTO login_attempts (id, pool, bot, slot, at, outcome, not_before) \
              VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (id) DO NOTHING",
         )
@@ -85,8 +85,9 @@ impl LoginAttempts<'_> {
         since: UnixMs,
     ) -> Result<Vec<LoginAttempt>, StoreError> {
         let list = async {
-            let rows = sqlx::query(
-                "SELECT * FROM login_attempts WHERE pool = $1 AND bot = $2 AND at >= $3 ORDER BY at DESC, id",
+            let rows = statement(
+                "SELECT id, pool, bot, slot, at, outcome, not_before \
+                    FROM login_attempts WHERE pool = $1 AND bot = $2 AND at >= $3 ORDER BY at DESC, id",
             )
             .bind(pool.as_str())
             .bind(bot.to_string())
@@ -102,11 +103,10 @@ impl LoginAttempts<'_> {
 
     /// Forgets those before `before` whose waiting has ended too; says how many.
     pub async fn prune(&self, before: UnixMs) -> Result<u64, StoreError> {
-        let query = sqlx::query(
-            "DELETE FROM login_attempts WHERE at < $1 AND COALESCE(not_before, 0) < $1",
-        )
-        .bind(before.0)
-        .execute(self.0.pool());
+        let query =
+            statement("DELETE FROM login_attempts WHERE at < $1 AND COALESCE(not_before, 0) < $1")
+                .bind(before.0)
+                .execute(self.0.pool());
         let done = self
             .0
             .bounded("forgetting login attempts before", before.0, query)

@@ -7,7 +7,7 @@ use shared_core::{BotId, IdError, LoginSlot, PoolId, UnixMs};
 use sqlx::any::AnyRow;
 
 use super::StoreError;
-use super::db::{Columns, Db};
+use super::db::{Columns, Db, statement};
 
 /// What is known of a login's use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -65,7 +65,7 @@ pub struct Logins<'a>(pub(super) &'a Db);
 impl Logins<'_> {
     /// Adds the login or replaces the one in its slot. The bot's row must be there.
     pub async fn put(&self, row: &LoginRow) -> Result<(), StoreError> {
-        let query = sqlx::query(
+        let query = statement(
             "INSERT INTO logins (pool, bot, slot, sealed_key, dc_id, dc_addr, made, state) \
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8) \
              ON CONFLICT (pool, bot, slot) DO UPDATE SET sealed_key = excluded.sealed_key, \
@@ -99,12 +99,14 @@ impl Logins<'_> {
     /// Slot a first; at most two.
     pub async fn list(&self, pool: &PoolId, bot: BotId) -> Result<Vec<LoginRow>, StoreError> {
         let list = async {
-            let rows =
-                sqlx::query("SELECT * FROM logins WHERE pool = $1 AND bot = $2 ORDER BY slot")
-                    .bind(pool.as_str())
-                    .bind(bot.to_string())
-                    .fetch_all(self.0.pool())
-                    .await?;
+            let rows = statement(
+                "SELECT pool, bot, slot, sealed_key, dc_id, dc_addr, made, state \
+                FROM logins WHERE pool = $1 AND bot = $2 ORDER BY slot",
+            )
+            .bind(pool.as_str())
+            .bind(bot.to_string())
+            .fetch_all(self.0.pool())
+            .await?;
             rows.iter().map(read).collect()
         };
         self.0.bounded("listing the logins of bot", bot, list).await
@@ -119,7 +121,7 @@ impl Logins<'_> {
         state: LoginState,
     ) -> Result<bool, StoreError> {
         let query =
-            sqlx::query("UPDATE logins SET state = $4 WHERE pool = $1 AND bot = $2 AND slot = $3")
+            statement("UPDATE logins SET state = $4 WHERE pool = $1 AND bot = $2 AND slot = $3")
                 .bind(pool.as_str())
                 .bind(bot.to_string())
                 .bind(slot.as_str())

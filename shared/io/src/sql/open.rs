@@ -1,78 +1,48 @@
-//! Opening: the file and its mode, SQLite's settings on every connection, the schema, and a lock around it all.
-//!
-//! Invariant: of several processes that start at once on a fresh SQLite file one makes the schema and the others find it made. sqlx
-//! locks PostgreSQL while it migrates but not SQLite, hence the lock file.
+//! Opening: a connection as each database wants it, and the schema, made or brought up to date by one process at a time.
 
-use std::fs::{DirBuilder, File, OpenOptions};
-use std::io;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+mod postgres;
+mod sqlite;
+
 use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
 
-use rustix::fs::{FlockOperation, flock};
 use shared_core::Secret;
 use sqlx::any::AnyConnectOptions;
 use sqlx::migrate::MigrateError;
 
 use super::StoreError;
 use super::db::Db;
-use crate::clock;
 
 /// Longer than any migration of ours should take.
 const MIGRATION_TIMEOUT: Duration = Duration::from_secs(60);
-/// How often a lock that another process holds is tried.
-const LOCK_POLL: Duration = Duration::from_millis(20);
-
-/// WAL survives a killed process, FULL a lost power supply. The busy time-out stays below the query's, so that SQLite's own
-/// reason is what the caller hears.
-const SQLITE_SETTINGS: &str = "PRAGMA busy_timeout = 4000; \
-     PRAGMA journal_mode = WAL; \
-     PRAGMA synchronous = FULL; \
-     PRAGMA foreign_keys = ON;";
 
 pub(super) async fn open(url: &Secret, data_dir: &Path) -> Result<Db, StoreError> {
     sqlx::any::install_default_drivers();
-    let is_sqlite = url.expose().starts_with("sqlite:");
-    let _lock = if is_sqlite {
-        private_folder(data_dir).map_err(failed("the data folder cannot be made"))?;
-        private_file(url, data_dir).map_err(failed("its file cannot be made"))?;
-        Some(lock(data_dir).await?)
-    } else {
-        None
-    };
     let options = AnyConnectOptions::from_str(url.expose())
-        .map_err(|error| failed("its address cannot be read")(error))?;
-    let pool = Db::options()
-        .after_connect(move |connection, _| {
-            Box::pin(async move {
-                if is_sqlite {
-                    sqlx::raw_sql(SQLITE_SETTINGS).execute(connection).await?;
-                }
-                Ok(())
-            })
-        })
-        .connect_with(options)
-        .await
-        .map_err(|error| failed("no connection")(error))?;
-    let db = Db::new(pool);
-    match tokio::time::timeout(MIGRATION_TIMEOUT, schema::migrator().run(db.pool())).await {
-        Ok(Ok(())) => Ok(db),
-        Ok(Err(error)) => Err(migration_error(error)),
-        Err(_) => Err(StoreError::Busy {
-            waited: MIGRATION_TIMEOUT,
-        }),
+        .map_err(failed(url, "its address cannot be read"))?;
+    if is_postgres(url) {
+        postgres::open(options).await
+    } else {
+        sqlite::open(url, options, data_dir).await
     }
 }
 
-fn failed<E>(what: &'static str) -> impl Fn(E) -> StoreError
-where
-    E: std::error::Error + Send + Sync + 'static,
-{
-    move |error| StoreError::Open {
-        what,
-        source: Box::new(error),
+/// Why no connection came about, and what to do about it.
+pub(super) fn failed(url: &Secret, what: &'static str) -> impl Fn(sqlx::Error) -> StoreError {
+    let is_postgres = is_postgres(url);
+    move |error| {
+        if is_postgres {
+            postgres::refused(error)
+        } else {
+            sqlite::failed(what)(error)
+        }
     }
+}
+
+fn is_postgres(url: &Secret) -> bool {
+    let url = url.expose();
+    url.starts_with("postgres://") || url.starts_with("postgresql://")
 }
 
 fn migration_error(error: MigrateError) -> StoreError {
@@ -83,46 +53,5 @@ fn migration_error(error: MigrateError) -> StoreError {
             StoreError::Foreign { version }
         }
         source => StoreError::Migration { known, source },
-    }
-}
-
-fn private_folder(folder: &Path) -> io::Result<()> {
-    DirBuilder::new().recursive(true).mode(0o700).create(folder)
-}
-
-/// Makes the default file before SQLite does, because SQLite's would be as open as the umask says; the files beside it
-/// (`-wal`, `-shm`) take its mode.
-fn private_file(url: &Secret, data_dir: &Path) -> io::Result<()> {
-    let file = data_dir.join("understudy.db");
-    let ours = format!("sqlite://{}?", crate::config::url_path(&file));
-    if url.expose().starts_with(&ours) {
-        let mut options = OpenOptions::new();
-        options.create(true).append(true).mode(0o600).open(file)?;
-    }
-    Ok(())
-}
-
-/// Held while the returned file is open; the kernel lets go of it when the process dies.
-async fn lock(data_dir: &Path) -> Result<File, StoreError> {
-    let mut options = OpenOptions::new();
-    let file = options
-        .create(true)
-        .append(true)
-        .mode(0o600)
-        .open(data_dir.join("schema.lock"))
-        .map_err(failed("its lock file cannot be made"))?;
-    let deadline = clock::boot_now().plus(MIGRATION_TIMEOUT);
-    loop {
-        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => return Ok(file),
-            Err(rustix::io::Errno::WOULDBLOCK | rustix::io::Errno::INTR) => {}
-            Err(error) => return Err(failed("its lock file cannot be locked")(error)),
-        }
-        if clock::boot_now() >= deadline {
-            return Err(StoreError::Busy {
-                waited: MIGRATION_TIMEOUT,
-            });
-        }
-        tokio::time::sleep(LOCK_POLL).await;
     }
 }

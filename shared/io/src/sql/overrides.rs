@@ -4,7 +4,7 @@ use shared_core::{BotId, PoolId, UnixMs};
 use sqlx::any::AnyRow;
 
 use super::StoreError;
-use super::db::{Columns, Db};
+use super::db::{Columns, Db, statement};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OverridesRow {
@@ -25,10 +25,13 @@ impl Overrides<'_> {
     /// `None` when nobody has ever ordered anything for the pool.
     pub async fn get(&self, pool: &PoolId) -> Result<Option<OverridesRow>, StoreError> {
         let find = async {
-            let row = sqlx::query("SELECT * FROM overrides WHERE pool = $1")
-                .bind(pool.as_str())
-                .fetch_optional(self.0.pool())
-                .await?;
+            let row = statement(
+                "SELECT pool, paused_at, paused_by, pinned_bot, pinned_at, pinned_by \
+                FROM overrides WHERE pool = $1",
+            )
+            .bind(pool.as_str())
+            .fetch_optional(self.0.pool())
+            .await?;
             row.map(|row| read(&row)).transpose()
         };
         self.0
@@ -38,7 +41,7 @@ impl Overrides<'_> {
 
     /// Replaces what stands there.
     pub async fn put(&self, row: &OverridesRow) -> Result<(), StoreError> {
-        let query = sqlx::query(
+        let query = statement(
             "INSERT INTO overrides (pool, paused_at, paused_by, pinned_bot, pinned_at, pinned_by) \
              VALUES ($1, $2, $3, $4, $5, $6) \
              ON CONFLICT (pool) DO UPDATE SET paused_at = excluded.paused_at, paused_by = excluded.paused_by, \

@@ -9,7 +9,7 @@ use shared_core::{BotId, IdError, PoolId, SwitchId, UnixMs, WorkerId};
 use sqlx::any::AnyRow;
 
 use super::StoreError;
-use super::db::{Columns, Db, to_json};
+use super::db::{Columns, Db, statement, storable, to_json};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -123,7 +123,7 @@ impl Switches<'_> {
     /// Adds the switch, or replaces everything but its pool, kind and start.
     pub async fn put(&self, row: &SwitchRow) -> Result<(), StoreError> {
         let store = async {
-            sqlx::query(
+            statement(
                 "INSERT INTO switches (id, pool, kind, from_bot, to_bot, from_worker, to_worker, cause, timeline, \
                      outcome, started, finished) \
                  VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) \
@@ -138,7 +138,7 @@ impl Switches<'_> {
             .bind(row.to_bot.map(|bot| bot.to_string()))
             .bind(row.from_worker.as_ref().map(WorkerId::as_str))
             .bind(row.to_worker.as_ref().map(WorkerId::as_str))
-            .bind(&row.cause)
+            .bind(&*storable(&row.cause))
             .bind(to_json(&row.timeline)?)
             .bind(row.outcome.as_str())
             .bind(row.started.0)
@@ -152,7 +152,8 @@ impl Switches<'_> {
 
     pub async fn get(&self, id: SwitchId) -> Result<Option<SwitchRow>, StoreError> {
         let find = async {
-            let row = sqlx::query("SELECT * FROM switches WHERE id = $1")
+            let row = statement("SELECT id, pool, kind, from_bot, to_bot, from_worker, to_worker, cause, timeline, outcome, started, finished \
+                FROM switches WHERE id = $1")
                 .bind(id.to_string())
                 .fetch_optional(self.0.pool())
                 .await?;
@@ -164,8 +165,9 @@ impl Switches<'_> {
     /// The latest first.
     pub async fn list(&self, pool: &PoolId, limit: u32) -> Result<Vec<SwitchRow>, StoreError> {
         let list = async {
-            let rows = sqlx::query(
-                "SELECT * FROM switches WHERE pool = $1 ORDER BY started DESC, id LIMIT $2",
+            let rows = statement(
+                "SELECT id, pool, kind, from_bot, to_bot, from_worker, to_worker, cause, timeline, outcome, started, finished \
+                    FROM switches WHERE pool = $1 ORDER BY started DESC, id LIMIT $2",
             )
             .bind(pool.as_str())
             .bind(i64::from(limit))

@@ -253,7 +253,7 @@ fn numbers_out_of_range_and_out_of_step() {
         ),
         (
             "[database]\nurl = \"mysql://host/db\"",
-            "database.url: is not an address of a database that this program has a driver for; it starts with sqlite:",
+            "database.url: is not an address of a database that this program has a driver for; it starts with sqlite:, postgres:// or postgresql://",
         ),
     ];
     for (text, line) in cases {

@@ -7,9 +7,7 @@ use shared_io::sql::{BotRow, LoginRow, LoginState};
 
 use super::support::{Data, bot, pool};
 
-#[tokio::test]
-async fn bots_keep_their_order_and_what_is_known_of_them() {
-    let data = Data::new();
+pub async fn bots_keep_their_order_and_what_is_known_of_them(data: Data) {
     let store = data.open().await;
     let bots = store.bots();
     for row in [bot(9, 1), bot(7, 0), bot(8, 1)] {
@@ -49,9 +47,7 @@ async fn bots_keep_their_order_and_what_is_known_of_them() {
     assert_eq!(bots.list(&PoolId::new("other").unwrap()).await.unwrap(), []);
 }
 
-#[tokio::test]
-async fn a_login_belongs_to_a_bot_and_is_replaced_in_its_slot() {
-    let data = Data::new();
+pub async fn a_login_belongs_to_a_bot_and_is_replaced_in_its_slot(data: Data) {
     let store = data.open().await;
     let login = |slot, key: &str| LoginRow {
         pool: pool(),
@@ -98,9 +94,7 @@ async fn a_login_belongs_to_a_bot_and_is_replaced_in_its_slot() {
     assert_eq!(lost.state, LoginState::Lost);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn no_epoch_is_reserved_twice_whoever_asks() {
-    let data = Data::new();
+pub async fn no_epoch_is_reserved_twice_whoever_asks(data: Data) {
     // Three stores are three processes as far as SQLite can tell: each has connections of its own.
     let mut tasks = tokio::task::JoinSet::new();
     for _ in 0..3 {
@@ -142,9 +136,7 @@ async fn no_epoch_is_reserved_twice_whoever_asks() {
     );
 }
 
-#[tokio::test]
-async fn a_reservation_goes_above_what_redis_has_seen() {
-    let data = Data::new();
+pub async fn a_reservation_goes_above_what_redis_has_seen(data: Data) {
     let store = data.open().await;
     let epochs = store.epochs();
     assert_eq!(epochs.ceiling(&pool()).await.unwrap(), Epoch(0));
@@ -168,9 +160,7 @@ async fn a_reservation_goes_above_what_redis_has_seen() {
     );
 }
 
-#[tokio::test]
-async fn one_leader_names_the_lineage() {
-    let data = Data::new();
+pub async fn one_leader_names_the_lineage(data: Data) {
     let store = data.open().await;
     let epochs = store.epochs();
     assert_eq!(epochs.lineage(&pool()).await.unwrap(), None);

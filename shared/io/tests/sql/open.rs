@@ -1,26 +1,12 @@
-//! Opening: the file, the schema, several processes at once, and the errors of the whole store.
+//! Opening: the schema, several processes at once, and the errors of the whole store.
 
-use shared_core::{BotId, Secret};
+use shared_core::BotId;
 use shared_io::sql::{Store, StoreError};
-use std::os::unix::fs::PermissionsExt;
 
-use super::support::{Data, bot, edit, pool};
+use super::support::{Data, Engine, bot, pool};
 
-#[tokio::test]
-async fn the_file_is_private_durable_and_opens_again() {
-    let data = Data::new();
+pub async fn what_was_stored_is_there_when_it_is_opened_again(data: Data) {
     let store = data.open().await;
-    let mode = |name: &str| {
-        std::fs::metadata(data.dir().join(name))
-            .unwrap()
-            .permissions()
-            .mode()
-            & 0o777
-    };
-    assert_eq!(
-        (mode(""), mode("understudy.db"), mode("understudy.db-wal")),
-        (0o700, 0o600, 0o600)
-    );
     store.ping().await.unwrap();
     store.bots().put(&bot(7, 0)).await.unwrap();
     store.close().await;
@@ -30,9 +16,7 @@ async fn the_file_is_private_durable_and_opens_again() {
     );
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn many_that_start_at_once_on_nothing_make_one_schema() {
-    let data = Data::new();
+pub async fn many_that_start_at_once_on_nothing_make_one_schema(data: Data) {
     let opened = (0..6).map(|_| {
         let (url, dir) = (data.url(), data.dir());
         tokio::spawn(async move { Store::open(&url, &dir).await })
@@ -43,13 +27,17 @@ async fn many_that_start_at_once_on_nothing_make_one_schema() {
     }
 }
 
-#[tokio::test]
-async fn a_database_of_a_later_program_is_refused_in_one_line() {
-    let data = Data::new();
+pub async fn a_database_of_a_later_program_is_refused_in_one_line(data: Data) {
     data.open().await.close().await;
     let known = schema::newest();
     let later = known + 6;
-    edit(&data, "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) VALUES (?, 'later', 1, x'00', 0)", later).await;
+    data.edit(
+        "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
+         SELECT MAX(version) + 6, 'later', 1, x'00', 0 FROM _sqlx_migrations",
+        "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
+         SELECT MAX(version) + 6, 'later', TRUE, '\\x00', 0 FROM _sqlx_migrations",
+    )
+    .await;
     let error = Store::open(&data.url(), &data.dir()).await.err().unwrap();
     assert!(matches!(error, StoreError::TooNew { .. }), "{error:?}");
     assert_eq!(
@@ -60,14 +48,11 @@ async fn a_database_of_a_later_program_is_refused_in_one_line() {
     );
 }
 
-#[tokio::test]
-async fn a_migration_that_was_changed_after_it_ran_is_refused() {
-    let data = Data::new();
+pub async fn a_migration_that_was_changed_after_it_ran_is_refused(data: Data) {
     data.open().await.close().await;
-    edit(
-        &data,
-        "UPDATE _sqlx_migrations SET checksum = x'00' WHERE version = ?",
-        1,
+    data.edit(
+        "UPDATE _sqlx_migrations SET checksum = x'00' WHERE version = 1",
+        "UPDATE _sqlx_migrations SET checksum = '\\x00' WHERE version = 1",
     )
     .await;
     let error = Store::open(&data.url(), &data.dir()).await.err().unwrap();
@@ -77,24 +62,11 @@ async fn a_migration_that_was_changed_after_it_ran_is_refused() {
     );
 }
 
-#[tokio::test]
-async fn an_address_that_leads_nowhere_is_an_error_without_the_address() {
-    let data = Data::new();
-    let url = Secret::new("sqlite:///no/such/folder/S3CRET.db");
-    let error = Store::open(&url, &data.dir()).await.err().unwrap();
-    assert_eq!(
-        error.to_string(),
-        "cannot open the database (no connection); look at [database] in the configuration and at the free space of its disk"
-    );
-    assert!(!format!("{error:?}").contains("S3CRET"), "{error:?}");
-}
-
-#[tokio::test]
-async fn a_row_that_nobody_here_wrote_is_an_error_that_names_the_bot() {
-    let data = Data::new();
+pub async fn a_row_that_nobody_here_wrote_is_an_error_that_names_the_bot(data: Data) {
     let store = data.open().await;
     store.bots().put(&bot(7, 0)).await.unwrap();
-    edit(&data, "UPDATE bots SET priority = ?", -4).await;
+    let statement = "UPDATE bots SET priority = -4";
+    data.edit(statement, statement).await;
     let error = store.bots().get(&pool(), BotId(7)).await.unwrap_err();
     assert_eq!(error.to_string(), "reading bot b7: the database refused");
     let source = std::error::Error::source(&error).unwrap().to_string();
@@ -104,20 +76,22 @@ async fn a_row_that_nobody_here_wrote_is_an_error_that_names_the_bot() {
     );
 }
 
-#[tokio::test]
-async fn waiting_for_another_writer_ends_and_may_be_repeated() {
-    let data = Data::new();
+pub async fn waiting_for_another_writer_ends_and_may_be_repeated(data: Data) {
     let store = data.open().await;
-    sqlx::any::install_default_drivers();
-    let other = sqlx::AnyPool::connect(data.url().expose()).await.unwrap();
+    let other = data.behind().await;
     let mut hog = other.acquire().await.unwrap();
-    sqlx::raw_sql("BEGIN IMMEDIATE")
-        .execute(&mut *hog)
-        .await
-        .unwrap();
+    let hold = match data.engine {
+        Engine::Sqlite => "BEGIN IMMEDIATE",
+        Engine::Postgres => "BEGIN; LOCK TABLE bots IN EXCLUSIVE MODE",
+    };
+    sqlx::raw_sql(hold).execute(&mut *hog).await.unwrap();
     let started = tokio::time::Instant::now();
     let error = store.bots().put(&bot(7, 0)).await.unwrap_err();
     assert!(started.elapsed() < shared_io::sql::QUERY_TIMEOUT * 2);
+    assert!(
+        matches!(error, StoreError::Query { .. }),
+        "the database's own reason: {error:?}"
+    );
     assert!(error.is_transient(), "{error:?}");
     assert_eq!(
         store.bots().list(&pool()).await.unwrap(),
@@ -126,4 +100,17 @@ async fn waiting_for_another_writer_ends_and_may_be_repeated() {
     );
     sqlx::raw_sql("ROLLBACK").execute(&mut *hog).await.unwrap();
     store.bots().put(&bot(7, 0)).await.unwrap();
+}
+
+pub async fn a_column_that_a_later_release_adds_disturbs_nobody(data: Data) {
+    let store = data.open().await;
+    store.bots().put(&bot(7, 0)).await.unwrap();
+    assert_eq!(store.bots().list(&pool()).await.unwrap(), [bot(7, 0)]);
+    let statement = "ALTER TABLE bots ADD COLUMN later TEXT";
+    data.edit(statement, statement).await;
+    // As often as there are connections, each of which has prepared the statement before.
+    for _ in 0..8 {
+        assert_eq!(store.bots().list(&pool()).await.unwrap(), [bot(7, 0)]);
+    }
+    store.bots().put(&bot(7, 1)).await.unwrap();
 }

@@ -20,9 +20,9 @@ fn attempt(id: u8, bot: i64, at: i64) -> LoginAttempt {
     }
 }
 
-#[tokio::test]
-async fn login_attempts_are_counted_per_bot_and_forgotten_once_their_waiting_has_ended() {
-    let data = Data::new();
+pub async fn login_attempts_are_counted_per_bot_and_forgotten_once_their_waiting_has_ended(
+    data: Data,
+) {
     let store = data.open().await;
     let attempts = store.login_attempts();
     let waiting = LoginAttempt {
@@ -51,9 +51,7 @@ async fn login_attempts_are_counted_per_bot_and_forgotten_once_their_waiting_has
     assert_eq!(since(0).await, []);
 }
 
-#[tokio::test]
-async fn overrides_are_replaced_as_a_whole() {
-    let data = Data::new();
+pub async fn overrides_are_replaced_as_a_whole(data: Data) {
     let store = data.open().await;
     assert_eq!(store.overrides().get(&pool()).await.unwrap(), None);
     let pinned = OverridesRow {
@@ -80,9 +78,7 @@ async fn overrides_are_replaced_as_a_whole() {
     assert_eq!(store.overrides().get(&other).await.unwrap(), None);
 }
 
-#[tokio::test]
-async fn admin_actions_are_kept_as_they_came_first() {
-    let data = Data::new();
+pub async fn admin_actions_are_kept_as_they_came_first(data: Data) {
     let store = data.open().await;
     let action = |id: u8, who, via, verdict| AdminAction {
         id: Nonce([id; 8]),
@@ -124,9 +120,7 @@ async fn admin_actions_are_kept_as_they_came_first() {
     assert_eq!(listed, latest_first[..2]);
 }
 
-#[tokio::test]
-async fn the_events_of_all_pools_can_be_followed_without_missing_one() {
-    let data = Data::new();
+pub async fn the_events_of_all_pools_can_be_followed_without_missing_one(data: Data) {
     let store = data.open().await;
     let event = |id: u8, at, pool, kind| Event {
         id: Nonce([id; 8]),

@@ -11,9 +11,7 @@ use shared_io::sql::{
 
 use super::support::{Data, course, pool};
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_record_that_comes_twice_is_there_once_as_it_came_first() {
-    let data = Data::new();
+pub async fn a_record_that_comes_twice_is_there_once_as_it_came_first(data: Data) {
     let (one, two) = (data.open().await, data.open().await);
     let mut tasks = tokio::task::JoinSet::new();
     for (at, store) in [&one, &two].into_iter().cycle().take(16).enumerate() {
@@ -74,9 +72,7 @@ async fn a_record_that_comes_twice_is_there_once_as_it_came_first() {
     );
 }
 
-#[tokio::test]
-async fn courses_are_listed_in_order_with_their_files() {
-    let data = Data::new();
+pub async fn courses_are_listed_in_order_with_their_files(data: Data) {
     let store = data.open().await;
     for id in [3, 1, 2] {
         assert!(
@@ -114,9 +110,20 @@ async fn courses_are_listed_in_order_with_their_files() {
     );
 }
 
-#[tokio::test]
-async fn a_switch_is_written_when_members_are_served_and_again_when_it_is_complete() {
-    let data = Data::new();
+pub async fn what_no_database_can_hold_is_replaced_and_the_record_is_kept(data: Data) {
+    let store = data.open().await;
+    assert!(
+        store
+            .courses()
+            .record(&pool(), &course(1, "zero\0inside"))
+            .await
+            .unwrap()
+    );
+    let stored = store.courses().get(EntryId([1; 16])).await.unwrap();
+    assert_eq!(stored.unwrap().title, "zero\u{FFFD}inside");
+}
+
+pub async fn a_switch_is_written_when_members_are_served_and_again_when_it_is_complete(data: Data) {
     let store = data.open().await;
     let mut row = SwitchRow {
         id: SwitchId([4; 8]),
@@ -159,9 +166,7 @@ async fn a_switch_is_written_when_members_are_served_and_again_when_it_is_comple
     assert_eq!(store.switches().list(&pool(), 1).await.unwrap(), [row]);
 }
 
-#[tokio::test]
-async fn channels_decisions_and_events_read_back_as_they_were_written() {
-    let data = Data::new();
+pub async fn channels_decisions_and_events_read_back_as_they_were_written(data: Data) {
     let store = data.open().await;
     let channel = ChannelRow {
         pool: pool(),

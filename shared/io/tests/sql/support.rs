@@ -1,32 +1,76 @@
-//! A data folder, and rows for it.
+//! A database of its own for each test, and rows for it.
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
 
+use postgres_server::Server;
 use shared_core::{
     BotId, ChannelId, ConversationKey, EntryId, MemberId, MessageId, PoolId, Record, Secret, UnixMs,
 };
 use shared_io::sql::{BotRow, Store};
 
-pub struct Data(tempfile::TempDir);
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Engine {
+    Sqlite,
+    Postgres,
+}
+
+pub struct Data {
+    pub engine: Engine,
+    folder: tempfile::TempDir,
+    url: Secret,
+}
 
 impl Data {
-    pub fn new() -> Self {
-        Self(tempfile::tempdir().unwrap())
+    pub fn sqlite() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("data/understudy.db");
+        Self {
+            engine: Engine::Sqlite,
+            folder,
+            url: Secret::new(format!("sqlite://{}?mode=rwc", file.display())),
+        }
+    }
+
+    /// An empty database on this server.
+    pub fn postgres(server: &Server) -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(1);
+        let name = format!("test_{}", NEXT.fetch_add(1, Ordering::Relaxed));
+        server.create_database(&name).unwrap();
+        Self {
+            engine: Engine::Postgres,
+            folder: tempfile::tempdir().unwrap(),
+            url: Secret::new(server.url(&name)),
+        }
     }
 
     pub fn dir(&self) -> PathBuf {
-        self.0.path().join("data")
+        self.folder.path().join("data")
     }
 
     pub fn url(&self) -> Secret {
-        Secret::new(format!(
-            "sqlite://{}/understudy.db?mode=rwc",
-            self.dir().display()
-        ))
+        self.url.clone()
     }
 
     pub async fn open(&self) -> Store {
-        Store::open(&self.url(), &self.dir()).await.unwrap()
+        Store::open(&self.url, &self.dir()).await.unwrap()
+    }
+
+    /// Connections that know nothing of the store.
+    pub async fn behind(&self) -> sqlx::AnyPool {
+        sqlx::any::install_default_drivers();
+        sqlx::AnyPool::connect(self.url.expose()).await.unwrap()
+    }
+
+    /// Changes one row or the schema behind the store's back.
+    pub async fn edit(&self, on_sqlite: &'static str, on_postgres: &'static str) {
+        let statement = match self.engine {
+            Engine::Sqlite => on_sqlite,
+            Engine::Postgres => on_postgres,
+        };
+        let pool = self.behind().await;
+        sqlx::raw_sql(statement).execute(&pool).await.unwrap();
+        pool.close().await;
     }
 }
 
@@ -62,17 +106,4 @@ pub fn course(id: u8, title: &str) -> Record {
         ],
         submitted: UnixMs(1000 + i64::from(id)),
     }
-}
-
-/// Changes the file behind the store's back.
-pub async fn edit(data: &Data, statement: &'static str, version: i64) {
-    sqlx::any::install_default_drivers();
-    let pool = sqlx::AnyPool::connect(data.url().expose()).await.unwrap();
-    let done = sqlx::query(statement)
-        .bind(version)
-        .execute(&pool)
-        .await
-        .unwrap();
-    assert_eq!(done.rows_affected(), 1);
-    pool.close().await;
 }
