@@ -44,6 +44,13 @@ need() {
     if command -v "$program" >/dev/null 2>&1; then
         return 0
     fi
+    install_package "$program" "$package" "$why"
+    command -v "$program" >/dev/null 2>&1 || fail "the package '$package' is installed and brought no $program"
+}
+
+# install_package PROGRAM PACKAGE WHY: installs the package that brings the program.
+install_package() {
+    local program="$1" package="$2" why="$3"
     command -v apt-get >/dev/null 2>&1 ||
         fail "$program is missing ($why) and there is no apt-get: install the package '$package'"
     [ "$(id -u)" = 0 ] || sudo -n true 2>/dev/null ||
@@ -56,7 +63,24 @@ need() {
             fail "cannot install the package '$package' ($why)"
     }
     allow_services
-    command -v "$program" >/dev/null 2>&1 || fail "the package '$package' is installed and brought no $program"
+}
+
+# What the tests need besides: a PostgreSQL that they start themselves, each one of its own. Debian keeps its programs outside of PATH.
+need_postgres() {
+    has_postgres || install_package postgres postgresql "the tests run the store against a real server of their own"
+    has_postgres || fail "the package 'postgresql' is installed and brought no /usr/lib/postgresql/*/bin/initdb"
+    need openssl openssl "the tests' PostgreSQL gets a certificate from it"
+    if [ "$(id -u)" = 0 ]; then
+        getent passwd postgres >/dev/null || fail "there is no user 'postgres', as whom the tests start PostgreSQL: install the package 'postgresql'"
+    fi
+}
+
+has_postgres() {
+    local bin
+    for bin in /usr/lib/postgresql/*/bin; do
+        [ -x "$bin/initdb" ] && [ -x "$bin/postgres" ] && [ -x "$bin/psql" ] && return 0
+    done
+    command -v initdb >/dev/null 2>&1 && command -v postgres >/dev/null 2>&1 && command -v psql >/dev/null 2>&1
 }
 
 # Everything that building and running needs.
