@@ -104,6 +104,36 @@ need_headers() {
         fail "cannot install the package 'libc6-dev'"
 }
 
+# need_clients TARGET: the Python clients that the simulator is proved with, in an environment of their own below TARGET. An
+# environment that TELEGRAM_CLIENTS_VENV names is the caller's, and is left as it is.
+need_clients() {
+    [ -z "${TELEGRAM_CLIENTS_VENV:-}" ] || return 0
+    local venv="$1/telegram-clients" wanted="$root/tests/telegram-sim/clients/requirements.txt"
+    # The list is put beside the environment last: one that was cut off in the middle is made again.
+    ! cmp -s "$wanted" "$venv/requirements.txt" || return 0
+    need python3 python3 "clients in Python prove the Telegram simulator"
+    python3 -c 'import ensurepip' 2>/dev/null || need_venv
+    say "installing the Python clients of tests/telegram-sim/clients/requirements.txt"
+    mkdir -p "$1"
+    python3 -m venv --clear "$venv" || fail "cannot make a Python environment in $venv"
+    "$venv/bin/pip" install -q --disable-pip-version-check -r "$wanted" ||
+        fail "cannot install the packages of $wanted"
+    cp "$wanted" "$venv/requirements.txt"
+}
+
+# Debian keeps what a new environment needs in a package of its own.
+need_venv() {
+    command -v apt-get >/dev/null 2>&1 || fail "python3 lacks ensurepip: install it"
+    [ "$(id -u)" = 0 ] || sudo -n true 2>/dev/null ||
+        fail "python3-venv is missing and this is not root: run 'sudo apt-get install python3-venv'"
+    say "installing python3-venv: the Python clients get an environment of their own"
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends python3-venv >/dev/null 2>&1 || {
+        as_root apt-get update -qq >/dev/null 2>&1 || true
+        as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends python3-venv >/dev/null ||
+            fail "cannot install the package 'python3-venv'"
+    }
+}
+
 # Where cargo puts the binaries.
 target_dir() {
     local dir="${CARGO_TARGET_DIR:-}"

@@ -5,8 +5,12 @@ bounded by PATIENCE, so that a hang is a failure with a name.
 """
 
 import asyncio
+import io
 import json
+import os
+import sys
 import time
+import traceback
 import urllib.error
 import urllib.request
 
@@ -117,6 +121,13 @@ def kurigram(control, key, user_id=0, **options):
     return Client("simulator", api_id=API_ID, api_hash=API_HASH, storage_engine=storage, **options)
 
 
+def named(name, body):
+    """A file as kurigram takes it from memory."""
+    file = io.BytesIO(body)
+    file.name = name
+    return file
+
+
 async def soon(awaitable, what):
     """Waits for an event, not for time; a hang fails with its name."""
     try:
@@ -137,3 +148,15 @@ async def until(condition, what):
 def same(got, wanted, what):
     if got != wanted:
         raise AssertionError(f"{what}: {got!r} instead of {wanted!r}")
+
+
+def run(main):
+    """Runs a program with the command line's arguments. A failure ends the process at once: clients whose connection was never
+    closed would keep an event loop from ending."""
+    try:
+        asyncio.new_event_loop().run_until_complete(main(*sys.argv[1:]))
+    except BaseException:
+        traceback.print_exc()
+        sys.stderr.flush()
+        os._exit(1)
+    os._exit(0)

@@ -2,14 +2,16 @@
 //! not dead, and (but for a few methods) logged in; bots and people are refused the methods that Telegram refuses them (`who`); the rest that the simulator
 //! does not speak is an unknown method, with an event, so that a client's author sees it.
 
+mod read;
 mod who;
 
 use grammers_tl_types as tl;
 use tl::functions::{
     account, auth, bots, channels, contacts, help, langpack, messages, updates, upload, users,
 };
-use tl::{Deserializable, Identifiable, RemoteCall, Serializable};
+use tl::{Identifiable, RemoteCall, Serializable};
 
+use self::read::parse;
 use crate::services;
 use crate::world::{Caller, Event, KeyState, Now, PendingId, RpcError, UserId, World, split_token};
 
@@ -214,14 +216,4 @@ fn unknown(world: &mut World, caller: &Caller, id: u32) -> RpcError {
 
 fn constructor(body: &[u8]) -> Option<u32> {
     body.first_chunk().copied().map(u32::from_le_bytes)
-}
-
-/// What follows the constructor.
-fn parse<F: Deserializable>(body: &[u8]) -> Result<F, RpcError> {
-    F::from_bytes(body.get(4..).unwrap_or_default()).map_err(|error| {
-        RpcError::bad_request(match error {
-            tl::deserialize::Error::UnexpectedEof => "INPUT_FETCH_ERROR",
-            tl::deserialize::Error::UnexpectedConstructor { .. } => "INPUT_CONSTRUCTOR_INVALID",
-        })
-    })
 }

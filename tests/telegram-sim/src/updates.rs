@@ -5,12 +5,13 @@
 
 pub(crate) mod channel_difference;
 pub(crate) mod difference;
-mod participants;
+pub(crate) mod participants;
 pub(crate) mod render;
 
 use grammers_tl_types as tl;
 use tl::{Serializable, enums, types};
 
+use self::participants::note_participant;
 use self::render::Seen;
 use crate::services::build;
 use crate::world::{
@@ -252,7 +253,11 @@ impl World {
             } => {
                 seen.users.extend([*actor, *user]);
                 seen.channels.insert(*channel);
-                let participant = |standing| self.tl_participant(viewer, *channel, *user, standing);
+                let mut participant = |standing| {
+                    let one = self.tl_participant(viewer, *channel, *user, standing)?;
+                    note_participant(&one, seen);
+                    Some(one)
+                };
                 types::UpdateChannelParticipant {
                     via_chatlist: false,
                     channel_id: channel.0,

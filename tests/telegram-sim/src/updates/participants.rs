@@ -3,6 +3,7 @@
 use grammers_tl_types as tl;
 use tl::{enums, types};
 
+use super::render::Seen;
 use crate::services::build;
 use crate::world::{Channel, ChannelId, Right, Rights, Standing, UserId, World};
 
@@ -68,6 +69,23 @@ impl World {
             .into(),
         })
     }
+}
+
+/// Whoever a participant's entry names is introduced beside it.
+pub(crate) fn note_participant(participant: &enums::ChannelParticipant, seen: &mut Seen) {
+    let named = match participant {
+        enums::ChannelParticipant::Participant(one) => vec![one.user_id],
+        enums::ChannelParticipant::ParticipantSelf(one) => vec![one.user_id, one.inviter_id],
+        enums::ChannelParticipant::Creator(one) => vec![one.user_id],
+        enums::ChannelParticipant::Admin(one) => {
+            let mut named = vec![one.user_id, one.promoted_by];
+            named.extend(one.inviter_id);
+            named
+        }
+        enums::ChannelParticipant::Banned(one) => vec![one.kicked_by],
+        enums::ChannelParticipant::Left(_) => Vec::new(),
+    };
+    seen.users.extend(named.into_iter().map(UserId));
 }
 
 pub(super) fn own_rights(channel: &Channel, viewer: UserId) -> Option<types::ChatAdminRights> {

@@ -7,6 +7,7 @@ use tl::{enums, types};
 
 use crate::dispatch::Ctx;
 use crate::services::build;
+use crate::updates::participants::note_participant;
 use crate::updates::render::Seen;
 use crate::world::{Channel, ChatRef, Right, RpcError, Standing, UserId, World};
 
@@ -28,13 +29,12 @@ pub(crate) fn get_participant(
     let participant = world
         .tl_participant(ctx.me, id, user, &channel.standing(user))
         .ok_or_else(|| RpcError::bad_request("USER_NOT_PARTICIPANT"))?;
-    let (users, chats) = world.introduce(
-        ctx.me,
-        Seen {
-            users: [user].into(),
-            channels: [id].into(),
-        },
-    );
+    let mut seen = Seen {
+        users: [user].into(),
+        channels: [id].into(),
+    };
+    note_participant(&participant, &mut seen);
+    let (users, chats) = world.introduce(ctx.me, seen);
     Ok(types::channels::ChannelParticipant {
         participant,
         chats,
@@ -60,15 +60,18 @@ pub(crate) fn get_participants(
         .unwrap_or(0)
         .min(PARTICIPANTS_MAX);
     let page: Vec<UserId> = all.iter().copied().skip(offset).take(limit).collect();
-    let participants = page
+    let participants: Vec<enums::ChannelParticipant> = page
         .iter()
         .filter_map(|user| world.tl_participant(ctx.me, id, *user, &channel.standing(*user)))
         .collect();
     let count = i32::try_from(all.len()).unwrap_or(i32::MAX);
-    let seen = Seen {
+    let mut seen = Seen {
         users: page.into_iter().collect(),
         channels: [id].into(),
     };
+    for one in &participants {
+        note_participant(one, &mut seen);
+    }
     let (users, chats) = world.introduce(ctx.me, seen);
     Ok(types::channels::ChannelParticipants {
         count,
