@@ -19,7 +19,9 @@ mod peers;
 mod session;
 
 pub use boxes::BoxState;
-pub use calls::{AdminRights, Calls, ChannelKind, Fetched, OwnRights, Say, Source};
+pub use calls::{
+    AdminRights, BasicGroup, Calls, ChannelKind, Fetched, Gate, OwnRights, Say, Source,
+};
 pub use error::CallError;
 pub use feed::{Batch, FeedStart, UpdateFeed};
 pub use line::{DcAddress, Identity, Line, LineParams, LineTimeouts, RawUpdates};

@@ -24,7 +24,7 @@ use super::line::Identity;
 use super::peers::Peers;
 use super::session::LineSession;
 
-pub use channels::{AdminRights, ChannelKind, OwnRights};
+pub use channels::{AdminRights, BasicGroup, ChannelKind, OwnRights};
 pub use messages::{Fetched, Say, Source};
 
 /// grammers queues without a bound; this is the bound. Far above what Telegram lets a bot send.
@@ -32,9 +32,12 @@ const MAX_IN_FLIGHT: usize = 256;
 /// The most that one `updates.getChannelDifference` of a bot may ask for. A lower limit would turn a long gap into a lost one.
 const CHANNEL_DIFFERENCE_LIMIT: i32 = 100_000;
 
+/// May a call leave at this moment?
+pub type Gate = Arc<dyn Fn() -> bool + Send + Sync>;
+
 /// The calls of one line; clones share it.
 #[derive(Clone)]
-pub struct Calls(Arc<Shared>);
+pub struct Calls(Arc<Shared>, Option<Gate>);
 
 struct Shared {
     pool: SenderPoolHandle,
@@ -51,14 +54,21 @@ impl Calls {
         session: Arc<LineSession>,
         deadline: Duration,
     ) -> Self {
-        Self(Arc::new(Shared {
+        let shared = Shared {
             pool,
             session,
             peers: Mutex::new(Peers::default()),
             deadline,
             turns: Semaphore::new(MAX_IN_FLIGHT),
             fenced: AtomicBool::new(false),
-        }))
+        };
+        Self(Arc::new(shared), None)
+    }
+
+    /// The same line's calls behind a gate, which is asked right before each call leaves: whoever was entitled to a call when he made
+    /// it may have been asleep since. A closed gate is an error of the network and nothing is sent.
+    pub fn gated(&self, gate: Gate) -> Self {
+        Self(Arc::clone(&self.0), Some(gate))
     }
 
     /// The cheapest sign of life; needs no login.
@@ -124,7 +134,8 @@ impl Calls {
         Ok(())
     }
 
-    pub(super) async fn identity(&self) -> Result<Identity, CallError> {
+    /// Who the key is logged in as.
+    pub async fn identity(&self) -> Result<Identity, CallError> {
         const METHOD: &str = "users.getUsers";
         let request = tl::functions::users::GetUsers {
             id: vec![tl::enums::InputUser::UserSelf],
@@ -231,6 +242,9 @@ impl Calls {
             let _turn = turn.map_err(|_| CallError::line_closed(method))?;
             if self.0.fenced.load(Ordering::SeqCst) {
                 return Err(CallError::line_closed(method));
+            }
+            if self.1.as_ref().is_some_and(|may_leave| !may_leave()) {
+                return Err(CallError::gate_closed(method));
             }
             self.0
                 .pool

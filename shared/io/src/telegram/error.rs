@@ -51,6 +51,16 @@ impl CallError {
         Self::new(method, ErrorClass::Server, name, 0)
     }
 
+    /// Our own bounds keep the call from being made for so long; Telegram was not asked.
+    pub fn held_back(method: &'static str, name: &'static str, seconds: u32) -> Self {
+        Self::new(method, ErrorClass::Wait(seconds), name, 0)
+    }
+
+    /// Whoever made the call is not entitled to it any more; nothing was sent.
+    pub(super) fn gate_closed(method: &'static str) -> Self {
+        Self::new(method, ErrorClass::Network, "GATE_CLOSED", 0)
+    }
+
     /// Our own deadline passed. Whether Telegram did it is not known.
     pub(super) fn timeout(method: &'static str) -> Self {
         Self::new(method, ErrorClass::Network, "TIMEOUT", 0)

@@ -120,6 +120,33 @@ impl UpdateFeed {
         }
     }
 
+    /// What comes in, without positions and without asking Telegram for anything: for a connection that may only listen. What is given
+    /// here must not be committed, and the feed is of no use afterwards, since its boxes have not seen it.
+    pub async fn overhear(&mut self) -> Result<Batch, CallError> {
+        if let Some(batch) = self.ready.pop_front() {
+            return Ok(batch);
+        }
+        let Some(received) = self.raw.0.recv().await else {
+            return Err(CallError::line_closed("updates"));
+        };
+        let Received::Updates {
+            events,
+            users,
+            chats,
+            ..
+        } = unpack(received)
+        else {
+            return Ok(Batch::default());
+        };
+        self.learn(&users, &chats);
+        let updates = || events.iter().filter_map(|event| event.update.as_ref());
+        let items = self.convert(|context| updates().filter_map(|it| context.update(it)).collect());
+        Ok(Batch {
+            items,
+            ..Batch::default()
+        })
+    }
+
     /// The probe's answer. When it stays ahead of the feed for longer than updates take to overtake each other, a difference is
     /// fetched.
     pub fn observe(&mut self, state: &BoxState) {

@@ -204,6 +204,28 @@ async fn rights_are_told_for_each_channel_and_one_stranger_spoils_nothing() {
 }
 
 #[tokio::test]
+async fn a_basic_group_is_told_from_a_channel() {
+    let telegram = Telegram::start().await;
+    let bot = telegram.bot("alpha").await;
+    let body = json!({
+        "title": "Old", "kind": "basic_group", "members": [],
+        "admins": [{"user": bot.id.0, "rights": ["delete_messages"]}],
+    });
+    let made = telegram.post("/v1/channels", body).await;
+    let basic = ChannelId(made["id"].as_i64().unwrap());
+    let supergroup = telegram.supergroup(&[], &[&bot]).await;
+    let line = telegram.line(&bot).await;
+    let rights = line.calls().rights(&[basic]).await.unwrap();
+    assert!(rights[0].1.is_err(), "{rights:?}");
+    let found = line.calls().basic_group(basic).await.unwrap();
+    let title = found.as_ref().map(|group| group.title.as_str());
+    assert_eq!(title, Some("Old"));
+    for other in [supergroup, ChannelId(1)] {
+        assert_eq!(line.calls().basic_group(other).await.unwrap(), None);
+    }
+}
+
+#[tokio::test]
 async fn the_smaller_calls_are_understood() {
     let telegram = Telegram::start().await;
     let bot = telegram.bot("alpha").await;

@@ -269,3 +269,28 @@ async fn a_press_is_heard_whatever_the_sequence_number_says() {
     );
     assert_eq!(told(&heard), ["Ann presses: heard"]);
 }
+
+#[tokio::test]
+async fn who_only_listens_hears_and_asks_for_nothing() {
+    let telegram = Telegram::start().await;
+    let bot = telegram.bot("alpha").await;
+    let member = telegram.friend("Ann", &bot).await;
+    let mut line = telegram.line(&bot).await;
+    let (mut feed, _) = caught_up(&mut line, start(&bot)).await;
+    let before = telegram.get("/v1/state").await["last_event"].clone();
+    telegram.say_to(member, &bot, "one").await;
+    let mut heard = Vec::new();
+    while heard.is_empty() {
+        let batch = timeout(PATIENCE, feed.overhear()).await.unwrap().unwrap();
+        assert_eq!(
+            (batch.private_after, &batch.channels_after[..]),
+            (None, &[][..])
+        );
+        heard.extend(batch.items);
+    }
+    assert_eq!(told(&heard), ["Ann: one"]);
+    let asked = telegram
+        .get(&format!("/v1/events?after={before}&kind=rpc,difference"))
+        .await;
+    assert_eq!(asked["events"], json!([]), "{asked}");
+}

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use serde_json::json;
@@ -202,5 +204,32 @@ async fn a_port_where_nobody_listens_is_the_network() {
     assert_eq!(
         (error.class, error.name.as_str()),
         (ErrorClass::Network, "CONNECTION_REFUSED")
+    );
+}
+
+#[tokio::test]
+async fn a_closed_gate_lets_no_call_leave_and_the_line_lives() {
+    let telegram = Telegram::start().await;
+    let bot = telegram.bot("alpha").await;
+    let member = telegram.friend("Ann", &bot).await;
+    let line = telegram.line(&bot).await;
+    let open = Arc::new(AtomicBool::new(true));
+    let gate = Arc::clone(&open);
+    let calls = line
+        .calls()
+        .gated(Arc::new(move || gate.load(Ordering::SeqCst)));
+    let to = SendTarget::Member(member);
+    calls.say(to, &hello(1)).await.unwrap();
+    open.store(false, Ordering::SeqCst);
+    let error = calls.say(to, &hello(2)).await.unwrap_err();
+    assert_eq!(
+        (error.class, error.name.as_str()),
+        (ErrorClass::Network, "GATE_CLOSED")
+    );
+    line.calls().say(to, &hello(3)).await.unwrap();
+    assert_eq!(
+        telegram.seen(member, &bot).await.len(),
+        3,
+        "the member's own /start, the first and the third"
     );
 }

@@ -15,6 +15,14 @@ use crate::telegram::error::CallError;
 const MAX_CHANNELS_AT_ONCE: usize = 50;
 const GET_CHANNELS: &str = "channels.getChannels";
 
+/// A group of the old kind, which no other bot can continue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BasicGroup {
+    pub title: String,
+    /// The supergroup that it was turned into.
+    pub became: Option<ChannelId>,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ChannelKind {
     Supergroup,
@@ -125,6 +133,24 @@ impl Calls {
             .collect())
     }
 
+    /// The basic group that has this id, if there is one and the bot is in it: its ids are not told apart from channels' by their looks.
+    pub async fn basic_group(&self, id: ChannelId) -> Result<Option<BasicGroup>, CallError> {
+        let request = tl::functions::messages::GetChats { id: vec![id.0] };
+        let chats = match self.call("messages.getChats", &request).await {
+            Ok(tl::enums::messages::Chats::Chats(it)) => it.chats,
+            Ok(tl::enums::messages::Chats::Slice(it)) => it.chats,
+            Err(error) if is_about_a_channel(&error) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        Ok(chats.iter().find_map(|chat| match chat {
+            tl::enums::Chat::Chat(it) if it.id == id.0 => Some(BasicGroup {
+                title: it.title.clone(),
+                became: it.migrated_to.as_ref().and_then(channel_id),
+            }),
+            _ => None,
+        }))
+    }
+
     /// The channel's current `pts`: where a cursor begins that has no past.
     pub async fn channel_pts(&self, channel: ChannelId) -> Result<i32, CallError> {
         const METHOD: &str = "channels.getFullChannel";
@@ -158,6 +184,14 @@ impl Calls {
 /// May the error be one id's fault, so that halving finds it? Then it says nothing about the line or the bot.
 fn is_about_a_channel(error: &CallError) -> bool {
     matches!(error.class, ErrorClass::Recipient | ErrorClass::Other) && error.code > 0
+}
+
+fn channel_id(input: &tl::enums::InputChannel) -> Option<ChannelId> {
+    match input {
+        tl::enums::InputChannel::Channel(it) => Some(ChannelId(it.channel_id)),
+        tl::enums::InputChannel::FromMessage(it) => Some(ChannelId(it.channel_id)),
+        tl::enums::InputChannel::Empty => None,
+    }
 }
 
 fn own_rights(chat: &tl::enums::Chat) -> Option<(ChannelId, Result<OwnRights, CallError>)> {
