@@ -16,6 +16,10 @@
 
 #![forbid(unsafe_code)]
 
+#[macro_use]
+mod lines;
+
+pub mod admin;
 mod bound;
 mod button;
 mod command;

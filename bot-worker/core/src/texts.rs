@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 mod line;
-mod template;
+pub(crate) mod template;
 
 pub(crate) use line::Line;
 
@@ -47,18 +47,8 @@ impl Texts {
     }
 
     pub fn parse(file: &str) -> Result<Self, TextsError> {
-        let mut given: BTreeMap<String, String> = toml::from_str(file).map_err(TextsError::Form)?;
-        let templates = KEYS
-            .iter()
-            .map(|(key, holes)| {
-                let text = given.remove(*key).ok_or(TextsError::Missing { key })?;
-                Template::parse(&text, holes).map_err(|source| TextsError::Template { key, source })
-            })
-            .collect::<Result<Vec<_>, _>>()?;
-        match given.into_keys().next() {
-            Some(key) => Err(TextsError::Unknown { key }),
-            None => Ok(Self { templates }),
-        }
+        let templates = templates(file, KEYS)?;
+        Ok(Self { templates })
     }
 
     /// What a standby says to who writes to it, with the active bot's username if there is one.
@@ -84,6 +74,25 @@ impl Texts {
         let (at, values) = line.parts();
         // `parse` makes one template for each key, and `at` is the key's place among them.
         self.templates[at].fill(&values)
+    }
+}
+
+/// One template for each key, in their order, out of a file that has exactly these keys.
+pub(crate) fn templates(
+    file: &str,
+    keys: &'static [(&'static str, &'static [&'static str])],
+) -> Result<Vec<Template>, TextsError> {
+    let mut given: BTreeMap<String, String> = toml::from_str(file).map_err(TextsError::Form)?;
+    let templates = keys
+        .iter()
+        .map(|(key, holes)| {
+            let text = given.remove(*key).ok_or(TextsError::Missing { key })?;
+            Template::parse(&text, holes).map_err(|source| TextsError::Template { key, source })
+        })
+        .collect::<Result<Vec<_>, _>>()?;
+    match given.into_keys().next() {
+        Some(key) => Err(TextsError::Unknown { key }),
+        None => Ok(templates),
     }
 }
 

@@ -155,3 +155,19 @@ fn a_reply_that_commands_another_bot_is_no_input() {
         );
     }
 }
+
+#[test]
+fn admin_commands_are_nobodys_in_a_group() {
+    for step in ["Title", "Files"] {
+        let mut talk = Talk::group();
+        talk.walk_to(step);
+        for text in [
+            "/drstatus",
+            "/drstatus@second_bot",
+            "/emergency_recovery@second_bot",
+            "/DRHELP",
+        ] {
+            assert!(unchanged(&mut talk, |talk| talk.say(text)), "{text}");
+        }
+    }
+}

@@ -1,30 +1,5 @@
 //! Every text and what is filled into it, as a closed enum: a missing value does not compile, a missing key does not parse.
 
-use std::fmt::Display;
-
-macro_rules! lines {
-    ($($name:ident = $key:literal { $($hole:ident),* })*) => {
-        pub(crate) enum Line<'a> {
-            $($name { $($hole: &'a dyn Display),* },)*
-        }
-
-        /// Key and placeholders of each text.
-        pub(super) const KEYS: &[(&str, &[&str])] = &[$(($key, &[$(stringify!($hole)),*])),*];
-
-        #[derive(Clone, Copy)]
-        enum Place { $($name),* }
-
-        impl Line<'_> {
-            /// The key's place in `KEYS`, and the values in the order of its placeholders.
-            pub(super) fn parts(&self) -> (usize, Vec<&dyn Display>) {
-                match self {
-                    $(Self::$name { $($hole),* } => (Place::$name as usize, vec![$(*$hole),*]),)*
-                }
-            }
-        }
-    };
-}
-
 lines! {
     // any conversation
     ForMember = "for_member" { name }

@@ -1,0 +1,351 @@
+//! Handling one thing that was asked: what is answered, what is recorded, which order is given.
+//!
+//! An offer is noted in Redis before its button is shown; a confirmation takes it there, once, by its nonce, for this admin and this bot; the
+//! order has the same nonce, so that it is one order however often it is submitted.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bot_worker_core::admin::{Alert, Asked, Command, Happening, Judged, Press, Proposal, Screen};
+use serde_json::{Value, json};
+use shared_core::{
+    EntryId, IncomingKind, MemberId, MessageId, Nonce, OrderId, Progress, QueryId, Request,
+    Requester, entry_id, random_id,
+};
+use shared_io::clock;
+use shared_io::redis::{Offer, StateError, Submitted, Taken};
+use shared_io::sql::{AdminAction, AdminVerdict, Via, Who};
+use tokio::time::Instant;
+
+use super::follow::Followed;
+use super::look::Look;
+use super::{ANSWERED_WITHIN, Item, Office};
+
+/// Redis' own deadlines are shorter; this is for a line that is being mended.
+const REDIS: Duration = Duration::from_secs(2);
+/// Recent events that are read from each table.
+const EVENTS: u32 = 10;
+/// The place of an answer and of a record among what follows from an update; members' replies count from 0, a standby's hint has the last one.
+const ANSWER: u32 = u32::MAX - 1;
+const RECORD: u32 = u32::MAX - 2;
+
+/// Gives the orders that are to be followed from here on.
+pub async fn handle(office: Arc<Office>, item: Item) -> Vec<Followed> {
+    let asking = Asking {
+        office: &office,
+        member: item.incoming.member,
+        until: Instant::now() + ANSWERED_WITHIN,
+        item: &item,
+    };
+    match item.judged {
+        Judged::Stranger => asking.record(AdminVerdict::Refused, json!({"why": "not an admin"})),
+        Judged::Old { age_ms } => {
+            asking.record(AdminVerdict::Expired, json!({"age_ms": age_ms}));
+            asking.say(&office.shared.admin_texts.old(age_ms)).await;
+        }
+        Judged::Go => match item.asked {
+            Asked::Command(command) => asking.command(command).await,
+            Asked::Press(press) => {
+                if let Some((query, message)) = asking.pressed() {
+                    return asking.press(press, query, message).await;
+                }
+            }
+            Asked::Forged => {
+                asking.record(AdminVerdict::Forged, asking.data());
+                if let Some((query, _)) = asking.pressed() {
+                    asking.alert(query, Alert::Forged).await;
+                }
+            }
+        },
+    }
+    Vec::new()
+}
+
+struct Asking<'a> {
+    office: &'a Office,
+    item: &'a Item,
+    member: MemberId,
+    until: Instant,
+}
+
+impl Asking<'_> {
+    async fn command(&self, command: Command) {
+        let texts = &self.office.shared.admin_texts;
+        let look = Look::take(self.office);
+        let screen = match command {
+            Command::Help => texts.help(),
+            Command::Status => texts.status(&look.sight()),
+            Command::Recovery => {
+                let proposal = texts.propose_recovery(&look.sight());
+                self.propose(&look, proposal).await
+            }
+        };
+        self.record(AdminVerdict::Allowed, self.seen(&look));
+        self.say(&screen).await;
+    }
+
+    async fn press(&self, press: Press, query: QueryId, message: MessageId) -> Vec<Followed> {
+        let texts = &self.office.shared.admin_texts;
+        let look = Look::take(self.office);
+        let screen = match press {
+            Press::Refresh => texts.status(&look.sight()),
+            Press::Events => texts.events(&look.sight(), self.happenings().await),
+            Press::Switch => {
+                let proposal = texts.propose_rotation(&look.sight());
+                self.propose(&look, proposal).await
+            }
+            Press::Confirm(nonce) => return self.confirm(nonce, query, message).await,
+            Press::Drop(nonce) => {
+                self.drop_offer(nonce, query, message).await;
+                return Vec::new();
+            }
+        };
+        self.record(AdminVerdict::Allowed, self.seen(&look));
+        tokio::join!(
+            self.office.wire.answer_press(query, None, false),
+            self.edit(message, &screen),
+        );
+        Vec::new()
+    }
+
+    /// Notes the offer, then shows it.
+    async fn propose(&self, look: &Look<'_>, proposal: Proposal) -> Screen {
+        let texts = &self.office.shared.admin_texts;
+        let (order, plan) = match proposal {
+            Proposal::Nothing(screen) => return screen,
+            Proposal::Offer { order, plan } => (order, plan),
+        };
+        let nonce = clock::nonce();
+        let offer = Offer {
+            admin: self.member,
+            bot: self.office.bot,
+            order,
+            plan,
+        };
+        match bounded(self.office.state.offer(nonce, &offer)).await {
+            Ok(()) => texts.offer(&look.sight(), &offer.order, nonce),
+            Err(_) => texts.nobody_can(&Look::without_redis(self.office).sight()),
+        }
+    }
+
+    async fn confirm(
+        &self,
+        nonce: OrderId,
+        query: QueryId,
+        message: MessageId,
+    ) -> Vec<Followed> {
+        let Some(offer) = self.take_offer(nonce, query, message).await else {
+            return Vec::new();
+        };
+        let request = Request {
+            id: nonce,
+            order: offer.order,
+            by: Requester::Admin {
+                member: self.member,
+                bot: self.office.bot,
+                message: Some(message),
+            },
+            plan: Some(offer.plan),
+            at: clock::unix_now(),
+            progress: Progress::Waiting,
+        };
+        let details = json!({"order": request.order, "plan": request.plan, "id": nonce});
+        let (certain, verdict, alert) = match bounded(self.office.state.submit(&request)).await {
+            Ok(Submitted::New | Submitted::Known(_)) => {
+                (true, AdminVerdict::Allowed, Alert::Taken)
+            }
+            Ok(Submitted::Full) => {
+                self.record(AdminVerdict::Refused, details);
+                self.refuse(query, message, Alert::Full).await;
+                return Vec::new();
+            }
+            Err(_) => (false, AdminVerdict::Failed, Alert::Uncertain),
+        };
+        self.record(verdict, details);
+        let text = self.office.shared.admin_texts.alert(alert);
+        let window = !certain;
+        self.office
+            .wire
+            .answer_press(query, Some(&text), window)
+            .await;
+        vec![Followed {
+            id: nonce,
+            order: request.order,
+            member: self.member,
+            message,
+            certain,
+        }]
+    }
+
+    async fn drop_offer(&self, nonce: OrderId, query: QueryId, message: MessageId) {
+        if self.take_offer(nonce, query, message).await.is_some() {
+            self.record(AdminVerdict::Done, json!({"id": nonce}));
+            let screen = self.office.shared.admin_texts.dropped();
+            tokio::join!(
+                self.office.wire.answer_press(query, None, false),
+                self.edit(message, &screen),
+            );
+        }
+    }
+
+    /// The offer, if it is his and fresh and unused; else he is told what is wrong with it, and it is recorded.
+    async fn take_offer(
+        &self,
+        nonce: OrderId,
+        query: QueryId,
+        message: MessageId,
+    ) -> Option<Offer> {
+        let (state, bot) = (&self.office.state, self.office.bot);
+        let taken = bounded(state.take_offer(nonce, self.member, bot)).await;
+        let details = |why: &str| json!({"id": nonce, "why": why});
+        match taken {
+            Ok(Taken::Yours(offer)) => return Some(offer),
+            Ok(Taken::Expired) => {
+                self.record(AdminVerdict::Expired, details("offered too long ago"));
+                let screen = self.office.shared.admin_texts.expired();
+                tokio::join!(
+                    self.alert(query, Alert::Expired),
+                    self.edit(message, &screen),
+                );
+            }
+            Ok(Taken::Repeated) => {
+                self.record(AdminVerdict::Repeated, details("used before"));
+                self.repeated(nonce, query, message).await;
+            }
+            Ok(Taken::Unknown) => {
+                self.record(AdminVerdict::Forged, details("never offered, or long ago"));
+                self.alert(query, Alert::Unknown).await;
+            }
+            Ok(Taken::NotYours) => {
+                self.record(AdminVerdict::Forged, details("offered to somebody else"));
+                self.alert(query, Alert::Unknown).await;
+            }
+            Err(error) => {
+                self.record(AdminVerdict::Failed, details(&error));
+                self.alert(query, Alert::RedisAway).await;
+            }
+        }
+        None
+    }
+
+    /// A second press is told so; when the first one came to nothing, because this worker died between taking the offer and giving the
+    /// order, the message says that.
+    async fn repeated(&self, nonce: OrderId, query: QueryId, message: MessageId) {
+        match bounded(self.office.state.order(nonce)).await {
+            Ok(None) if !self.office.follows(nonce) => {
+                self.refuse(query, message, Alert::NothingCame).await;
+            }
+            Ok(_) => self.alert(query, Alert::Repeated).await,
+            Err(_) => self.alert(query, Alert::RedisAway).await,
+        }
+    }
+
+    /// In a window, and in place of the message, which loses its buttons.
+    async fn refuse(&self, query: QueryId, message: MessageId, alert: Alert) {
+        let screen = self.office.shared.admin_texts.notice(alert);
+        tokio::join!(self.alert(query, alert), self.edit(message, &screen));
+    }
+
+    async fn alert(&self, query: QueryId, alert: Alert) {
+        let text = self.office.shared.admin_texts.alert(alert);
+        self.office
+            .wire
+            .answer_press(query, Some(&text), true)
+            .await;
+    }
+
+    async fn say(&self, screen: &Screen) {
+        if let Some(id) = self.entry(ANSWER) {
+            let random_id = random_id(id, self.office.bot, 0);
+            let wire = &self.office.wire;
+            wire.say(self.member, screen, random_id, self.until).await;
+        }
+    }
+
+    async fn edit(&self, message: MessageId, screen: &Screen) {
+        let wire = &self.office.wire;
+        wire.edit(self.member, message, screen, self.until).await;
+    }
+
+    async fn happenings(&self) -> Result<Vec<Happening>, String> {
+        let (store, pool) = (&self.office.shared.store, &self.office.pool);
+        let (switches, events) = (store.switches(), store.events());
+        let (switches, events) = tokio::try_join!(
+            switches.list(pool, EVENTS),
+            events.list(Some(pool), EVENTS)
+        )
+        .map_err(|error| error.to_string())?;
+        let switches = switches.into_iter().map(|row| Happening::Switch {
+            at: row.started,
+            kind: row.kind.as_str(),
+            from: row.from_bot,
+            to: row.to_bot,
+            outcome: row.outcome.as_str(),
+            took_ms: row.timeline.opened_at.map(|at| at.since(row.started)),
+            cause: row.cause,
+        });
+        let events = events.into_iter().map(|event| Happening::Event {
+            at: event.at,
+            kind: event.kind.as_str(),
+            subject: event.subject,
+        });
+        Ok(switches.chain(events).collect())
+    }
+
+    fn pressed(&self) -> Option<(QueryId, MessageId)> {
+        match &self.item.incoming.what {
+            IncomingKind::Press { query, message, .. } => Some((*query, *message)),
+            _ => None,
+        }
+    }
+
+    fn data(&self) -> Value {
+        match &self.item.incoming.what {
+            IncomingKind::Press { data, .. } => json!({"data": data}),
+            _ => Value::Null,
+        }
+    }
+
+    /// What the answer was made of.
+    fn seen(&self, look: &Look<'_>) -> Value {
+        let sight = look.sight();
+        json!({
+            "board_age_ms": sight.board.map(|(_, age)| age),
+            "redis": sight.redis.is_well(),
+            "sql": sight.sql.is_well(),
+        })
+    }
+
+    fn record(&self, verdict: AdminVerdict, details: Value) {
+        let Some(EntryId(id)) = self.entry(RECORD) else {
+            return;
+        };
+        let mut short = [0; 8];
+        short.copy_from_slice(&id[..8]);
+        self.office.recorder.record(AdminAction {
+            id: Nonce(short),
+            pool: self.office.pool.clone(),
+            at: clock::unix_now(),
+            who: Who::Member(self.member),
+            via: Via::Bot(self.office.bot),
+            action: self.item.asked.word().to_owned(),
+            verdict,
+            details,
+        });
+    }
+
+    /// Follows from what is answered, so that a replay is the same. Messages and presses have identities.
+    fn entry(&self, place: u32) -> Option<EntryId> {
+        let incoming = &self.item.incoming;
+        let update = incoming.id()?;
+        let conversation = incoming.conversation();
+        Some(entry_id(&self.office.pool, &conversation, &update, place))
+    }
+}
+
+pub async fn bounded<T>(call: impl Future<Output = Result<T, StateError>>) -> Result<T, String> {
+    match tokio::time::timeout(REDIS, call).await {
+        Ok(answer) => answer.map_err(|error| error.to_string()),
+        Err(_) => Err(format!("Redis did not answer within {} s", REDIS.as_secs())),
+    }
+}
