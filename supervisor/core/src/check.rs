@@ -1,11 +1,14 @@
 //! An independent audit of plans: rules of its own on the raw snapshot, not a second run of `decide`.
 //!
 //! Invariant: only what passed here is executed ([`Checked`] cannot be made elsewhere). The audit asks whether a plan is *safe*, never whether
-//! it is wise: never two holders, never onto something known to be dead, never while another switch runs.
+//! it is wise: never two holders, never onto something known to be dead, never while another switch runs, never with a login that somebody else may
+//! be connected with, never against an operator's word.
 
-use shared_core::{BotId, Connection, Holder, UnixMs, WorkerId};
+mod logins;
 
-use crate::plan::{Placement, Plan};
+use shared_core::{BotId, Connection, Holder, LoginSlot, UnixMs, WorkerId};
+
+use crate::plan::{Cause, Placement, Plan};
 use crate::policy::Policy;
 use crate::saga::SwitchKind;
 use crate::snapshot::{Process, RedisView, Snapshot};
@@ -59,6 +62,18 @@ pub enum Violation {
     NamedTwice(BotId),
     #[error("more moves within the hour than the policy allows")]
     TooManyMoves,
+    #[error("automation is paused")]
+    Paused,
+    #[error("the pool is pinned, and the plan names {0}")]
+    Pinned(BotId),
+    #[error("{0} is connected with login {1} already")]
+    SameLogin(BotId, LoginSlot),
+    #[error("{0}'s login {1} is missing or lost")]
+    NoLogin(BotId, LoginSlot),
+    #[error("somebody may still be connected with {0}'s login {1}")]
+    LoginInUse(BotId, LoginSlot),
+    #[error("another login does not help {0}")]
+    NotTheSession(BotId),
     #[error("a plan without content")]
     Empty,
 }
@@ -96,6 +111,9 @@ impl Audit<'_> {
         if self.snapshot.running_saga().is_some() {
             return Err(Violation::SagaRunning);
         }
+        if plan.cause().is_some_and(|cause| !cause.is_ordered()) {
+            self.overrides(plan)?;
+        }
         match plan {
             Plan::Nothing | Plan::Wait { .. } | Plan::Hold { .. } => Ok(()),
             Plan::FirstActivation { to, .. } => self.activation(to),
@@ -103,22 +121,62 @@ impl Audit<'_> {
                 bot,
                 from,
                 to,
+                slot,
+                cause,
                 then,
-                ..
             } => {
                 let from = Holder {
                     bot: *bot,
                     worker: from.clone(),
                 };
-                self.takeover(&from, to)?;
+                self.takeover(&from, to, cause)?;
+                self.login_elsewhere(&from, *slot, then.is_empty())?;
                 self.queue(*bot, then)
             }
-            Plan::Switch { from, to, then, .. } => {
-                self.switch(from, to)?;
-                self.queue(from.bot, then)?;
+            Plan::Relogin {
+                bot,
+                worker,
+                slot,
+                cause,
+                then,
+            } => {
+                let holder = Holder {
+                    bot: *bot,
+                    worker: worker.clone(),
+                };
+                self.relogin(&holder, *slot, cause)?;
+                self.queue(*bot, then)
+            }
+            Plan::Switch {
+                from,
+                to,
+                cause,
+                then,
+            } => {
+                self.switch(from, to, cause)?;
+                // An order may go back to whom it found in place; automation has given up on him.
+                match cause {
+                    Cause::Ordered { .. } => then.iter().try_for_each(|h| self.standby(h))?,
+                    _ => self.queue(from.bot, then)?,
+                }
                 named_once(std::iter::once(to.bot).chain(then.iter().map(|h| h.bot)))
             }
             Plan::PlaceStandbys(placements) => self.placements(placements),
+        }
+    }
+
+    /// What an operator has laid down binds everything but orders.
+    fn overrides(&self, plan: &Plan) -> Result<(), Violation> {
+        let laid = &self.snapshot.overrides;
+        if laid.paused.is_some() {
+            return Err(Violation::Paused);
+        }
+        let Some((pinned, _)) = &laid.pinned else {
+            return Ok(());
+        };
+        match plan.targets().into_iter().find(|bot| bot != pinned) {
+            Some(bot) => Err(Violation::Pinned(bot)),
+            None => Ok(()),
         }
     }
 
@@ -129,21 +187,28 @@ impl Audit<'_> {
         self.standby(to)
     }
 
-    fn takeover(&self, from: &Holder, to: &WorkerId) -> Result<(), Violation> {
+    fn takeover(&self, from: &Holder, to: &WorkerId, cause: &Cause) -> Result<(), Violation> {
         self.starts_from(from)?;
         if from.worker == *to {
             return Err(Violation::SameHolder);
         }
-        self.bounded(SwitchKind::Takeover, self.policy.takeovers_per_hour)?;
+        self.bounded(SwitchKind::Takeover, self.policy.takeovers_per_hour, cause)?;
         self.worker(to)
     }
 
-    fn switch(&self, from: &Holder, to: &Holder) -> Result<(), Violation> {
+    fn relogin(&self, holder: &Holder, slot: LoginSlot, cause: &Cause) -> Result<(), Violation> {
+        self.starts_from(holder)?;
+        self.bounded(SwitchKind::Relogin, self.policy.relogins_per_hour, cause)?;
+        self.worker(&holder.worker)?;
+        self.login_here(holder, slot)
+    }
+
+    fn switch(&self, from: &Holder, to: &Holder, cause: &Cause) -> Result<(), Violation> {
         self.starts_from(from)?;
         if from.bot == to.bot {
             return Err(Violation::SameHolder);
         }
-        self.bounded(SwitchKind::Switch, self.policy.switches_per_hour)?;
+        self.bounded(SwitchKind::Switch, self.policy.switches_per_hour, cause)?;
         self.standby(to)
     }
 
@@ -164,7 +229,10 @@ impl Audit<'_> {
     }
 
     /// The same bound that `decide` honours, counted here from the dates themselves.
-    fn bounded(&self, kind: SwitchKind, max: u32) -> Result<(), Violation> {
+    fn bounded(&self, kind: SwitchKind, max: u32, cause: &Cause) -> Result<(), Violation> {
+        if cause.is_ordered() {
+            return Ok(());
+        }
         let hour_ago = UnixMs(self.now.0.saturating_sub(3_600_000));
         let past = &self.snapshot.past;
         let done = past.iter().filter(|p| p.kind == kind && p.at > hour_ago);
@@ -223,12 +291,13 @@ impl Audit<'_> {
             return Err(Violation::Empty);
         }
         named_once(placements.iter().map(|placement| placement.bot))?;
-        for Placement { bot, worker } in placements {
+        for Placement { bot, worker, slot } in placements {
             self.known(*bot)?;
             self.worker(worker)?;
             if self.snapshot.holder().is_some_and(|h| h.bot == *bot) {
                 return Err(Violation::MovesActive(*bot));
             }
+            self.login_placed(*bot, worker, *slot)?;
         }
         Ok(())
     }

@@ -4,21 +4,27 @@
 //! Redis down                                   hold
 //! a saga is running                            wait for it
 //! nobody holds the pool                        place, then activate the best ready bot
-//! the holder's bot is the trouble              switch to the best standby (token, bot or session dead; silent while its neighbours are answered)
-//! the holder's worker is the trouble           takeover by another worker, the bot stays
+//! the holder's session is dead                 relogin with its resting login, else switch to the best standby
+//! its line is silent, its neighbours' is not   the same
+//! its token or the bot itself is dead          switch to the best standby
+//! the holder's worker is the trouble           takeover by another worker, the bot stays; with the resting login if it may be used
 //! the holder's line is silent, unclear whose   takeover, and a standby if that does not pass either
 //! nobody is answered                           hold: Telegram or our line is down, do not burn through the pool
 //! our own request is refused                   hold
 //! the holder is well                           place standbys whose worker failed; away from the active bot's worker where possible
+//! paused by an operator                        hold where the pool would be moved
+//! whatever does not move the pool              place standbys that have no worker, or whose session is dead and whose other login rests
 //! ```
+//! What an order may set aside is a [`Freedom`].
 //! Invariant: a fatal error of the active bot with a ready standby is never delayed by the cool-down, only stopped by the hourly bound.
 //! Deliberately absent: failing back to a preferred bot.
 
 mod activate;
+mod logins;
 mod place;
 mod rank;
 
-use shared_core::{Connection, Holder, UnixMs};
+use shared_core::{BotId, Connection, Holder, UnixMs};
 
 use crate::plan::{Cause, Decision, Hold, Plan, Reason};
 use crate::policy::Policy;
@@ -26,18 +32,12 @@ use crate::saga::SwitchKind;
 use crate::snapshot::{RedisView, Snapshot};
 use crate::verdict::{Finding, Health, Verdicts};
 
+use logins::Login;
 pub use rank::candidates;
 
 /// Decides what to do about one pool. Pure: equal arguments, equal decision.
 pub fn decide(snapshot: &Snapshot, policy: &Policy, now: UnixMs) -> Decision {
-    let verdicts = Verdicts::of(snapshot, policy);
-    let mut look = Look {
-        snapshot,
-        policy,
-        now,
-        verdicts,
-        reasons: Vec::new(),
-    };
+    let mut look = Look::new(snapshot, policy, now, Freedom::AUTOMATION);
     let plan = look.decide();
     Decision {
         plan,
@@ -46,12 +46,42 @@ pub fn decide(snapshot: &Snapshot, policy: &Policy, now: UnixMs) -> Decision {
 }
 
 /// One decision in the making.
-struct Look<'a> {
+pub(crate) struct Look<'a> {
     snapshot: &'a Snapshot,
     policy: &'a Policy,
     now: UnixMs,
+    freedom: Freedom,
     verdicts: Verdicts,
-    reasons: Vec<Reason>,
+    pub(crate) reasons: Vec<Reason>,
+}
+
+/// What a decision heeds besides safety. Only an order may set some of it aside.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Freedom {
+    pub pause: bool,
+    pub pin: bool,
+    /// Cool-downs, bounds per hour, and the rest of those that failed a moment ago.
+    pub bounds: bool,
+}
+
+impl Freedom {
+    const AUTOMATION: Self = Self {
+        pause: true,
+        pin: true,
+        bounds: true,
+    };
+    /// A person has named where to go.
+    pub const ORDER: Self = Self {
+        pause: false,
+        pin: true,
+        bounds: false,
+    };
+    /// A person wants whatever helps.
+    pub const RECOVER: Self = Self {
+        pause: false,
+        pin: false,
+        bounds: false,
+    };
 }
 
 /// What is wrong with the holder, and whose trouble it is.
@@ -64,8 +94,24 @@ enum Trouble {
     Ours(String),
 }
 
-impl Look<'_> {
-    fn decide(&mut self) -> Plan {
+impl<'a> Look<'a> {
+    pub(crate) fn new(
+        snapshot: &'a Snapshot,
+        policy: &'a Policy,
+        now: UnixMs,
+        freedom: Freedom,
+    ) -> Self {
+        Self {
+            snapshot,
+            policy,
+            now,
+            freedom,
+            verdicts: Verdicts::of(snapshot, policy),
+            reasons: Vec::new(),
+        }
+    }
+
+    pub(crate) fn decide(&mut self) -> Plan {
         if self.snapshot.redis == RedisView::Down {
             return Plan::Hold {
                 why: Hold::RedisDown,
@@ -75,20 +121,46 @@ impl Look<'_> {
             self.reasons.push(Reason::SagaRunning);
             return Plan::Wait { for_ms: 250 };
         }
-        let Some(holder) = self.snapshot.holder().cloned() else {
-            return self.activate();
+        let holder = self.snapshot.holder().cloned();
+        let wanted = match &holder {
+            Some(holder) => self.serve(holder),
+            None => self.activate(),
         };
-        match self.diagnose(&holder) {
-            None => self.place(Some(&holder)),
-            Some(Trouble::Bot(cause)) => self.switch(&holder, cause),
-            Some(Trouble::Worker(cause)) => self.takeover(&holder, cause),
-            Some(Trouble::Unclear(cause)) => self.takeover_else_switch(&holder, cause),
+        let plan = self.unless_paused(wanted);
+        let idle = matches!(plan, Plan::Wait { .. } | Plan::Hold { .. });
+        match idle.then(|| self.placements(holder.as_ref())) {
+            Some(placements) if !placements.is_empty() => Plan::PlaceStandbys(placements),
+            _ => plan,
+        }
+    }
+
+    /// What the pool's holder needs.
+    fn serve(&mut self, holder: &Holder) -> Plan {
+        match self.diagnose(holder) {
+            None => self.place(Some(holder)),
+            Some(Trouble::Bot(cause)) => self.relogin_else_switch(holder, cause),
+            Some(Trouble::Worker(cause)) => self.takeover(holder, cause),
+            Some(Trouble::Unclear(cause)) => self.takeover_else_switch(holder, cause),
             Some(Trouble::Everybody) => Plan::Hold {
                 why: Hold::LineDown,
             },
             Some(Trouble::Ours(error)) => Plan::Hold {
                 why: Hold::OurFault { error },
             },
+        }
+    }
+
+    fn unless_paused(&mut self, plan: Plan) -> Plan {
+        match &self.snapshot.overrides.paused {
+            Some(laid) if self.freedom.pause && plan.moves() => {
+                self.reasons.push(Reason::WouldBe(Box::new(plan)));
+                Plan::Hold {
+                    why: Hold::Paused {
+                        by: laid.by.clone(),
+                    },
+                }
+            }
+            _ => plan,
         }
     }
 
@@ -184,12 +256,8 @@ impl Look<'_> {
         if let Some(waits) = self.held_back(&cause) {
             return waits;
         }
-        let done = self.snapshot.moves_last_hour(SwitchKind::Switch, self.now);
-        let max = self.policy.switches_per_hour;
-        if done >= max {
-            return Plan::Hold {
-                why: Hold::SwitchBound { done, max },
-            };
+        if let Some(bound) = self.used_up(SwitchKind::Switch, self.policy.switches_per_hour) {
+            return bound;
         }
         let mut ranked = self.ranked(Some(holder.bot), &cause).into_iter();
         match ranked.next() {
@@ -203,47 +271,9 @@ impl Look<'_> {
         }
     }
 
-    fn takeover(&mut self, holder: &Holder, cause: Cause) -> Plan {
-        if let Some(waits) = self.held_back(&cause) {
-            return waits;
-        }
-        let done = self
-            .snapshot
-            .moves_last_hour(SwitchKind::Takeover, self.now);
-        let max = self.policy.takeovers_per_hour;
-        if done >= max {
-            return Plan::Hold {
-                why: Hold::SwitchBound { done, max },
-            };
-        }
-        let Some(to) = self.takeover_worker(holder) else {
-            return Plan::Hold {
-                why: Hold::NoWorker,
-            };
-        };
-        let then = self.ranked(Some(holder.bot), &cause);
-        Plan::Takeover {
-            bot: holder.bot,
-            from: holder.worker.clone(),
-            to,
-            cause,
-            then,
-        }
-    }
-
-    /// A takeover keeps members' private chats, so it is tried first, unless it was just tried or there is nowhere to go.
-    fn takeover_else_switch(&mut self, holder: &Holder, cause: Cause) -> Plan {
-        match self.takeover(holder, cause.clone()) {
-            Plan::Hold {
-                why: Hold::NoWorker | Hold::SwitchBound { .. },
-            } => self.switch(holder, cause),
-            plan => plan,
-        }
-    }
-
     /// The cool-down, for causes that may turn out to be nothing.
     fn held_back(&mut self, cause: &Cause) -> Option<Plan> {
-        if cause.is_certain() {
+        if cause.is_certain() || !self.freedom.bounds {
             return None;
         }
         let since = self.snapshot.since_last_move(self.now)?;
@@ -254,5 +284,18 @@ impl Look<'_> {
             .filter(|l| *l > 0)?;
         self.reasons.push(Reason::CoolDown { left_ms });
         Some(Plan::Wait { for_ms: left_ms })
+    }
+
+    /// The bound on moves of this kind, if it is reached.
+    fn used_up(&self, kind: SwitchKind, max: u32) -> Option<Plan> {
+        let done = self.snapshot.moves_last_hour(kind, self.now);
+        let why = Hold::SwitchBound { done, max };
+        (self.freedom.bounds && done >= max).then_some(Plan::Hold { why })
+    }
+
+    /// The bot to which the pool is pinned, where that counts.
+    fn pin(&self) -> Option<BotId> {
+        let pinned = self.snapshot.overrides.pinned.as_ref()?;
+        self.freedom.pin.then_some(pinned.0)
     }
 }

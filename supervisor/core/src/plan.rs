@@ -1,17 +1,20 @@
 //! Plans and their reasons. A plan leaves no meaningful choice to whoever executes it; its reasons are read by people and by tests.
 
-use std::fmt;
+mod show;
 
 use serde::{Deserialize, Serialize};
-use shared_core::{BotId, ErrorClass, Holder, WorkerId};
+use shared_core::{BotId, ErrorClass, Holder, LoginSlot, WorkerId};
 
 use crate::verdict::{Finding, Health};
 
-/// A bot that is to be held by a worker, without being active.
+pub(crate) use show::Shown;
+
+/// A bot that is to be held by a worker with one of its logins, without being active.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Placement {
     pub bot: BotId,
     pub worker: WorkerId,
+    pub slot: LoginSlot,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +34,15 @@ pub enum Plan {
         bot: BotId,
         from: WorkerId,
         to: WorkerId,
+        slot: LoginSlot,
+        cause: Cause,
+        then: Vec<Holder>,
+    },
+    /// The same bot on the same worker with its other login. When it does not pass, `then` are tried in order.
+    Relogin {
+        bot: BotId,
+        worker: WorkerId,
+        slot: LoginSlot,
         cause: Cause,
         then: Vec<Holder>,
     },
@@ -68,6 +80,11 @@ pub enum Cause {
     },
     /// Its last heartbeat has expired.
     WorkerGone,
+    /// A person wants it: no cool-down, bound or pause holds it back.
+    Ordered {
+        word: String,
+        by: String,
+    },
 }
 
 impl Cause {
@@ -85,6 +102,7 @@ impl Cause {
             Self::WorkerDead => "worker_dead",
             Self::WorkerSilent { .. } => "worker_silent",
             Self::WorkerGone => "worker_gone",
+            Self::Ordered { .. } => "ordered",
         }
     }
 
@@ -95,9 +113,14 @@ impl Cause {
             | Self::BotFatal { .. }
             | Self::WorkerDead
             | Self::WorkerSilent { .. }
-            | Self::WorkerGone => true,
+            | Self::WorkerGone
+            | Self::Ordered { .. } => true,
             Self::LineSilent { .. } | Self::NotServed { .. } => false,
         }
+    }
+
+    pub fn is_ordered(&self) -> bool {
+        matches!(self, Self::Ordered { .. })
     }
 }
 
@@ -117,6 +140,14 @@ pub enum Hold {
         done: u32,
         max: u32,
     },
+    /// An operator has paused automation.
+    Paused {
+        by: String,
+    },
+    /// An operator keeps this bot active, and it cannot be helped.
+    Pinned {
+        bot: BotId,
+    },
 }
 
 /// Why a standby was not chosen.
@@ -126,8 +157,32 @@ pub enum Unfit {
     Worker(WorkerId),
     NotReady,
     NoLease,
-    NoWitness { last_ok_ms: Option<u64> },
-    FailedRecently { left_ms: u64 },
+    NoWitness {
+        last_ok_ms: Option<u64>,
+    },
+    FailedRecently {
+        left_ms: u64,
+    },
+    /// The pool is pinned to another bot.
+    PinnedTo(BotId),
+}
+
+/// Why a bot is not logged in again with its other login.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoRelogin {
+    /// There is no other login, it is lost, or somebody may still be connected with it.
+    NotAtRest,
+    FailedRecently {
+        left_ms: u64,
+    },
+    /// The last relogin is so fresh that the sessions are not the trouble.
+    JustDone {
+        left_ms: u64,
+    },
+    Bound {
+        done: u32,
+        max: u32,
+    },
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -147,6 +202,17 @@ pub enum Reason {
     WaitsForBot(BotId),
     SagaRunning,
     SharesActiveWorker(BotId),
+    NoRelogin(BotId, NoRelogin),
+    /// Its login is dead and its other one is used.
+    OtherLogin(BotId, LoginSlot),
+    /// Its old worker is not known to be dead and may still be connected with this login.
+    LoginInDoubt(BotId, LoginSlot),
+    /// That login all the same, because nothing else is left.
+    LoginAllTheSame(BotId, LoginSlot),
+    /// What automation would do if it were not paused.
+    WouldBe(Box<Plan>),
+    /// The order sets the pin to this bot aside.
+    PinSetAside(BotId),
 }
 
 /// A plan with everything that led to it.
@@ -159,135 +225,43 @@ pub struct Decision {
 impl Plan {
     /// Does it change who answers?
     pub fn moves(&self) -> bool {
-        matches!(
-            self,
-            Self::FirstActivation { .. } | Self::Takeover { .. } | Self::Switch { .. }
-        )
+        self.cause().is_some()
     }
-}
 
-/// `b2@w1`: how a holder reads in reasons and reports.
-pub(crate) struct Shown<'a>(pub &'a Holder);
-
-impl fmt::Display for Shown<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}@{}", self.0.bot, self.0.worker)
-    }
-}
-
-fn list(f: &mut fmt::Formatter<'_>, then: &[Holder]) -> fmt::Result {
-    for (at, holder) in then.iter().enumerate() {
-        write!(
-            f,
-            "{} {}",
-            if at == 0 { ", else" } else { "," },
-            Shown(holder)
-        )?;
-    }
-    Ok(())
-}
-
-impl fmt::Display for Plan {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    /// Why it moves the pool; `None` if it does not.
+    pub fn cause(&self) -> Option<&Cause> {
         match self {
-            Self::Nothing => write!(f, "nothing"),
-            Self::Wait { for_ms } => write!(f, "wait {for_ms} ms"),
-            Self::FirstActivation { to, cause } => write!(f, "activate {} ({cause})", Shown(to)),
-            Self::Takeover {
-                bot,
-                from,
-                to,
-                cause,
-                then,
-            } => {
-                write!(f, "takeover {bot} {from} -> {to} ({cause})")?;
-                list(f, then)
-            }
-            Self::Switch {
-                from,
-                to,
-                cause,
-                then,
-            } => {
-                write!(f, "switch {} -> {} ({cause})", Shown(from), Shown(to))?;
-                list(f, then)
-            }
-            Self::PlaceStandbys(placements) => {
-                write!(f, "place")?;
-                for placement in placements {
-                    write!(f, " {}@{}", placement.bot, placement.worker)?;
-                }
-                Ok(())
-            }
-            Self::Hold { why } => write!(f, "hold: {why}"),
+            Self::FirstActivation { cause, .. }
+            | Self::Takeover { cause, .. }
+            | Self::Relogin { cause, .. }
+            | Self::Switch { cause, .. } => Some(cause),
+            Self::Nothing | Self::Wait { .. } | Self::PlaceStandbys(_) | Self::Hold { .. } => None,
         }
     }
-}
 
-impl fmt::Display for Cause {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NobodyActive => write!(f, "nobody is active"),
-            Self::BotFatal { error, .. } => write!(f, "{error}"),
-            Self::LineSilent { silent_ms } => write!(f, "line silent for {silent_ms} ms"),
-            Self::NotServed { for_ms } => write!(f, "not served for {for_ms} ms"),
-            Self::WorkerDead => write!(f, "worker process dead"),
-            Self::WorkerSilent { age_ms } => write!(f, "worker silent for {age_ms} ms"),
-            Self::WorkerGone => write!(f, "worker not heard of any more"),
-        }
+    /// The bots that would be active, in the order in which they are tried.
+    pub fn targets(&self) -> Vec<BotId> {
+        let (first, then): (BotId, &[Holder]) = match self {
+            Self::FirstActivation { to, .. } => (to.bot, &[]),
+            Self::Takeover { bot, then, .. } | Self::Relogin { bot, then, .. } => (*bot, then),
+            Self::Switch { to, then, .. } => (to.bot, then),
+            Self::Nothing | Self::Wait { .. } | Self::PlaceStandbys(_) | Self::Hold { .. } => {
+                return Vec::new();
+            }
+        };
+        let then = then.iter().map(|holder| holder.bot);
+        std::iter::once(first).chain(then).collect()
     }
-}
 
-impl fmt::Display for Hold {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::RedisDown => write!(f, "Redis cannot be reached"),
-            Self::LineDown => write!(f, "no bot is answered: Telegram or our line is down"),
-            Self::OurFault { error } => write!(f, "Telegram refuses our own request: {error}"),
-            Self::NobodyReady => write!(f, "no standby is ready"),
-            Self::NoWorker => write!(f, "no other worker is well"),
-            Self::SwitchBound { done, max } => {
-                write!(f, "{done} moves in the last hour, {max} are allowed")
-            }
+    /// The same plan for another cause.
+    pub(crate) fn because(mut self, of: Cause) -> Self {
+        match &mut self {
+            Self::FirstActivation { cause, .. }
+            | Self::Takeover { cause, .. }
+            | Self::Relogin { cause, .. }
+            | Self::Switch { cause, .. } => *cause = of,
+            Self::Nothing | Self::Wait { .. } | Self::PlaceStandbys(_) | Self::Hold { .. } => {}
         }
-    }
-}
-
-impl fmt::Display for Unfit {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Verdict(health, None) => write!(f, "{health}"),
-            Self::Verdict(health, Some(finding)) => write!(f, "{health}, {finding}"),
-            Self::Worker(worker) => write!(f, "worker {worker} is not well"),
-            Self::NotReady => write!(f, "not connected"),
-            Self::NoLease => write!(f, "its lease is not held"),
-            Self::NoWitness { last_ok_ms: None } => write!(f, "never answered"),
-            Self::NoWitness {
-                last_ok_ms: Some(ago),
-            } => write!(f, "last answered {ago} ms ago"),
-            Self::FailedRecently { left_ms } => {
-                write!(f, "failed its smoke test, rests for {left_ms} ms")
-            }
-        }
-    }
-}
-
-impl fmt::Display for Reason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Bot(bot, health, finding) => write!(f, "bot {bot} {health}: {finding}"),
-            Self::Worker(worker, health, finding) => {
-                write!(f, "worker {worker} {health}: {finding}")
-            }
-            Self::NotChosen(bot, unfit) => write!(f, "{bot} not chosen: {unfit}"),
-            Self::Chosen { bot, worker, reach } => {
-                write!(f, "{bot}@{worker} chosen: ready, reach {reach}")
-            }
-            Self::CoolDown { left_ms } => write!(f, "cool-down, {left_ms} ms left"),
-            Self::WaitsForWorker(worker) => write!(f, "worker {worker} is starting"),
-            Self::WaitsForBot(bot) => write!(f, "{bot} is preferred and still connecting"),
-            Self::SagaRunning => write!(f, "a switch is in progress"),
-            Self::SharesActiveWorker(bot) => write!(f, "{bot} shares the active bot's worker"),
-        }
+        self
     }
 }

@@ -19,6 +19,12 @@ pub struct Policy {
     pub cooldown_ms: u64,
     pub switches_per_hour: u32,
     pub takeovers_per_hour: u32,
+    /// A bot whose sessions keep dying is not helped by yet another login: a standby answers instead.
+    pub relogins_per_hour: u32,
+    /// After a relogin the next one waits this long, so that a bot both of whose logins die does not go to and fro between them.
+    pub relogin_again_ms: u64,
+    /// A second login that is missing for longer is a reason of its own; making one takes its time and its budget.
+    pub resting_grace_ms: u64,
     /// How long the first activation waits for a bot of higher priority that is still connecting.
     pub first_wait_ms: u64,
     /// How long a started worker has for its first heartbeat; placing waits for it, after that it has failed.
@@ -44,6 +50,9 @@ impl Default for Policy {
             cooldown_ms: 60_000,
             switches_per_hour: 12,
             takeovers_per_hour: 60,
+            relogins_per_hour: 6,
+            relogin_again_ms: 60_000,
+            resting_grace_ms: 600_000,
             first_wait_ms: 3000,
             start_grace_ms: 5000,
             retry_failed_ms: 10_000,

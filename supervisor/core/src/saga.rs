@@ -3,7 +3,7 @@
 //! ```text
 //! state      observation                     next       actions
 //! (start)                                    Decided    fence
-//! Decided    Fenced{stamp}                   Fenced     [release the old worker, assign]*, activate     * when the target's worker changes
+//! Decided    Fenced{stamp}                   Fenced     [release the old worker*, assign], activate     in a takeover or a relogin; * in a takeover
 //! Decided    FenceRefused                    Decided    fence (the app mints a higher number)
 //! Fenced     Activated                       Activated  -
 //! Activated  Smoked, passed                  Smoked     open
@@ -23,14 +23,13 @@
 
 mod record;
 mod seed;
+mod show;
 mod watch;
-
-use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use shared_core::{BotId, EpochStamp, Holder, LoginSlot, SmokeReport, SwitchId, UnixMs, WorkerId};
 
-use crate::plan::{Cause, Shown};
+use crate::plan::Cause;
 
 pub use record::{Outcome, SwitchRecord, Timeline, Tried};
 pub use seed::{Origin, SagaSeed};
@@ -44,6 +43,8 @@ pub enum SwitchKind {
     Switch,
     /// The worker changes, the bot stays.
     Takeover,
+    /// The login changes, bot and worker stay.
+    Relogin,
 }
 
 /// Why an attempt ended.
@@ -165,7 +166,7 @@ const UNRECORDED: usize = 16;
 
 impl Saga {
     pub fn start(seed: SagaSeed) -> Advanced {
-        let kind = kind(seed.previous_bot, seed.to.bot);
+        let kind = kind(seed.previous_bot, seed.from.as_ref(), &seed.to, seed.assign);
         let saga = Self {
             id: seed.id,
             kind,
@@ -331,7 +332,7 @@ impl Saga {
             return self.with(vec![Action::Fence]);
         }
         let to = self.then.remove(0);
-        self.kind = kind(self.previous_bot, to.bot);
+        self.kind = kind(self.previous_bot, self.from.as_ref(), &to, self.assign);
         self.state = SagaState::Decided { to };
         self.with(vec![Action::Fence])
     }
@@ -340,7 +341,9 @@ impl Saga {
     fn name(&self, to: &Holder, stamp: EpochStamp) -> Vec<Action> {
         let mut actions = Vec::new();
         if let Some(slot) = self.assign {
-            if let Some(from) = self.from.as_ref().filter(|from| from.bot == to.bot) {
+            // The same worker gives its lease back by itself, and must not be ended for it.
+            let old = self.from.as_ref().filter(|from| from.bot == to.bot);
+            if let Some(from) = old.filter(|from| from.worker != to.worker) {
                 actions.push(Action::Release {
                     bot: from.bot,
                     worker: from.worker.clone(),
@@ -367,69 +370,18 @@ impl Saga {
     }
 }
 
-fn kind(previous_bot: Option<BotId>, to: BotId) -> SwitchKind {
+/// What a move from `from` to `to` is called. An ordered switch that came back to who held the pool before is still a switch.
+fn kind(
+    previous_bot: Option<BotId>,
+    from: Option<&Holder>,
+    to: &Holder,
+    assign: Option<LoginSlot>,
+) -> SwitchKind {
     match previous_bot {
         None => SwitchKind::First,
-        Some(previous) if previous == to => SwitchKind::Takeover,
+        Some(previous) if previous != to.bot => SwitchKind::Switch,
+        Some(_) if from != Some(to) => SwitchKind::Takeover,
+        Some(_) if assign.is_some() => SwitchKind::Relogin,
         Some(_) => SwitchKind::Switch,
-    }
-}
-
-impl SwitchKind {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::First => "first",
-            Self::Switch => "switch",
-            Self::Takeover => "takeover",
-        }
-    }
-}
-
-impl fmt::Display for SwitchKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl fmt::Display for GaveUp {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::SmokeFailed { failures } if failures.is_empty() => {
-                write!(f, "its smoke test was empty")
-            }
-            Self::SmokeFailed { failures } => write!(f, "smoke test: {failures}"),
-            Self::TimedOut { after_ms } => write!(f, "no smoke test within {after_ms} ms"),
-            Self::HolderLost { why } => write!(f, "lost: {why}"),
-        }
-    }
-}
-
-impl fmt::Display for SagaState {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (name, to, stamp) = match self {
-            Self::Decided { to } => return write!(f, "decided {}", Shown(to)),
-            Self::Exhausted => return write!(f, "exhausted"),
-            Self::Held => return write!(f, "held"),
-            Self::Recorded => return write!(f, "recorded"),
-            Self::Fenced { to, stamp } => ("fenced", to, stamp),
-            Self::Activated { to, stamp } => ("activated", to, stamp),
-            Self::Smoked { to, stamp } => ("smoked", to, stamp),
-            Self::Opened { to, stamp } => ("opened", to, stamp),
-        };
-        write!(f, "{name} {} {stamp}", Shown(to))
-    }
-}
-
-impl fmt::Display for Action {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Fence => write!(f, "fence"),
-            Self::Release { bot, worker } => write!(f, "release {bot}@{worker}"),
-            Self::Assign { bot, worker, slot } => write!(f, "assign {bot}@{worker} slot {slot}"),
-            Self::Activate { to, stamp } => write!(f, "activate {} {stamp}", Shown(to)),
-            Self::Open { to, stamp } => write!(f, "open {} {stamp}", Shown(to)),
-            Self::Record => write!(f, "record"),
-            Self::Clear => write!(f, "clear"),
-        }
     }
 }

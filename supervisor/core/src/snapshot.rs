@@ -3,8 +3,8 @@
 //! Invariant: a heartbeat that belongs to a process's predecessor (another nonce) is not in a snapshot of that process.
 
 use shared_core::{
-    Assignment, BotHealth, BotId, EpochRecord, Heartbeat, Holder, LoginLease, LoginSlot, Phase,
-    PoolId, UnixMs, WorkerId,
+    Assignment, BotHealth, BotId, EpochRecord, Heartbeat, Holder, LoginLease, LoginSlot,
+    OtherLogin, Overrides, Phase, PoolId, UnixMs, WorkerId,
 };
 
 use crate::saga::{Saga, SwitchKind};
@@ -22,8 +22,9 @@ pub struct PoolBot {
     pub name: String,
     /// Lower is preferred.
     pub priority: u32,
-    /// A login that is kept unconnected, if there is one.
-    pub resting: Option<LoginSlot>,
+    /// The login in the slot that is not assigned exists and is not lost, by SQL's word or by the last heartbeat about it. What a fresh
+    /// heartbeat says counts for more: see [`Snapshot::resting`].
+    pub resting_known: bool,
 }
 
 /// A worker's process as far as this supervisor can know it.
@@ -73,9 +74,50 @@ pub struct Snapshot {
     /// Moves of the last hour at least.
     pub past: Vec<PastMove>,
     pub failed: Vec<FailedAttempt>,
+    /// What an operator has laid down.
+    pub overrides: Overrides,
 }
 
+/// Telegram drops a connection that does not ping after 75 s; by then whoever was not known to be dead has let go of its login.
+const LETS_GO_MS: i64 = 90_000;
+
 impl Snapshot {
+    /// The bot's other login, if it is there and nobody can be connected with it any more.
+    pub fn resting(&self, bot: BotId, now: UnixMs) -> Option<LoginSlot> {
+        let given = self.assignment(bot)?;
+        if given.other_rests_until.is_some_and(|until| until > now) {
+            return None;
+        }
+        let rests = match self.reported(given).map(|health| health.other_login) {
+            Some(OtherLogin::Resting) => true,
+            Some(OtherLogin::Missing | OtherLogin::Lost) => false,
+            Some(OtherLogin::Unknown) | None => self.bot(bot)?.resting_known,
+        };
+        rests.then(|| given.slot.other())
+    }
+
+    /// What the assigned worker says of the bot under the assigned login; its words about the login before it are not about this one.
+    pub fn reported(&self, given: &Assignment) -> Option<&BotHealth> {
+        self.health(given.bot, &given.worker)
+            .filter(|health| health.slot == given.slot)
+    }
+
+    /// What an assignment of `slot` is to say about the other login (`Assignment::other_rests_until`). `gone`: whoever was connected
+    /// with it is known to be dead.
+    pub fn other_rests_until(
+        &self,
+        bot: BotId,
+        slot: LoginSlot,
+        gone: bool,
+        now: UnixMs,
+    ) -> Option<UnixMs> {
+        let before = self.assignment(bot)?;
+        if before.slot == slot {
+            return before.other_rests_until.filter(|until| *until > now);
+        }
+        (!gone).then(|| UnixMs(now.0.saturating_add(LETS_GO_MS)))
+    }
+
     /// Who answers, if the epoch is open. A record that is fenced or smoking without a saga names nobody: whoever it was to be must be tested.
     pub fn holder(&self) -> Option<&Holder> {
         let record = self.epoch.as_ref()?;
@@ -91,6 +133,12 @@ impl Snapshot {
 
     pub fn bot(&self, bot: BotId) -> Option<&PoolBot> {
         self.bots.iter().find(|known| known.bot == bot)
+    }
+
+    /// The bot's name in the configuration, or its id.
+    pub fn name(&self, bot: BotId) -> String {
+        self.bot(bot)
+            .map_or_else(|| bot.to_string(), |known| known.name.clone())
     }
 
     pub fn worker(&self, worker: &WorkerId) -> Option<&WorkerView> {
@@ -122,6 +170,12 @@ impl Snapshot {
     /// Milliseconds since the last move that opened an epoch.
     pub fn since_last_move(&self, now: UnixMs) -> Option<u64> {
         self.past.iter().map(|past| now.since(past.at)).min()
+    }
+
+    /// Milliseconds since the last move of this kind.
+    pub fn since_last(&self, kind: SwitchKind, now: UnixMs) -> Option<u64> {
+        let of_kind = self.past.iter().filter(|past| past.kind == kind);
+        of_kind.map(|past| now.since(past.at)).min()
     }
 
     /// Moves of this kind within the last hour.

@@ -1,7 +1,8 @@
 //! How each bot and worker is: healthy, degraded, failed or unknown, and why.
 //!
 //! Rules that matter: silence is judged against how long Redis could be heard at all; a bot behind a failed worker is
-//! *unknown*, not failed, unless its last words were a fatal error; an error of ours (api_id) never makes a bot failed.
+//! *unknown*, not failed, unless its last words were a fatal error; an error of ours (api_id) never makes a bot failed; a report about
+//! another login than the assigned one says nothing of this one.
 
 use std::fmt;
 
@@ -165,7 +166,8 @@ fn judge_bot(
     let Some(assignment) = snapshot.assignment(bot) else {
         return verdict(Health::Unknown, Finding::Unassigned);
     };
-    let health = snapshot.health(bot, &assignment.worker);
+    let said = snapshot.health(bot, &assignment.worker);
+    let health = said.filter(|health| health.slot == assignment.slot);
     if let Some(fatal) = health.and_then(fatal_error) {
         return verdict(Health::Failed, fatal);
     }
@@ -174,6 +176,10 @@ fn judge_bot(
         Health::Failed => return verdict(Health::Unknown, Finding::WorkerFailed),
         Health::Unknown => return verdict(Health::Unknown, Finding::NoHeartbeat),
         Health::Healthy | Health::Degraded => {}
+    }
+    if said.is_some() && health.is_none() {
+        // It has not come to its newest assignment yet: what it said is about the other login.
+        return verdict(Health::Unknown, Finding::NotReported);
     }
     let never_for_ms = held_in_vain_ms(bot, &assignment.worker, snapshot);
     match (health, never_for_ms) {

@@ -42,6 +42,7 @@ fn takeover(from: &str, to: &str) -> Plan {
         bot: from.bot,
         from: from.worker,
         to: worker(to),
+        slot: LoginSlot::A,
         cause: Cause::WorkerDead,
         then: Vec::new(),
     }
@@ -51,6 +52,7 @@ fn place(bots: &[(i64, &str)]) -> Plan {
     let placements = bots.iter().map(|(bot, at)| Placement {
         bot: BotId(*bot),
         worker: worker(at),
+        slot: LoginSlot::A,
     });
     Plan::PlaceStandbys(placements.collect())
 }

@@ -5,8 +5,7 @@ mod common;
 
 use common::fleet::{NOW, holder, parse, seed, stamp};
 use shared_core::{
-    BotId, Epoch, LoginSlot, Milestone, MilestoneKind, SmokeCheck, SmokeReport, SmokeResult,
-    SwitchId, UnixMs,
+    Epoch, LoginSlot, Milestone, MilestoneKind, SmokeCheck, SmokeReport, SmokeResult, UnixMs,
 };
 use supervisor_core::*;
 
@@ -240,32 +239,6 @@ fn a_lost_target_is_seen_and_a_slow_one_is_waited_for() {
         lost(fleet("failed error=SESSION_REVOKED", "running")).as_deref(),
         Some("b2: SESSION_REVOKED")
     );
-}
-
-#[test]
-fn a_takeover_from_a_worker_that_cannot_be_ended_uses_the_resting_login() {
-    let policy = Policy::default();
-    for (process, expected) in [
-        ("dead age=100", LoginSlot::A),
-        ("running age=1600", LoginSlot::A),
-        ("elsewhere age=1600", LoginSlot::B),
-    ] {
-        let mut snapshot = parse(&format!(
-            "epoch open b1@w1\nworker w1 {process}\nworker w2 running age=100\n\
-             bot b1 on w1 ready\nbot b2 on w2 ready"
-        ));
-        snapshot.bots[0].resting = Some(LoginSlot::B);
-        let plan = decide(&snapshot, &policy, NOW).plan;
-        let checked = check_plan(&snapshot, &policy, NOW, &plan).unwrap();
-        let origin = Origin {
-            id: SwitchId([2; 8]),
-            reasons: Vec::new(),
-            detected_at: NOW,
-        };
-        let seed = SagaSeed::of(&checked, &snapshot, &policy, origin).unwrap();
-        assert_eq!(seed.assign, Some(expected), "{process}");
-        assert_eq!(seed.previous_bot, Some(BotId(1)));
-    }
 }
 
 #[test]

@@ -1,12 +1,16 @@
-//! Scenario files: a fleet in, the plan and its reasons out. `BLESS=1` rewrites what stands below `---`.
+//! Scenario files: a fleet in, the plan and its reasons out; with an order in it, what the order comes to. `BLESS=1` rewrites what stands
+//! below `---`.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod common;
 
 use std::path::PathBuf;
 
-use common::fleet::{NOW, parse};
-use supervisor_core::{Policy, check_plan, decide};
+use common::fleet::{NOW, order, parse};
+use shared_core::{Order, Overrides};
+use supervisor_core::{
+    Decision, Ordered, Policy, Snapshot, check_plan, decide, ordered, plan_id, preview,
+};
 
 #[test]
 fn every_scenario_is_decided_as_written() {
@@ -22,14 +26,10 @@ fn every_scenario_is_decided_as_written() {
         let text = std::fs::read_to_string(&file).unwrap();
         let (facts, expected) = text.split_once("---\n").expect("a line `---`");
         let snapshot = parse(facts);
-        let policy = Policy::default();
-        let decision = decide(&snapshot, &policy, NOW);
-        check_plan(&snapshot, &policy, NOW, &decision.plan)
-            .expect("a decided plan passes the audit");
-        let mut got = format!("{}\n", decision.plan);
-        for reason in &decision.reasons {
-            got.push_str(&format!("  {reason}\n"));
-        }
+        let got = match order(facts) {
+            None => decided(&snapshot),
+            Some(order) => carried_out(&snapshot, &order),
+        };
         if got == expected {
             continue;
         }
@@ -42,4 +42,51 @@ fn every_scenario_is_decided_as_written() {
         ));
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+fn decided(snapshot: &Snapshot) -> String {
+    let policy = Policy::default();
+    let decision = decide(snapshot, &policy, NOW);
+    check_plan(snapshot, &policy, NOW, &decision.plan).expect("a decided plan passes the audit");
+    written(&decision)
+}
+
+fn written(decision: &Decision) -> String {
+    let mut text = format!("{}\n", decision.plan);
+    for reason in &decision.reasons {
+        text.push_str(&format!("  {reason}\n"));
+    }
+    text
+}
+
+fn carried_out(snapshot: &Snapshot, order: &Order) -> String {
+    let policy = Policy::default();
+    let shown = preview(snapshot, &policy, NOW, order);
+    let result = match ordered(snapshot, &policy, NOW, order, "cli:ann") {
+        Ok(Ordered::Move(decision)) => {
+            assert_eq!(
+                shown.plan,
+                Some(plan_id(snapshot, &decision.plan)),
+                "the plan that is shown is the one that is carried out"
+            );
+            written(&decision)
+        }
+        Ok(Ordered::Lay(overrides)) => laid(&overrides),
+        Err(refusal) => {
+            assert_eq!(shown.plan, None);
+            return format!("refused: {refusal}\n");
+        }
+    };
+    format!("{result}shown as: {}\n", shown.text)
+}
+
+fn laid(overrides: &Overrides) -> String {
+    let paused = overrides.paused.as_ref().map(|laid| laid.by.as_str());
+    let pinned = overrides.pinned.as_ref();
+    let pinned = pinned.map(|(bot, laid)| format!("{bot} by {}", laid.by));
+    format!(
+        "paused by {}, pinned to {}\n",
+        paused.unwrap_or("nobody"),
+        pinned.as_deref().unwrap_or("nobody")
+    )
 }

@@ -3,11 +3,11 @@
 
 mod common;
 
-use common::fleet::parse;
+use common::fleet::{NOW, parse};
 use supervisor_core::{Policy, Standing};
 
 fn standing(fleet: &str) -> String {
-    let standing = Standing::of(&parse(fleet), &Policy::default());
+    let standing = Standing::of(&parse(fleet), &Policy::default(), NOW);
     format!("{:?}: {}", standing.state, standing.reasons.join("; "))
 }
 

@@ -1,57 +1,94 @@
-//! Which worker holds which standby: spread over the workers, away from the active bot's where possible.
+//! Which worker holds which standby, with which login: spread over the workers, away from the active bot's where possible.
 //!
 //! A bot is moved only if it has no worker, its worker has failed, or it shares the active bot's worker while another one is well and things
-//! have been calm; the last kind one at a time, because a bot that moves cannot take over meanwhile.
+//! have been calm; the last kind one at a time, because a bot that moves cannot take over meanwhile. A bot whose session is dead stays where
+//! it is and gets its other login, if its worker says that it rests; a bot whose token is dead gains nothing by either.
 
 use std::collections::BTreeMap;
 
-use shared_core::{BotId, Holder, WorkerId};
+use shared_core::{Assignment, BotId, ErrorClass, Holder, LoginSlot, OtherLogin, WorkerId};
 
-use super::Look;
-use crate::plan::{Placement, Plan, Reason};
+use super::{Login, Look};
+use crate::plan::{Hold, Placement, Plan, Reason};
 use crate::snapshot::Process;
 use crate::verdict::{Finding, Health};
 
 impl Look<'_> {
     /// Places whoever needs a place; `holder` stays where it is.
     pub(super) fn place(&mut self, holder: Option<&Holder>) -> Plan {
-        let homeless: Vec<BotId> = self
-            .snapshot
-            .bots
-            .iter()
-            .map(|bot| bot.bot)
-            .filter(|bot| holder.is_none_or(|h| h.bot != *bot) && self.is_homeless(*bot))
-            .collect();
-        if homeless.is_empty() {
+        let placements = self.placements(holder);
+        if !placements.is_empty() {
+            return Plan::PlaceStandbys(placements);
+        }
+        if !self.standbys(holder).any(|bot| self.is_homeless(bot)) {
             return holder.map_or(Plan::Nothing, |holder| self.spread(holder));
         }
         if let Some((worker, for_ms)) = self.starting_worker() {
             self.reasons.push(Reason::WaitsForWorker(worker));
             return Plan::Wait { for_ms };
         }
-        let placements = self.give_homes(&homeless, holder);
-        if placements.is_empty() {
-            return match holder {
-                Some(_) => Plan::Nothing,
-                None => Plan::Hold {
-                    why: crate::plan::Hold::NoWorker,
-                },
-            };
+        match holder {
+            Some(_) => Plan::Nothing,
+            None => Plan::Hold {
+                why: Hold::NoWorker,
+            },
         }
-        Plan::PlaceStandbys(placements)
+    }
+
+    /// What can be done at once for those that have no worker or a dead session. While a worker is starting, the homeless wait for it, so that
+    /// they are spread over all of them.
+    pub(super) fn placements(&mut self, holder: Option<&Holder>) -> Vec<Placement> {
+        let mut placements: Vec<Placement> = self
+            .standbys(holder)
+            .filter_map(|bot| self.other_login(bot))
+            .collect();
+        let reasons = placements
+            .iter()
+            .map(|placed| Reason::OtherLogin(placed.bot, placed.slot));
+        self.reasons.extend(reasons);
+        if self.starting_worker().is_none() {
+            let homeless: Vec<BotId> = self
+                .standbys(holder)
+                .filter(|bot| self.is_homeless(*bot))
+                .collect();
+            placements.extend(self.give_homes(&homeless, holder));
+        }
+        placements
+    }
+
+    fn standbys(&self, holder: Option<&Holder>) -> impl Iterator<Item = BotId> {
+        let active = holder.map(|holder| holder.bot);
+        let bots = self.snapshot.bots.iter().map(|bot| bot.bot);
+        bots.filter(move |bot| Some(*bot) != active)
+    }
+
+    /// The other login for a bot whose session is dead, on a worker that is well and says itself that the other one rests: otherwise a stale
+    /// word from SQL could send it to and fro.
+    fn other_login(&self, bot: BotId) -> Option<Placement> {
+        let given = self.snapshot.assignment(bot)?;
+        let dead_session = self.is_session_dead(bot) && self.verdicts.worker_fit(&given.worker);
+        let other = self.snapshot.reported(given)?.other_login;
+        let slot = self.snapshot.resting(bot, self.now)?;
+        (dead_session && other == OtherLogin::Resting).then(|| Placement {
+            bot,
+            worker: given.worker.clone(),
+            slot,
+        })
     }
 
     fn is_homeless(&self, bot: BotId) -> bool {
         let Some(given) = self.snapshot.assignment(bot) else {
             return true;
         };
-        if self.is_fatal(bot) {
-            return false;
-        }
-        match self.verdicts.worker(&given.worker) {
+        let has_failed = match self.verdicts.worker(&given.worker) {
             None => true,
             Some(verdict) => verdict.health == Health::Failed,
-        }
+        };
+        has_failed && (!self.is_fatal(bot) || self.is_session_dead(bot) && self.rests(given))
+    }
+
+    fn rests(&self, given: &Assignment) -> bool {
+        self.snapshot.resting(given.bot, self.now).is_some()
     }
 
     /// A bot whose token or session is dead gains nothing by moving.
@@ -59,6 +96,27 @@ impl Look<'_> {
         self.verdicts
             .bot(bot)
             .is_some_and(|v| matches!(v.finding, Some(Finding::Fatal { .. })))
+    }
+
+    fn is_session_dead(&self, bot: BotId) -> bool {
+        let finding = self.verdicts.bot(bot).and_then(|v| v.finding.as_ref());
+        matches!(
+            finding,
+            Some(Finding::Fatal {
+                class: ErrorClass::SessionDead(_),
+                ..
+            })
+        )
+    }
+
+    fn slot_for(&self, bot: BotId) -> LoginSlot {
+        match self.snapshot.assignment(bot) {
+            None => LoginSlot::A,
+            // A standby that nobody holds is worse than a doubt that ends with its old worker's lease.
+            Some(given) => match self.login_for(bot, &given.worker) {
+                Login::Free(slot) | Login::InDoubt(slot) => slot,
+            },
+        }
     }
 
     /// A worker whose process has just been started and that has not been heard yet.
@@ -99,7 +157,11 @@ impl Look<'_> {
                 *load += 1;
             }
             active.get_or_insert_with(|| worker.clone());
-            placements.push(Placement { bot: *bot, worker });
+            placements.push(Placement {
+                bot: *bot,
+                worker,
+                slot: self.slot_for(*bot),
+            });
         }
         placements
     }
@@ -129,20 +191,19 @@ impl Look<'_> {
                         .is_some_and(|up| up >= self.policy.settle_ms)
             })
             .min_by_key(|view| (self.snapshot.load(&view.worker), view.worker.clone()));
-        let shares = self.snapshot.bots.iter().find(|bot| {
-            bot.bot != holder.bot
-                && !self.is_fatal(bot.bot)
-                && self
-                    .snapshot
-                    .assignment(bot.bot)
-                    .is_some_and(|given| given.worker == holder.worker)
-        });
+        let shares = self
+            .standbys(Some(holder))
+            .filter(|bot| !self.is_fatal(*bot))
+            .filter_map(|bot| self.snapshot.assignment(bot))
+            .find(|given| given.worker == holder.worker);
         match (target, shares) {
-            (Some(target), Some(bot)) => {
-                self.reasons.push(Reason::SharesActiveWorker(bot.bot));
+            (Some(target), Some(given)) => {
+                self.reasons.push(Reason::SharesActiveWorker(given.bot));
+                // Its worker is well and gives the lease back by itself, so it goes on with the same login.
                 Plan::PlaceStandbys(vec![Placement {
-                    bot: bot.bot,
+                    bot: given.bot,
                     worker: target.worker.clone(),
+                    slot: given.slot,
                 }])
             }
             _ => Plan::Nothing,

@@ -4,34 +4,36 @@ use std::cmp::Reverse;
 
 use shared_core::{BotId, Connection, Holder, UnixMs, WorkerId};
 
-use super::Look;
+use super::{Freedom, Look};
 use crate::plan::{Cause, Hold, Plan, Reason, Unfit};
 use crate::policy::Policy;
 use crate::snapshot::Snapshot;
-use crate::verdict::{Health, Verdicts};
+use crate::verdict::Health;
 
 /// The standbys that could take the pool over, best first, without a particular cause: for status and for a saga that goes on.
 pub fn candidates(snapshot: &Snapshot, policy: &Policy, now: UnixMs) -> Vec<Holder> {
-    let mut look = Look {
-        snapshot,
-        policy,
-        now,
-        verdicts: Verdicts::of(snapshot, policy),
-        reasons: Vec::new(),
+    let freedom = Freedom {
+        pin: false,
+        ..Freedom::AUTOMATION
     };
+    let mut look = Look::new(snapshot, policy, now, freedom);
     let active = snapshot.holder().map(|holder| holder.bot);
     look.ranked(active, &Cause::NobodyActive)
 }
 
 impl Look<'_> {
     /// The bots that could be active, best first, each on the worker it is assigned to; says why the others could not.
-    pub(super) fn ranked(&mut self, except: Option<BotId>, cause: &Cause) -> Vec<Holder> {
+    pub(crate) fn ranked(&mut self, except: Option<BotId>, cause: &Cause) -> Vec<Holder> {
         let mut fit = Vec::new();
         for (order, bot) in self.snapshot.bots.iter().enumerate() {
             if Some(bot.bot) == except {
                 continue;
             }
-            match self.fitness(bot.bot, cause) {
+            let allowed = match self.pin() {
+                Some(pinned) if pinned != bot.bot => Err(Unfit::PinnedTo(pinned)),
+                _ => Ok(()),
+            };
+            match allowed.and_then(|()| self.fitness(bot.bot, cause)) {
                 Ok((health, holder, reach)) => {
                     fit.push(((health, bot.priority, Reverse(reach), order), holder));
                 }
@@ -47,6 +49,12 @@ impl Look<'_> {
             });
         }
         fit.into_iter().map(|(_, holder)| holder).collect()
+    }
+
+    /// Could this bot answer at once? With its reach.
+    pub(crate) fn fit(&self, bot: BotId) -> Result<(Holder, u64), Unfit> {
+        let (_, holder, reach) = self.fitness(bot, &Cause::NobodyActive)?;
+        Ok((holder, reach))
     }
 
     fn fitness(&self, bot: BotId, cause: &Cause) -> Result<(Health, Holder, u64), Unfit> {
@@ -92,6 +100,9 @@ impl Look<'_> {
 
     /// How long a holder that failed its smoke test is still left alone.
     pub(super) fn rests_for(&self, holder: &Holder) -> Option<u64> {
+        if !self.freedom.bounds {
+            return None;
+        }
         self.snapshot
             .failed
             .iter()
@@ -133,10 +144,17 @@ impl Look<'_> {
                 Reason::NotChosen(_, Unfit::Verdict(Health::Unknown, _))
             )
         });
-        match rests.min() {
-            Some(for_ms) => Plan::Wait { for_ms },
-            None if on_its_way => Plan::Wait { for_ms: 250 },
-            None => Plan::Hold {
+        let pinned_to = self.reasons.iter().find_map(|reason| match reason {
+            Reason::NotChosen(_, Unfit::PinnedTo(bot)) => Some(*bot),
+            _ => None,
+        });
+        match (rests.min(), pinned_to) {
+            (Some(for_ms), _) => Plan::Wait { for_ms },
+            (None, _) if on_its_way => Plan::Wait { for_ms: 250 },
+            (None, Some(bot)) => Plan::Hold {
+                why: Hold::Pinned { bot },
+            },
+            (None, None) => Plan::Hold {
                 why: Hold::NobodyReady,
             },
         }

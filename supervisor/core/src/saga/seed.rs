@@ -1,11 +1,11 @@
 //! From an audited plan to what a saga starts from.
 
-use shared_core::{BotId, Holder, LoginSlot, SwitchId, UnixMs, WorkerId};
+use shared_core::{BotId, Holder, LoginSlot, SwitchId, UnixMs};
 
 use crate::check::Checked;
 use crate::plan::{Cause, Plan};
 use crate::policy::Policy;
-use crate::snapshot::{Process, Snapshot};
+use crate::snapshot::Snapshot;
 
 /// What a saga starts from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,25 +53,38 @@ impl SagaSeed {
             } => (to.clone(), then.clone(), cause, None),
             Plan::Takeover {
                 bot,
-                from,
-                to,
+                to: worker,
+                slot,
+                cause,
+                then,
+                ..
+            }
+            | Plan::Relogin {
+                bot,
+                worker,
+                slot,
                 cause,
                 then,
             } => {
                 let to = Holder {
                     bot: *bot,
-                    worker: to.clone(),
+                    worker: worker.clone(),
                 };
-                let slot = takeover_slot(*bot, from, snapshot);
-                (to, then.clone(), cause, Some(slot))
+                (to, then.clone(), cause, Some(*slot))
             }
             Plan::Nothing | Plan::Wait { .. } | Plan::Hold { .. } | Plan::PlaceStandbys(_) => {
                 return None;
             }
         };
-        let smoke_timeout_ms = match (assign, cause) {
-            (Some(_), Cause::LineSilent { .. }) => policy.takeover_smoke_ms,
-            _ => policy.smoke_timeout_ms,
+        let is_short = match plan.plan() {
+            Plan::Takeover { cause, .. } => matches!(cause, Cause::LineSilent { .. }),
+            // A token that was revoked takes both logins with it: a standby is the way out, and soon.
+            Plan::Relogin { then, .. } => !then.is_empty(),
+            _ => false,
+        };
+        let smoke_timeout_ms = match is_short {
+            true => policy.takeover_smoke_ms,
+            false => policy.smoke_timeout_ms,
         };
         Some(Self {
             id: origin.id,
@@ -85,18 +98,5 @@ impl SagaSeed {
             smoke_timeout_ms,
             detected_at: origin.detected_at,
         })
-    }
-}
-
-/// A key must never be live twice. A worker whose process we can end has let go of it; of any other one that cannot be known, so the resting
-/// login is used where there is one.
-fn takeover_slot(bot: BotId, from: &WorkerId, snapshot: &Snapshot) -> LoginSlot {
-    let live = snapshot.assignment(bot).map_or(LoginSlot::A, |a| a.slot);
-    match snapshot.worker(from).map(|view| view.process) {
-        Some(Process::Dead | Process::Running { .. }) => live,
-        Some(Process::Elsewhere) | None => snapshot
-            .bot(bot)
-            .and_then(|known| known.resting)
-            .unwrap_or(live),
     }
 }

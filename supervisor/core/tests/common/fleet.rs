@@ -6,8 +6,13 @@
 //! epoch open b1@w1 | epoch fenced prev=b1
 //! worker w1 running|dead|elsewhere [age=MS] [up=MS] [sql=no]     no `age`: no heartbeat yet; `up` also counts for the process
 //! bot b1 on w1 ready|connecting|absent|shaky|failed [ok=MS] [reach=N] [lease=no] [error=NAME] [wait=S] [prio=N]
+//!     [slot=b] [said=b] [other=resting|missing|lost|unknown] [sql_rests=yes] [rests_in=MS]     `said`: the report is about this login;
+//!     `rests_in`: its other login may be connected for so long
 //! bot b2 homeless
-//! past switch|takeover ago=MS
+//! past switch|takeover|relogin ago=MS
+//! paused by=NAME ago=MS
+//! pinned b1 by=NAME ago=MS
+//! order switch b2 | order rotate|recover|pause|resume|pin b1|unpin     by the user ann; see `order`
 //! failed b2@w2 ago=MS
 //! saga activated b2@w2
 //! ```
@@ -60,6 +65,7 @@ pub fn empty() -> Snapshot {
         saga: None,
         past: Vec::new(),
         failed: Vec::new(),
+        overrides: Overrides::default(),
     }
 }
 
@@ -91,6 +97,7 @@ pub fn parse(text: &str) -> Snapshot {
                 kind: match words[1] {
                     "switch" => SwitchKind::Switch,
                     "takeover" => SwitchKind::Takeover,
+                    "relogin" => SwitchKind::Relogin,
                     _ => SwitchKind::First,
                 },
                 at: ago(number("ago").unwrap()),
@@ -99,11 +106,45 @@ pub fn parse(text: &str) -> Snapshot {
                 holder: holder(words[1]),
                 at: ago(number("ago").unwrap()),
             }),
+            "paused" => snapshot.overrides.paused = Some(laid(&opts)),
+            "pinned" => {
+                let bot = words[1].parse().unwrap();
+                snapshot.overrides.pinned = Some((bot, laid(&opts)));
+            }
+            "order" => {}
             "saga" => snapshot.saga = Some(saga(holder(words[2]))),
             other => panic!("unknown line `{other}`"),
         }
     }
     snapshot
+}
+
+fn laid(opts: &BTreeMap<&str, &str>) -> Laid {
+    Laid {
+        at: ago(opts.get("ago").map_or(0, |ago| ago.parse().unwrap())),
+        by: opts["by"].to_owned(),
+    }
+}
+
+/// The order of a fleet's text, if there is one.
+pub fn order(text: &str) -> Option<Order> {
+    let line = text.lines().find_map(|line| line.strip_prefix("order "))?;
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let bot = || words[1].parse().unwrap();
+    Some(match words[0] {
+        "switch" => Order::Switch { to: bot() },
+        "rotate" => Order::Rotate,
+        "recover" => Order::Recover,
+        "pause" => Order::Pause,
+        "resume" => Order::Resume,
+        "pin" => Order::Pin { bot: bot() },
+        "unpin" => Order::Unpin,
+        other => panic!("unknown order `{other}`"),
+    })
+}
+
+fn slot(opts: &BTreeMap<&str, &str>, key: &str) -> Option<LoginSlot> {
+    opts.get(key).map(|slot| slot.parse().unwrap())
 }
 
 fn epoch(words: &[&str], opts: &BTreeMap<&str, &str>) -> EpochRecord {
@@ -186,7 +227,7 @@ fn add_bot(snapshot: &mut Snapshot, words: &[&str], opts: &BTreeMap<&str, &str>)
         bot,
         name: words[1].to_owned(),
         priority,
-        resting: None,
+        resting_known: opts.get("sql_rests") == Some(&"yes"),
     });
     if words[2] == "homeless" {
         return;
@@ -195,9 +236,11 @@ fn add_bot(snapshot: &mut Snapshot, words: &[&str], opts: &BTreeMap<&str, &str>)
     snapshot.assignments.push(Assignment {
         bot,
         worker: at.clone(),
-        slot: LoginSlot::A,
+        slot: slot(opts, "slot").unwrap_or(LoginSlot::A),
         grant: Nonce([9; 8]),
-        other_rests_until: None,
+        other_rests_until: opts
+            .get("rests_in")
+            .map(|ms| ago(-ms.parse::<i64>().unwrap())),
     });
     let connection = match words.get(4).copied() {
         None => return,
@@ -213,7 +256,9 @@ fn add_bot(snapshot: &mut Snapshot, words: &[&str], opts: &BTreeMap<&str, &str>)
         pool: pool(),
         bot,
         username: format!("{bot}_bot"),
-        slot: LoginSlot::A,
+        slot: slot(opts, "said")
+            .or(slot(opts, "slot"))
+            .unwrap_or(LoginSlot::A),
         role: BotRole::Standby,
         connection,
         last_ok_ago_ms: number("ok").or((connection == Connection::Ready).then_some(100)),
@@ -234,7 +279,13 @@ fn add_bot(snapshot: &mut Snapshot, words: &[&str], opts: &BTreeMap<&str, &str>)
         flood_wait_s: number("wait").map(|s| s as u32),
         lease_held: opts.get("lease") != Some(&"no"),
         reach: number("reach").unwrap_or(0),
-        other_login: shared_core::OtherLogin::Missing,
+        other_login: match opts.get("other").copied().unwrap_or("missing") {
+            "resting" => OtherLogin::Resting,
+            "missing" => OtherLogin::Missing,
+            "lost" => OtherLogin::Lost,
+            "unknown" => OtherLogin::Unknown,
+            other => panic!("unknown other login `{other}`"),
+        },
         channels: Vec::new(),
     };
     let view = snapshot.workers.iter_mut().find(|view| view.worker == at);
