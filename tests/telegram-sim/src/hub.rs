@@ -285,6 +285,19 @@ mod tests {
     }
 
     #[test]
+    fn a_line_for_files_is_no_second_client_and_gets_no_updates() {
+        let mut hub = hub(&[(1, 9, 5)]);
+        let (outbox, _queue) = Outbox::new(tokio_util::sync::CancellationToken::new());
+        hub.open(2, Line::Media, outbox);
+        hub.set_account(2, Some(UserId(5)));
+        for id in [1, 2, 1, 2] {
+            assert_eq!(hub.note_call(id, 9, false), None);
+            hub.subscribe(id, &Arc::new(Session::new(1)));
+        }
+        assert_eq!(hub.receivers(UserId(5), UpdatesTo::NewestLogin), [1]);
+    }
+
+    #[test]
     fn updates_go_where_the_doubt_says() {
         let mut hub = hub(&[(1, 9, 5), (2, 9, 5), (3, 8, 5), (4, 7, 6)]);
         assert_eq!(

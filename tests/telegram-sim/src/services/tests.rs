@@ -6,6 +6,8 @@ mod boxes;
 mod files;
 mod identity;
 mod logins;
+mod members;
 mod presses;
+mod reading;
 mod rights;
 mod sending;

@@ -67,6 +67,14 @@ impl Scene {
         self.world.add_member("Ada", None).unwrap().id
     }
 
+    /// A member on one (more) device; calls as that member use the latest.
+    pub fn device(&mut self, member: UserId) -> i64 {
+        let key = self.key();
+        self.world.log_in_member(key, member).unwrap();
+        self.keys.insert(member, key);
+        key
+    }
+
     /// A member who has started the bot; pushes and events of that are gone.
     pub fn started(&mut self, bot: UserId) -> UserId {
         let member = self.member();

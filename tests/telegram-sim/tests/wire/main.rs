@@ -7,6 +7,7 @@ mod faults;
 mod files;
 mod load;
 mod login;
+mod members;
 mod messages;
 mod protocol;
 mod support;
