@@ -139,6 +139,9 @@ fn judge(member: &Member, entry: &Entry, unreachable: &[OutOfReach], findings: &
         }
         // Never acknowledged.
         Fate::TimedOut => findings.presses_repeated += 1,
+        Fate::WithoutEffect if entry.input.is_press() && !entry.acknowledged => {
+            findings.presses_repeated += 1;
+        }
         Fate::WithoutEffect => {
             findings.updates_lost += 1;
             problem("its effect", &format!("none of {:?}", entry.input));

@@ -42,6 +42,8 @@ pub struct Entry {
     /// A message after a switch showed its effect.
     pub shown: bool,
     pub answered_ms: Option<i64>,
+    /// Telegram passed on the bot's answer to the press.
+    pub acknowledged: bool,
 }
 
 impl Entry {

@@ -242,6 +242,7 @@ impl Member {
             confirmations: 0,
             shown: false,
             answered_ms: None,
+            acknowledged: false,
         });
         self.ledger.entries.len() - 1
     }
@@ -285,6 +286,9 @@ impl Member {
     /// His press was answered. `text` is what popped up: a word pops up only when the press changed nothing.
     pub fn press_answered(&mut self, entry: usize, text: Option<&str>) {
         let refused = text.is_some_and(|text| !text.is_empty());
+        if let Some(entry) = self.ledger.entries.get_mut(entry) {
+            entry.acknowledged = true;
+        }
         let waiting = self
             .ledger
             .entries

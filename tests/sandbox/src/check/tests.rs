@@ -289,3 +289,18 @@ fn an_answer_that_members_notice_fails_a_run_that_is_to_go_unnoticed() {
     assert_eq!(late.problems.len(), 1);
     assert_eq!(late.problems[0].seen, "2001 ms");
 }
+
+#[test]
+fn a_press_is_lost_only_if_it_was_acknowledged() {
+    let judged = |acknowledged| {
+        let mut member = finished(1);
+        let entry = member.begin(Input::Category("Crafts".into()), 1_100);
+        let entry = &mut member.ledger.entries[entry];
+        (entry.to, entry.fate) = (Some(2), Fate::WithoutEffect);
+        entry.acknowledged = acknowledged;
+        judged(&[member])
+    };
+    let (gone, lost) = (judged(false), judged(true));
+    assert_eq!((gone.updates_lost, gone.presses_repeated), (0, 1));
+    assert_eq!((lost.updates_lost, lost.presses_repeated), (1, 0));
+}
