@@ -41,6 +41,9 @@ struct Send {
     contact: Option<Contact>,
     #[serde(default)]
     reply_to: Option<MessageId>,
+    /// Dated so many seconds back, as what was sent during an outage is when it is delivered.
+    #[serde(default)]
+    age_s: u32,
 }
 
 #[derive(Debug, Deserialize)]
@@ -99,6 +102,9 @@ struct Press {
     message_id: MessageId,
     #[serde(default)]
     data: Option<String>,
+    /// The message need not have a button with this data.
+    #[serde(default)]
+    forged: bool,
     #[serde(default)]
     row: Option<usize>,
     #[serde(default)]
@@ -147,7 +153,8 @@ pub async fn send(
         contact,
         reply_to: send.reply_to,
     };
-    let (sent, now) = shared.step(|core, now| {
+    let (sent, now) = shared.step(|core, mut now| {
+        now.unix_ms -= i64::from(send.age_s) * 1_000;
         (
             core.world.member_send(UserId(id), send.to, message, now),
             now,
@@ -228,10 +235,12 @@ pub async fn press(
         chat,
         message_id,
         data,
+        forged,
         row,
         col,
     } = body(&bytes)?;
     let button = match (data, row, col) {
+        (Some(data), None, None) if forged => Button::Forged(data.into_bytes()),
         (Some(data), None, None) => Button::Data(data.into_bytes()),
         (None, Some(row), Some(col)) => Button::At { row, col },
         _ => {

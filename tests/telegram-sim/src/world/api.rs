@@ -125,7 +125,13 @@ pub struct SentMessages {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Button {
     Data(Vec<u8>),
-    At { row: usize, col: usize },
+    At {
+        row: usize,
+        col: usize,
+    },
+    /// By a client that makes up the data, or shows a keyboard that is gone: bots are warned that there may be no such button
+    /// (<https://core.telegram.org/bots/api#callbackquery>).
+    Forged(Vec<u8>),
 }
 
 /// A message as one member (or, for a channel, an observer) sees it.

@@ -256,8 +256,9 @@ impl World {
 }
 
 fn callback_data(body: &Body, button: &Button) -> Option<Vec<u8>> {
-    let Some(enums::ReplyMarkup::ReplyInlineMarkup(markup)) = &body.markup else {
-        return None;
+    let rows = match &body.markup {
+        Some(enums::ReplyMarkup::ReplyInlineMarkup(markup)) => markup.rows.as_slice(),
+        _ => &[],
     };
     let data_of = |button: &enums::KeyboardInlineButton| {
         let enums::KeyboardInlineButton::Button(button) = button;
@@ -267,9 +268,7 @@ fn callback_data(body: &Body, button: &Button) -> Option<Vec<u8>> {
         }
     };
     let rows = || {
-        markup
-            .rows
-            .iter()
+        rows.iter()
             .map(|enums::KeyboardInlineButtonRow::Row(row)| &row.buttons)
     };
     match button {
@@ -278,6 +277,7 @@ fn callback_data(body: &Body, button: &Button) -> Option<Vec<u8>> {
             .flatten()
             .filter_map(data_of)
             .find(|data| data == wanted),
+        Button::Forged(data) => Some(data.clone()),
     }
 }
 

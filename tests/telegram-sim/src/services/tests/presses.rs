@@ -138,6 +138,7 @@ fn only_buttons_that_are_there_can_be_pressed() {
         press(&mut s, member, bot, Button::At { row: 1, col: 0 }),
         Err("DATA_INVALID".into())
     );
+    assert!(press(&mut s, member, bot, Button::Forged(b"maybe".to_vec())).is_ok());
     let own = s
         .world
         .member_press(member, ChatRef::User(bot), MessageId(1), data("yes"), s.now);
