@@ -2,9 +2,10 @@
 //!
 //! ```text
 //! no lease ──held──▶ session ──stopped──▶ end
-//!    ▲                 │ lease ended, demoted, line lost: again at once (line lost: with backoff)
+//!    ▲                 │ lease ended or regained, demoted, line lost: again at once (line lost: with backoff)
 //!    └─────────────────┘ fatal error: reported at once; tried again with a long backoff, in case the bot comes back
 //! ```
+//! A dead session's next try makes its login anew, unless the supervisor has assigned the resting one before.
 //! Invariant: when a session is over its socket is closed before the lease is given back.
 
 use std::sync::Arc;
@@ -16,10 +17,16 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+use crate::admin::Desk;
 use crate::context::{BotContext, Shared, catalog_of};
 use crate::epoch_watch::View;
 use crate::login;
 use crate::session::{Ended, Session};
+
+/// An orderly end waits so long for what is in flight.
+const END: Duration = Duration::from_secs(1);
+/// Telegram's waits can be an hour; what else may change is looked at meanwhile.
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
 pub struct BotTask {
     context: Arc<BotContext>,
@@ -55,6 +62,7 @@ impl BotTask {
             .guard
             .want(pool, &state, lease.clone(), assignment.grant);
         let status = shared.status.add_bot(pool, assignment.bot, assignment.slot);
+        let desk = Desk::open(shared, config, &state, assignment.bot, view.clone());
         Some(Self {
             context: Arc::new(BotContext {
                 shared: Arc::clone(shared),
@@ -66,6 +74,7 @@ impl BotTask {
                 lease,
                 cell,
                 status,
+                desk,
                 inherited,
             }),
             view,
@@ -74,8 +83,8 @@ impl BotTask {
 
     pub async fn run(self, stop: CancellationToken) {
         tokio::select! {
-            () = stop.cancelled() => {}
             () = self.lead_sessions(&stop) => {}
+            () = overdue(&stop) => warn!(bot = %self.context.lease.bot, "the session took too long to end"),
         }
         let context = &self.context;
         context
@@ -85,6 +94,7 @@ impl BotTask {
         if let Err(error) = context.state.release_lease(&context.lease).await {
             info!(bot = %context.lease.bot, %error, "the lease was not given back and will run out");
         }
+        context.desk.flush().await;
         context.shared.status.remove_bot(&context.status);
     }
 
@@ -100,7 +110,10 @@ impl BotTask {
         ));
         loop {
             context.status.lease(false);
-            let tenancy = context.cell.held().await;
+            let tenancy = tokio::select! {
+                () = stop.cancelled() => return,
+                tenancy = context.cell.held() => tenancy,
+            };
             context.status.lease(true);
             let ended = Session::lead(
                 Arc::clone(context),
@@ -117,6 +130,11 @@ impl BotTask {
                     context.status.connection(Connection::Absent);
                     None
                 }
+                Ended::Regained => {
+                    info!(%bot, "login lease regained; connecting anew");
+                    context.status.connection(Connection::Connecting);
+                    None
+                }
                 Ended::Demoted => {
                     info!(%bot, "no longer active");
                     line_lost.reset();
@@ -129,20 +147,31 @@ impl BotTask {
                     if was_ready {
                         line_lost.reset();
                     }
-                    line_lost.next_delay()
+                    let told = error.wait_s.map(|s| Duration::from_secs(s.into()));
+                    line_lost
+                        .next_delay()
+                        .max(told.map(|told| told.min(LONGEST_WAIT)))
                 }
                 Ended::Fatal(error) => {
                     warn!(%bot, %error, "the bot's session is over");
                     context.status.connection(Connection::Failed);
                     if matches!(error.class, ErrorClass::SessionDead(_)) {
-                        login::forget(context).await;
+                        login::lose(context).await;
                     }
                     fatal.next_delay()
                 }
             };
             if let Some(pause) = pause {
-                tokio::time::sleep(pause).await;
+                tokio::select! {
+                    () = stop.cancelled() => return,
+                    () = tokio::time::sleep(pause) => {}
+                }
             }
         }
     }
+}
+
+async fn overdue(stop: &CancellationToken) {
+    stop.cancelled().await;
+    tokio::time::sleep(END).await;
 }

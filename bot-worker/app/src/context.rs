@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bot_worker_core::admin::AdminTexts;
 use bot_worker_core::{Catalog, Texts};
 use shared_core::{BotToken, EpochStamp, LoginLease, Nonce, PoolId, WorkerId};
 use shared_io::config::{BotConfig, Config, PoolConfig};
@@ -9,7 +10,9 @@ use shared_io::redis::{PoolState, RedisState};
 use shared_io::secrets::Sealer;
 use shared_io::sql::Store;
 
+use crate::admin::Desk;
 use crate::guard::{Guard, LeaseCell};
+use crate::login::Vault;
 use crate::status::{BotStatus, Status};
 
 /// What every task of this process shares.
@@ -22,9 +25,11 @@ pub struct Shared {
     pub redis: RedisState,
     pub store: Store,
     pub sealer: Sealer,
+    pub logins: Vault,
     pub status: Arc<Status>,
     pub guard: Guard,
     pub texts: Texts,
+    pub admin_texts: AdminTexts,
 }
 
 /// Everything that one bot's tasks need.
@@ -38,6 +43,8 @@ pub struct BotContext {
     pub lease: LoginLease,
     pub cell: Arc<LeaseCell>,
     pub status: Arc<BotStatus>,
+    /// Takes what is admins' business out of what this bot hears; outlives its sessions.
+    pub desk: Desk,
     /// The epoch of a predecessor of this worker's name; never acted on.
     pub inherited: Option<EpochStamp>,
 }

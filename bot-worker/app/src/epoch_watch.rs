@@ -1,26 +1,77 @@
-//! One pool as this worker sees it: the epoch record and the assignments, looked at on every bell and four times a second.
+//! One pool as this worker sees it: the epoch record, the assignments and the leader's board, looked at on every bell and four times a second.
 //!
 //! Level-triggered: a lost bell costs a poll, never a decision. When Redis does not answer, the last view stands; whoever acts on it is
-//! fenced by Redis itself.
+//! fenced by Redis itself. How old the board is, is counted here, on our own clock, from when it last changed.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use shared_core::{Assignment, EpochRecord, PoolId};
+use shared_core::{Assignment, BootMs, BotId, EpochRecord, Nonce, PoolBoard, PoolId};
+use shared_io::clock;
 use shared_io::redis::{PoolState, PoolView};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
+use crate::status::Status;
+
 /// How often to look without a bell.
 const POLL: Duration = Duration::from_millis(250);
+
+/// The last board that was read, and when it last changed; what has stood still is old.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SeenBoard {
+    pub board: Arc<PoolBoard>,
+    pub changed: BootMs,
+}
 
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct View {
     pub epoch: Option<EpochRecord>,
     pub assignments: Vec<Assignment>,
+    /// Stays when Redis has none any more: it says itself how old it is.
+    pub board: Option<SeenBoard>,
+    /// Smoke tests that somebody waits for.
+    pub smoke_asked: BTreeMap<BotId, Nonce>,
     /// False until Redis was read for the first time.
     pub known: bool,
+}
+
+impl View {
+    pub fn assignment(&self, bot: BotId) -> Option<&Assignment> {
+        self.assignments.iter().find(|given| given.bot == bot)
+    }
+
+    fn next(&self, looked: PoolView, now: BootMs) -> Self {
+        let PoolView {
+            epoch,
+            assignments,
+            board,
+            smoke_asked,
+        } = looked;
+        let known = self.board.as_ref();
+        let board = match board {
+            None => known.cloned(),
+            Some(board) => {
+                let stood_still = known.filter(|known| {
+                    (known.board.seq, &known.board.leader) == (board.seq, &board.leader)
+                });
+                let changed = stood_still.map_or(now, |known| known.changed);
+                Some(SeenBoard {
+                    board: Arc::new(board),
+                    changed,
+                })
+            }
+        };
+        Self {
+            epoch,
+            assignments,
+            board,
+            smoke_asked,
+            known: true,
+        }
+    }
 }
 
 /// Follows a pool until stopped.
@@ -28,24 +79,19 @@ pub async fn follow(
     pool: PoolId,
     state: PoolState,
     views: Arc<watch::Sender<View>>,
+    status: Arc<Status>,
     stop: CancellationToken,
 ) {
     let mut bell = None;
     while !stop.is_cancelled() {
         match state.look().await {
-            Ok(PoolView {
-                epoch, assignments, ..
-            }) => {
-                let view = View {
-                    epoch,
-                    assignments,
-                    known: true,
-                };
+            Ok(looked) => {
+                let now = clock::boot_now();
+                status.redis_answered(now);
                 views.send_if_modified(|known| {
+                    let view = known.next(looked, now);
                     let differs = *known != view;
-                    if differs {
-                        *known = view;
-                    }
+                    *known = view;
                     differs
                 });
             }
@@ -64,5 +110,44 @@ pub async fn follow(
             () = stop.cancelled() => return,
             () = rung => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn board(seq: u64) -> PoolBoard {
+        let preview = serde_json::json!({"plan": null, "text": "nothing", "reasons": []});
+        serde_json::from_value(serde_json::json!({
+            "pool": "main", "at": 1, "seq": seq, "leader": "l1", "state": "ok", "reasons": [],
+            "epoch": null, "phase": null, "active": null, "bots": [], "workers": [],
+            "redis": {"ok": true, "rtt_us": null, "appendfsync": null}, "database_ok": true,
+            "overrides": {}, "last_switch": null, "rotate": preview, "recover": preview,
+        }))
+        .unwrap()
+    }
+
+    fn looked(board: Option<PoolBoard>) -> PoolView {
+        PoolView {
+            epoch: None,
+            assignments: Vec::new(),
+            board,
+            smoke_asked: BTreeMap::new(),
+        }
+    }
+
+    #[test]
+    fn a_board_is_as_old_as_its_last_change_and_outlives_redis() {
+        let age = |view: &View| view.board.as_ref().unwrap().changed;
+        let first = View::default().next(looked(Some(board(1))), BootMs(100));
+        assert_eq!(age(&first), BootMs(100));
+        let same = first.next(looked(Some(board(1))), BootMs(200));
+        assert_eq!(age(&same), BootMs(100), "it stood still");
+        let emptied = same.next(looked(None), BootMs(300));
+        assert_eq!(age(&emptied), BootMs(100));
+        let next = emptied.next(looked(Some(board(2))), BootMs(400));
+        assert_eq!(age(&next), BootMs(400));
     }
 }

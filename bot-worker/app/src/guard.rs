@@ -2,7 +2,8 @@
 //!
 //! Invariant: a cell holds only while the last confirmed renewal's deadline, counted from when it was *sent*, has not passed. A
 //! renewal that hangs or fails makes cells run out by themselves; nobody has to notice. Acquiring and renewing are one script, which
-//! refuses whoever the assignment does not name.
+//! refuses whoever the assignment does not name. A lease that ran out is told apart from one that Redis denies: only the latter's connection
+//! has to go.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,10 +19,31 @@ use tracing::{debug, warn};
 
 use crate::status::lock;
 
+/// What was last heard of a lease from Redis.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Heard {
+    /// It is ours, or nothing yet. When it ran out after that, this process was asleep or has only begun.
+    Ours,
+    /// Redis did not answer a renewal.
+    Nothing,
+    /// It is somebody else's, we are not assigned, or we have given it back.
+    NotOurs,
+}
+
+/// How a lease that does not hold stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Settled {
+    /// It is held (again).
+    Held,
+    /// Redis says that it is not ours.
+    NotOurs,
+}
+
 /// One bot's lease as its tasks see it.
 #[derive(Debug)]
 pub struct LeaseCell {
     clock: Mutex<LeaseClock>,
+    heard: Mutex<Heard>,
     changed: Notify,
     /// Counts the unbroken times of holding it. Who began in one does not go on in the next: a process that slept past its deadline
     /// may find the lease renewed before it notices.
@@ -36,6 +58,7 @@ impl LeaseCell {
     fn new() -> Self {
         Self {
             clock: Mutex::new(LeaseClock::not_held()),
+            heard: Mutex::new(Heard::Ours),
             changed: Notify::new(),
             tenancies: AtomicU64::new(0),
         }
@@ -76,6 +99,25 @@ impl LeaseCell {
         }
     }
 
+    /// Waits until a lease that ran out is held again, or is known not to be ours.
+    pub async fn settled(&self) -> Settled {
+        loop {
+            let changed = self.changed.notified();
+            if self.is_held() {
+                return Settled::Held;
+            }
+            if *lock(&self.heard) == Heard::NotOurs {
+                return Settled::NotOurs;
+            }
+            changed.await;
+        }
+    }
+
+    /// Did it run out because Redis does not answer? False also while that is not known yet.
+    pub fn redis_is_away(&self) -> bool {
+        !self.is_held() && *lock(&self.heard) == Heard::Nothing
+    }
+
     /// How long it still holds.
     fn left(&self) -> Option<Duration> {
         let now = clock::boot_now();
@@ -90,12 +132,24 @@ impl LeaseCell {
         }
         lease.renewed(sent_at, timing);
         drop(lease);
+        *lock(&self.heard) = Heard::Ours;
         self.changed.notify_waiters();
     }
 
     fn lost(&self) {
         lock(&self.clock).lost();
+        *lock(&self.heard) = Heard::NotOurs;
         self.changed.notify_waiters();
+    }
+
+    /// Redis did not answer: the lease stands as long as it lives.
+    fn unanswered(&self) {
+        let mut heard = lock(&self.heard);
+        if *heard == Heard::Ours {
+            *heard = Heard::Nothing;
+            drop(heard);
+            self.changed.notify_waiters();
+        }
     }
 }
 
@@ -198,8 +252,14 @@ impl Guard {
                     .await;
             match answer {
                 Ok(Ok(answers)) => self.take_answers(sent_at, claims, cells, &answers),
-                Ok(Err(error)) => warn!(%error, "login leases could not be renewed"),
-                Err(_) => warn!("renewing login leases took longer than they live"),
+                Ok(Err(error)) => {
+                    warn!(%error, "login leases could not be renewed");
+                    cells.iter().for_each(|cell| cell.unanswered());
+                }
+                Err(_) => {
+                    warn!("renewing login leases took longer than they live");
+                    cells.iter().for_each(|cell| cell.unanswered());
+                }
             }
         });
         futures_util::future::join_all(renewals).await;
@@ -221,5 +281,44 @@ impl Guard {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn timing() -> LeaseTiming {
+        LeaseTiming {
+            ttl: Duration::from_millis(60),
+            renew_every: Duration::from_millis(20),
+            margin: Duration::from_millis(10),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_lease_that_ran_out_is_not_a_lease_that_is_denied() {
+        let cell = LeaseCell::new();
+        cell.renewed(clock::boot_now(), &timing());
+        let tenancy = cell.held().await;
+        cell.unanswered();
+        assert!(!cell.redis_is_away(), "it still lives");
+        cell.ended(tenancy).await;
+        assert!(cell.redis_is_away());
+        cell.lost();
+        assert!(!cell.redis_is_away());
+        assert_eq!(cell.settled().await, Settled::NotOurs);
+    }
+
+    #[tokio::test]
+    async fn who_slept_past_his_lease_does_not_blame_redis_and_begins_a_new_tenancy() {
+        let cell = LeaseCell::new();
+        cell.renewed(clock::boot_now(), &timing());
+        let tenancy = cell.held().await;
+        cell.ended(tenancy).await;
+        assert!(!cell.redis_is_away());
+        cell.renewed(clock::boot_now(), &timing());
+        assert_eq!(cell.settled().await, Settled::Held);
+        assert!(!cell.holds(tenancy));
     }
 }

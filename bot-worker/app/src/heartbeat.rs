@@ -21,6 +21,9 @@ const SQL_PROBE: Duration = Duration::from_secs(2);
 pub async fn watch_sql(store: Store, status: Arc<Status>, stop: CancellationToken) {
     loop {
         let away = store.ping().await.is_err();
+        if !away {
+            status.sql_answered(clock::boot_now());
+        }
         status
             .sql_away
             .store(away, std::sync::atomic::Ordering::Relaxed);

@@ -1,54 +1,131 @@
-//! A bot's login: the stored one, or one that is made and sealed into SQL before it is used.
+//! A bot's two logins: connecting with the one that is assigned, and making what is missing.
 //!
-//! Invariant: a key is in SQL before anything is done with it, so a kill cannot leave a login that nobody has. A login that Telegram
-//! calls dead is marked as lost, and the next session logs in with the token; never on the path of a switch.
+//! ```text
+//! assigned login   the other one   what connecting does
+//! stored, good     whatever        connects with it
+//! none             none            makes the other one, closes its connection, and makes the assigned one: the newest login is the live one
+//! none or lost     there           makes the assigned one
+//! lost             none or lost    the same
+//! ```
+//! What is made here is made because nobody can be reached otherwise; the other login of a bot that is well is made beside its
+//! session ([`upkeep`]). Invariants: a key is sealed in SQL before it is logged in, and stands there as lost until it is, so that a kill at any point
+//! leaves at most an unused key; Telegram is asked for logins within [`budget`] only; at most one of the two is ever connected by this process.
 
-use shared_core::{AuthKey, ErrorClass};
-use shared_io::clock;
+mod budget;
+mod keys;
+mod make;
+pub mod upkeep;
+mod vault;
+
+use shared_core::{AuthKey, ErrorClass, LoginSlot, OtherLogin};
 use shared_io::secrets::SealContext;
-use shared_io::sql::{LoginRow, LoginState};
+use shared_io::sql::{EventKind, LoginRow, LoginState};
 use shared_io::telegram::{CallError, DcAddress, Identity, Line, LineParams, LineTimeouts};
 use tracing::warn;
 
 use crate::context::BotContext;
 
-/// Connects with the stored login, or makes one.
+pub use vault::Vault;
+
+/// Connects with the assigned login, or makes it.
 pub async fn connect(context: &BotContext) -> Result<Line, CallError> {
-    let stored = load_login(context).await?;
-    let known = stored.is_some();
-    let connected = match open_line(context, stored).await {
-        Ok(line) => identify(context, line, known).await,
-        Err(error) => Err(error),
+    let rows = stored(context).await?;
+    let (line, identity) = match good(&rows, context.lease.slot) {
+        Some(row) => resume(context, row).await?,
+        None => make::assigned(context, &rows).await?,
     };
-    if let Err(error) = &connected
-        && known
-        && matches!(error.class, ErrorClass::SessionDead(_))
-    {
-        forget(context).await;
-    }
-    let (line, identity) = connected?;
     context.status.identity(&identity.username);
-    remember_name(context, &identity.username).await;
-    let reach = context.state.reach(context.lease.bot).await.unwrap_or(0);
-    context.status.reach(reach);
     Ok(line)
+}
+
+/// Telegram does not take the assigned login any more. The next session makes another, unless the other one is assigned before.
+pub async fn lose(context: &BotContext) {
+    let (pool, bot, slot) = (&context.pool, context.lease.bot, context.lease.slot);
+    let vault = &context.shared.logins;
+    if vault.lose(pool, bot, slot).await {
+        note(context, EventKind::LoginLost, slot);
+    }
+}
+
+/// Keeps in SQL what is said of the bot itself; nothing waits for it.
+pub fn remember_name(context: &BotContext) {
+    let (store, pool) = (context.shared.store.clone(), context.pool.clone());
+    let (bot, username) = (context.lease.bot, context.status.username());
+    tokio::spawn(async move {
+        if let Err(error) = store.bots().set_username(&pool, bot, &username).await {
+            warn!(%bot, %error, "the bot's name could not be stored");
+        }
+    });
+}
+
+pub fn open_login(context: &BotContext, login: &LoginRow) -> Result<AuthKey, String> {
+    let label = SealContext::login(&login.pool, login.bot, login.slot);
+    let key = context
+        .shared
+        .sealer
+        .open(&login.sealed_key, &label)
+        .map_err(|error| error.to_string())?;
+    AuthKey::from_slice(&key).ok_or_else(|| "the sealed login has the wrong length".to_owned())
+}
+
+/// The bot's rows, from SQL or from memory, and what they say of the other login.
+async fn stored(context: &BotContext) -> Result<Vec<LoginRow>, CallError> {
+    let (pool, bot) = (&context.pool, context.lease.bot);
+    let rows = context.shared.logins.rows(pool, bot).await;
+    let rows = rows.map_err(|error| {
+        warn!(%bot, %error, "the stored logins could not be read");
+        CallError::not_made("login", "LOGIN_NOT_READ")
+    })?;
+    context
+        .status
+        .other_login(other_login(&rows, context.lease.slot.other()));
+    Ok(rows)
+}
+
+fn row(rows: &[LoginRow], slot: LoginSlot) -> Option<&LoginRow> {
+    rows.iter().find(|row| row.slot == slot)
+}
+
+fn good(rows: &[LoginRow], slot: LoginSlot) -> Option<&LoginRow> {
+    row(rows, slot).filter(|row| row.state != LoginState::Lost)
+}
+
+/// A row that still says live was its last user's, who has not got this bot any more.
+fn other_login(rows: &[LoginRow], slot: LoginSlot) -> OtherLogin {
+    match row(rows, slot).map(|row| row.state) {
+        None => OtherLogin::Missing,
+        Some(LoginState::Lost) => OtherLogin::Lost,
+        Some(LoginState::Live | LoginState::Resting) => OtherLogin::Resting,
+    }
+}
+
+/// A login that is there and cannot be opened is an error: logging in anew would overwrite it and is limited by Telegram.
+async fn resume(context: &BotContext, login: &LoginRow) -> Result<(Line, Identity), CallError> {
+    let key = open_login(context, login).map_err(|error| {
+        warn!(bot = %login.bot, error, "the stored login could not be unsealed");
+        CallError::not_made("login", "LOGIN_NOT_UNSEALED")
+    })?;
+    let home = login.dc_addr.map(|addr| DcAddress {
+        id: login.dc_id,
+        addr,
+    });
+    let line = open_line(context, Some(key), home).await?;
+    let identity = line.identity().await?;
+    Ok((line, identity))
 }
 
 async fn open_line(
     context: &BotContext,
-    stored: Option<(AuthKey, Option<DcAddress>)>,
+    key: Option<AuthKey>,
+    home: Option<DcAddress>,
 ) -> Result<Line, CallError> {
     let config = &context.shared.config;
     let configured = config.telegram.dc.map(|dc| DcAddress {
         id: dc.id,
         addr: dc.addr,
     });
-    let (key, home) = match stored {
-        Some((key, home)) => (Some(key), home.or(configured)),
-        None => (context.bot.preset_keys.first().cloned(), configured),
-    };
     Line::connect(LineParams {
-        dc: home,
+        dc: home.or(configured),
         api_id: config.telegram.api_id,
         api_hash: config.telegram.api_hash.clone(),
         key,
@@ -61,111 +138,25 @@ async fn open_line(
     .await
 }
 
-/// Asks a known login who it is; makes one of a new key.
-async fn identify(
-    context: &BotContext,
-    line: Line,
-    known: bool,
-) -> Result<(Line, Identity), CallError> {
-    if known {
-        let identity = line.identity().await?;
-        return Ok((line, identity));
-    }
-    save_login(context, &line).await;
-    let identity = line.log_in(context.token()).await?;
-    // A login can move to another data centre and get another key there.
-    save_login(context, &line).await;
-    Ok((line, identity))
-}
-
-/// The next session logs in again, with the token.
-pub async fn forget(context: &BotContext) {
-    let (bot, slot) = (context.lease.bot, context.lease.slot);
-    let logins = context.shared.store.logins();
-    if let Err(error) = logins
-        .set_state(&context.pool, bot, slot, LoginState::Lost)
-        .await
-    {
-        warn!(%bot, %error, "a dead login could not be marked as lost");
-    }
-}
-
-async fn remember_name(context: &BotContext, username: &str) {
-    let bots = context.shared.store.bots();
-    if let Err(error) = bots
-        .set_username(&context.pool, context.lease.bot, username)
-        .await
-    {
-        warn!(bot = %context.lease.bot, %error, "the bot's name could not be stored");
-    }
-}
-
-/// A login that is stored and good, as far as is known, and where its data centre is. One that is there and cannot be read is an
-/// error: logging in anew would overwrite it and is limited by Telegram.
-async fn load_login(
-    context: &BotContext,
-) -> Result<Option<(AuthKey, Option<DcAddress>)>, CallError> {
-    let (bot, slot) = (context.lease.bot, context.lease.slot);
-    let logins = context.shared.store.logins();
-    let login = match logins.get(&context.pool, bot, slot).await {
-        Ok(login) => login.filter(|login| login.state != LoginState::Lost),
-        Err(error) => {
-            warn!(%bot, %error, "the stored login could not be read");
-            return Err(CallError::not_made("login", "LOGIN_NOT_READ"));
-        }
+/// Says it in SQL, for whoever looks later; nothing waits for it.
+fn note(context: &BotContext, kind: EventKind, slot: LoginSlot) {
+    let event = shared_io::sql::Event {
+        id: shared_io::clock::nonce(),
+        pool: Some(context.pool.clone()),
+        at: shared_io::clock::unix_now(),
+        kind,
+        subject: context.lease.bot.to_string(),
+        details: serde_json::json!({"slot": slot.as_str(), "worker": context.shared.worker.as_str()}),
     };
-    let Some(login) = login else { return Ok(None) };
-    match open_login(context, &login) {
-        Ok(key) => {
-            let home = login.dc_addr.map(|addr| DcAddress {
-                id: login.dc_id,
-                addr,
-            });
-            Ok(Some((key, home)))
+    let store = context.shared.store.clone();
+    tokio::spawn(async move {
+        if let Err(error) = store.events().add(&event).await {
+            warn!(kind = event.kind.as_str(), subject = event.subject, %error, "an event was not stored");
         }
-        Err(error) => {
-            warn!(%bot, error, "the stored login could not be unsealed");
-            Err(CallError::not_made("login", "LOGIN_NOT_UNSEALED"))
-        }
-    }
+    });
 }
 
-/// What a sealed login is bound to, so that one bot's cannot be put in another's place.
-fn login_label(context: &BotContext) -> SealContext {
-    SealContext::login(&context.pool, context.lease.bot, context.lease.slot)
-}
-
-pub fn open_login(context: &BotContext, login: &LoginRow) -> Result<AuthKey, String> {
-    let key = context
-        .shared
-        .sealer
-        .open(&login.sealed_key, &login_label(context))
-        .map_err(|error| error.to_string())?;
-    AuthKey::from_slice(&key).ok_or_else(|| "the sealed login has the wrong length".to_owned())
-}
-
-async fn save_login(context: &BotContext, line: &Line) {
-    let (Some(key), Some(home)) = (line.auth_key(), line.home()) else {
-        return;
-    };
-    let shared = &context.shared;
-    let sealed = match shared.sealer.seal(&key.expose(), &login_label(context)) {
-        Ok(sealed) => sealed,
-        Err(error) => {
-            return warn!(bot = %context.lease.bot, %error, "the login could not be sealed");
-        }
-    };
-    let row = LoginRow {
-        pool: context.pool.clone(),
-        bot: context.lease.bot,
-        slot: context.lease.slot,
-        sealed_key: sealed,
-        dc_id: home.id,
-        dc_addr: Some(home.addr),
-        made: clock::unix_now(),
-        state: LoginState::Live,
-    };
-    if let Err(error) = shared.store.logins().put(&row).await {
-        warn!(bot = %row.bot, %error, "the login could not be stored; the next start logs in again");
-    }
+/// Is it about the key rather than about the bot or its token?
+fn is_about_the_key(error: &CallError) -> bool {
+    matches!(error.class, ErrorClass::SessionDead(_))
 }

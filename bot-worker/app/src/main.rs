@@ -6,8 +6,10 @@
 #![forbid(unsafe_code)]
 
 mod active;
+mod admin;
 mod announce;
 mod bot;
+mod channels;
 mod context;
 mod engine;
 mod epoch_watch;

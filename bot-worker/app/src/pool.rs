@@ -40,6 +40,7 @@ impl PoolTask {
             self.pool.clone(),
             state,
             Arc::new(views),
+            Arc::clone(&self.shared.status),
             stop.clone(),
         ));
         let mut running: BTreeMap<BotId, Running> = BTreeMap::new();

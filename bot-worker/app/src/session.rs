@@ -1,40 +1,49 @@
 //! One session: a connection from connect to close, with its probe, its updates and, while the pool's epoch names it, its active work.
 //!
 //! What comes in is handled one batch at a time: as a standby ([`crate::standby`]) until the epoch is open for this bot, by the engine
-//! from then on, so no update is handled by both. Invariants: nothing is handled or sent without the lease; a fatal error is reported before anything else
+//! from then on, so no update is handled by both. A lease that ran out makes the session [`quiet`]. Invariants: nothing is handled or sent without the
+//! lease, each call is held against it once more right before it leaves; a fatal error is reported before anything else
 //! is tried; leaving this module closes the socket (the line is dropped).
+
+mod probe;
+mod quiet;
+mod roles;
 
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use shared_core::{BotRole, Connection, EpochRecord, ErrorClass, Phase};
+use shared_core::{BotRole, Connection, EpochStamp, Nonce};
 use shared_io::redis::PrivateCursor;
-use shared_io::telegram::{BoxState, CallError, Calls, FeedStart, Line, UpdateFeed};
+use shared_io::telegram::{Batch, BoxState, CallError, Calls, FeedStart, Line, UpdateFeed};
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, info, warn};
+use tracing::{info, warn};
 
 use crate::active::Active;
 use crate::context::BotContext;
 use crate::epoch_watch::View;
 use crate::guard::Tenancy;
 use crate::login;
-use crate::smoke;
-use crate::standby::Standby;
+use crate::standby::{Standby, StandbyError};
 use crate::task::AbortOnDrop;
+use crate::{channels, task};
+use probe::probe;
 
 /// Why a session is over.
 #[derive(Debug)]
 pub enum Ended {
     Stopped,
     LeaseOver,
+    /// The lease ran out and is held again; the next session starts from the committed cursor.
+    Regained,
     /// The epoch passed to another holder; the next session starts from the committed cursor.
     Demoted,
     LineLost {
         was_ready: bool,
-        error: String,
+        error: CallError,
     },
     Fatal(CallError),
 }
@@ -43,8 +52,8 @@ pub enum Ended {
 const CLOSE: Duration = Duration::from_millis(200);
 /// How often the feed is asked whether it has caught up, after activation.
 const CATCH_UP_POLL: Duration = Duration::from_millis(10);
-
-type Probe = Result<(BoxState, u64), CallError>;
+/// Between tries of a standby to keep what it heard, while Redis does not answer.
+const KEEP_AGAIN: Duration = Duration::from_millis(20);
 
 pub struct Session {
     context: Arc<BotContext>,
@@ -54,8 +63,9 @@ pub struct Session {
     feed: UpdateFeed,
     standby: Standby,
     active: Option<Active>,
-    smoked: Option<shared_core::EpochStamp>,
-    smoke_tests: tokio::task::JoinSet<()>,
+    smoked: Option<EpochStamp>,
+    smoke_asked: Option<Nonce>,
+    smoke_tests: JoinSet<()>,
 }
 
 impl Session {
@@ -73,26 +83,36 @@ impl Session {
             () = context.cell.ended(tenancy) => return Ended::LeaseOver,
             connected = login::connect(&context) => connected,
         };
-        let mut line = match connected {
-            Ok(line) => line,
-            Err(error) => return failed(&context, error, false),
-        };
-        let calls = line.calls();
-        let Some(raw) = line.take_updates() else {
-            return Ended::LineLost {
-                was_ready: false,
-                error: "the line has no update channel".into(),
-            };
-        };
-        let start = match feed_start(&context).await {
-            Ok(start) => start,
-            Err(error) => {
-                return Ended::LineLost {
-                    was_ready: false,
-                    error,
-                };
-            }
-        };
+        match connected {
+            Ok(line) => match Self::begin(Arc::clone(&context), tenancy, view, line).await {
+                Ok((session, line)) => session.run(line, stop).await,
+                Err(error) => failed(&context, error, false),
+            },
+            Err(error) => failed(&context, error, false),
+        }
+    }
+
+    async fn begin(
+        context: Arc<BotContext>,
+        tenancy: Tenancy,
+        view: watch::Receiver<View>,
+        mut line: Line,
+    ) -> Result<(Self, Line), CallError> {
+        let cell = Arc::clone(&context.cell);
+        let calls = line.calls().gated(Arc::new(move || cell.holds(tenancy)));
+        let cell = Arc::clone(&context.cell);
+        // Admins are answered while Redis is away, too.
+        let for_admins = move || cell.holds(tenancy) || cell.redis_is_away();
+        context
+            .desk
+            .connected(&line.calls().gated(Arc::new(for_admins)));
+        let raw = line
+            .take_updates()
+            .ok_or_else(|| CallError::not_made("updates", "NO_UPDATE_CHANNEL"))?;
+        let start = feed_start(&context).await.map_err(|error| {
+            warn!(bot = %context.lease.bot, %error, "the cursor could not be read");
+            CallError::not_made("updates", "CURSOR_NOT_READ")
+        })?;
         let session = Self {
             feed: UpdateFeed::new(raw, calls.clone(), start),
             standby: Standby::new(Arc::clone(&context), tenancy, calls.clone()),
@@ -102,18 +122,21 @@ impl Session {
             calls,
             active: None,
             smoked: None,
-            smoke_tests: tokio::task::JoinSet::new(),
+            smoke_asked: None,
+            smoke_tests: JoinSet::new(),
         };
-        session.run(line, stop).await
+        Ok((session, line))
     }
 
     async fn run(mut self, line: Line, stop: CancellationToken) -> Ended {
         let context = Arc::clone(&self.context);
         context.status.connection(Connection::Ready);
-        info!(bot = %context.lease.bot, username = context.status.username(), "connected");
+        info!(bot = %context.lease.bot, slot = %context.lease.slot, username = context.status.username(), "connected");
+        login::remember_name(&context);
         let (probes, mut probed) = mpsc::channel(4);
         let (pace, paced) = watch::channel(self.probe_every());
-        let _prober = AbortOnDrop(tokio::spawn(probe(self.calls.clone(), paced, probes)));
+        let prober = task::spawn(probe(self.calls.clone(), paced, probes));
+        let beside = self.beside();
         let mut line_closed = pin!(line.closed());
         let mut lease_ended = pin!(context.cell.ended(self.tenancy));
         self.take_role().await;
@@ -122,10 +145,11 @@ impl Session {
             tokio::select! {
                 biased;
                 () = stop.cancelled() => break Ended::Stopped,
-                () = &mut lease_ended => break Ended::LeaseOver,
-                () = &mut line_closed => {
-                    break Ended::LineLost { was_ready: true, error: "the line's task ended".into() };
+                () = &mut lease_ended => {
+                    drop((prober, beside));
+                    break self.keep_quiet(&stop, line.closed()).await;
                 }
+                () = &mut line_closed => break line_lost("the line's task ended"),
                 changed = self.view.changed() => {
                     if changed.is_err() { break Ended::Stopped }
                     if self.is_demoted() { break Ended::Demoted }
@@ -138,17 +162,20 @@ impl Session {
                     None => break Ended::Demoted,
                 },
                 Some(result) = probed.recv() => {
-                    if let Err(error) = self.judge_probe(result) { break self.died(error).await }
+                    if let Err(error) = probe::judge(&context, &mut self.feed, result) {
+                        break self.died(error).await
+                    }
                 }
                 // A difference that was empty brings no batch: whether it was the last one has to be asked.
                 () = tokio::time::sleep(CATCH_UP_POLL), if self.catches_up() => self.tell_caught_up().await,
                 () = tokio::time::sleep_until(feed_rests), if feed_rests > Instant::now() => {}
                 batch = self.feed.next(), if feed_rests <= Instant::now() => match batch {
                     Ok(batch) => if let Err(error) = self.handle(batch).await {
-                        break Ended::LineLost { was_ready: true, error };
+                        warn!(bot = %context.lease.bot, %error, "a standby could not keep what it heard");
+                        break line_lost("what was heard could not be kept");
                     },
                     Err(error) if error.class.is_fatal() => break self.died(error).await,
-                    Err(error) => feed_rests = Instant::now() + feed_trouble(&context, &error),
+                    Err(error) => feed_rests = Instant::now() + probe::feed_trouble(&context, &error),
                 },
             }
         };
@@ -164,99 +191,34 @@ impl Session {
         ended
     }
 
-    fn probe_every(&self) -> Duration {
-        let timing = &self.context.shared.config.timing;
-        if self.active.is_some() {
-            timing.probe
-        } else {
-            timing.standby_probe
-        }
+    /// What goes on beside a session and nobody waits for.
+    fn beside(&self) -> [AbortOnDrop<()>; 2] {
+        let context = || Arc::clone(&self.context);
+        [
+            task::spawn(login::upkeep::run(context(), self.view.clone())),
+            task::spawn(channels::watch(context(), self.calls.clone())),
+        ]
     }
 
-    fn record(&self) -> Option<EpochRecord> {
-        let record = self.view.borrow().epoch.clone()?;
-        let mine = record.is_held_by(self.context.lease.bot, &self.context.shared.worker);
-        (mine && Some(record.stamp) != self.context.inherited).then_some(record)
-    }
-
-    fn somebody_else_answers(&self) -> bool {
-        self.view.borrow().epoch.as_ref().is_some_and(|record| {
-            record.phase == Phase::Open
-                && record
-                    .holder
-                    .as_ref()
-                    .is_some_and(|holder| holder.bot != self.context.lease.bot)
-        })
-    }
-
-    fn is_demoted(&self) -> bool {
-        let stamp = self.record().map(|record| record.stamp);
-        self.active
-            .as_ref()
-            .is_some_and(|active| Some(active.stamp()) != stamp)
-    }
-
-    /// Does what the epoch record asks of this bot.
-    async fn take_role(&mut self) {
-        let Some(record) = self.record() else { return };
-        match record.phase {
-            Phase::Fenced => {}
-            Phase::Smoking if self.smoked != Some(record.stamp) => {
-                self.smoked = Some(record.stamp);
-                let test = smoke::run(Arc::clone(&self.context), self.calls.clone(), record.stamp);
-                self.smoke_tests.spawn(test);
-            }
-            Phase::Smoking => {}
-            Phase::Open if self.active.is_none() => self.become_active(record).await,
-            Phase::Open => {}
-        }
-    }
-
-    async fn become_active(&mut self, record: EpochRecord) {
-        let started = Active::start(
-            &self.context,
-            &self.calls,
-            self.tenancy,
-            &self.view,
-            &record,
-            &mut self.feed,
-        );
-        match started.await {
-            Ok(active) => {
-                info!(bot = %self.context.lease.bot, epoch = %record.stamp, "active");
-                self.context.status.role(BotRole::Active);
-                self.active = Some(active);
-                self.tell_caught_up().await;
-            }
-            // The view is looked at again four times a second; the supervisor judges how long it waits.
-            Err(error) => {
-                warn!(bot = %self.context.lease.bot, error, "could not become active yet");
-                self.view.mark_changed();
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
-        }
-    }
-
-    /// An error here means that the batch was not taken in: the next session gets it again.
-    async fn handle(&mut self, batch: shared_io::telegram::Batch) -> Result<(), String> {
+    /// An error means that the batch was not taken in: the next session gets it again.
+    async fn handle(&mut self, mut batch: Batch) -> Result<(), StandbyError> {
+        self.context.desk.sort_out(&mut batch);
         let stands_by = self.somebody_else_answers();
+        let lease_ended = self.context.cell.ended(self.tenancy);
         match &mut self.active {
             Some(active) => {
-                // A full engine (Redis away) must not keep the connection beyond its lease.
+                // A full engine (Redis away) must not be waited for beyond the lease; the next session gets the batch again.
                 tokio::select! {
                     () = active.take(batch) => {}
-                    () = self.context.cell.ended(self.tenancy) => {
-                        return Err("the login lease ended with updates in hand".to_owned());
-                    }
+                    () = lease_ended => return Ok(()),
                 }
                 self.tell_caught_up().await;
                 Ok(())
             }
-            None => self
-                .standby
-                .take(batch, stands_by)
-                .await
-                .map_err(|error| error.to_string()),
+            None => tokio::select! {
+                kept = keep(&mut self.standby, batch, stands_by) => kept,
+                () = lease_ended => Ok(()),
+            },
         }
     }
 
@@ -267,38 +229,17 @@ impl Session {
         }
         failed(&self.context, error, true)
     }
+}
 
-    fn catches_up(&self) -> bool {
-        self.active
-            .as_ref()
-            .is_some_and(|active| !active.is_caught_up())
-    }
-
-    async fn tell_caught_up(&mut self) {
-        if self.feed.caught_up()
-            && let Some(active) = &mut self.active
-        {
-            active.caught_up().await;
-        }
-    }
-
-    fn judge_probe(&mut self, result: Probe) -> Result<(), CallError> {
-        match result {
-            Ok((state, micros)) => {
-                self.context.status.answered(micros);
-                self.context.status.connection(Connection::Ready);
-                self.feed.observe(&state);
-                Ok(())
+/// A standby keeps what it heard, however often Redis has to be asked.
+async fn keep(standby: &mut Standby, batch: Batch, stands_by: bool) -> Result<(), StandbyError> {
+    loop {
+        match standby.take(batch.clone(), stands_by).await {
+            Err(StandbyError::State(error)) if error.is_connection() => {
+                warn!(%error, "what a standby heard waits");
+                tokio::time::sleep(KEEP_AGAIN).await;
             }
-            Err(error) if error.class.is_fatal() => Err(error),
-            Err(error) => {
-                self.context.status.error(error.class, &error.name);
-                if matches!(error.class, ErrorClass::Network | ErrorClass::Server) {
-                    self.context.status.connection(Connection::Shaky);
-                }
-                debug!(bot = %self.context.lease.bot, %error, "probe failed");
-                Ok(())
-            }
+            settled => return settled,
         }
     }
 }
@@ -311,14 +252,12 @@ async fn engine_ended(active: &mut Option<Active>) -> Option<CallError> {
     }
 }
 
-/// How long to leave the feed alone.
-fn feed_trouble(context: &BotContext, error: &CallError) -> Duration {
-    context.status.error(error.class, &error.name);
-    warn!(bot = %context.lease.bot, %error, "updates could not be fetched");
-    let pause = error.wait_s.map_or(Duration::from_millis(100), |s| {
-        Duration::from_secs(s.into())
-    });
-    pause.min(Duration::from_secs(5))
+fn line_lost(what: &'static str) -> Ended {
+    tracing::debug!(what, "line lost");
+    Ended::LineLost {
+        was_ready: true,
+        error: CallError::not_made("updates", "LINE_LOST"),
+    }
 }
 
 fn failed(context: &BotContext, error: CallError, was_ready: bool) -> Ended {
@@ -327,20 +266,13 @@ fn failed(context: &BotContext, error: CallError, was_ready: bool) -> Ended {
         context.status.connection(Connection::Failed);
         Ended::Fatal(error)
     } else {
-        Ended::LineLost {
-            was_ready,
-            error: error.to_string(),
-        }
+        Ended::LineLost { was_ready, error }
     }
 }
 
-async fn feed_start(context: &BotContext) -> Result<FeedStart, String> {
+async fn feed_start(context: &BotContext) -> Result<FeedStart, shared_io::redis::StateError> {
     let bot = context.lease.bot;
-    let cursor = context
-        .state
-        .private_cursor(bot)
-        .await
-        .map_err(|error| error.to_string())?;
+    let cursor = context.state.private_cursor(bot).await?;
     Ok(FeedStart {
         private: cursor.map(|PrivateCursor { pts, qts, date }| BoxState { pts, qts, date }),
         channels: Vec::new(),
@@ -353,25 +285,4 @@ async fn feed_start(context: &BotContext) -> Result<FeedStart, String> {
             .collect(),
         me: bot,
     })
-}
-
-/// Asks for the box's state again and again; the deadline of each call is the adapter's.
-async fn probe(calls: Calls, mut every: watch::Receiver<Duration>, results: mpsc::Sender<Probe>) {
-    loop {
-        let sent = Instant::now();
-        let result = calls.state().await;
-        let took = u64::try_from(sent.elapsed().as_micros()).unwrap_or(u64::MAX);
-        if results
-            .send(result.map(|state| (state, took)))
-            .await
-            .is_err()
-        {
-            return;
-        }
-        let pause = *every.borrow_and_update();
-        tokio::select! {
-            () = tokio::time::sleep(pause) => {}
-            changed = every.changed() => if changed.is_err() { return },
-        }
-    }
 }

@@ -1,20 +1,22 @@
 //! The smoke test of a bot that is about to become active. Members see nothing of it.
 //!
-//! Four kinds of checks on the connection that will serve: Telegram answers, Redis takes a write under the bot's lease, SQL has the bot
-//! and its login, and each channel grants the wanted rights. Each has a deadline; a check that cannot be run has failed.
+//! Four kinds of checks on the connection that will serve: Telegram answers and knows the bot as who it is, Redis takes a write under the
+//! bot's lease, SQL has the bot and its login, and each channel grants the wanted rights. Each has a deadline; a check that cannot be run has
+//! failed. The same checks answer whoever asks how a bot is, and change nothing then.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use shared_core::{ChannelId, EpochStamp, MilestoneKind, SmokeCheck, SmokeReport, SmokeResult};
+use shared_core::{
+    ChannelId, Epoch, EpochStamp, MilestoneKind, Nonce, SmokeCheck, SmokeReport, SmokeResult,
+};
 use shared_io::clock;
-use shared_io::config::ChannelConfig;
 use shared_io::redis::LeaseAnswer;
-use shared_io::telegram::{Calls, OwnRights};
+use shared_io::telegram::Calls;
 use tracing::{info, warn};
 
 use crate::context::BotContext;
-use crate::login;
+use crate::{channels, login};
 
 /// A healthy check takes a few round trips; the supervisor's own deadline is above this.
 const DEADLINE: Duration = Duration::from_millis(1500);
@@ -22,29 +24,42 @@ const DEADLINE: Duration = Duration::from_millis(1500);
 /// Tests, publishes the report and rings the supervisor.
 pub async fn run(context: Arc<BotContext>, calls: Calls, stamp: EpochStamp) {
     publish_milestone(&context, stamp, MilestoneKind::Activated).await;
+    let report = test(&context, &calls, stamp.epoch).await;
+    if let Err(error) = context.state.put_smoke(&report).await {
+        warn!(%error, "the smoke test's report did not reach Redis");
+    }
+    publish_milestone(&context, stamp, MilestoneKind::Smoked).await;
+}
+
+/// Tests because somebody asked; the pool's epoch is shown and not touched.
+pub async fn run_asked(context: Arc<BotContext>, calls: Calls, epoch: Epoch, nonce: Nonce) {
+    let report = test(&context, &calls, epoch).await;
+    if let Err(error) = context.state.put_smoke_asked(nonce, &report).await {
+        warn!(%error, "the report that was asked for did not reach Redis");
+    }
+}
+
+async fn test(context: &BotContext, calls: &Calls, epoch: Epoch) -> SmokeReport {
     let (rpc, redis, sql, rights) = tokio::join!(
-        timed(SmokeCheck::Rpc, check_rpc(&calls)),
-        timed(SmokeCheck::Redis, check_redis(&context)),
-        timed(SmokeCheck::Sql, check_sql(&context)),
-        check_rights(&context, &calls),
+        timed(SmokeCheck::Rpc, check_rpc(context, calls)),
+        timed(SmokeCheck::Redis, check_redis(context)),
+        timed(SmokeCheck::Sql, check_sql(context)),
+        check_rights(context, calls),
     );
     let mut results = vec![rpc, redis, sql];
     results.extend(rights);
     let report = SmokeReport {
-        epoch: stamp.epoch,
+        epoch,
         bot: context.lease.bot,
         worker: context.shared.worker.clone(),
         results,
     };
     if report.passed() {
-        info!(bot = %report.bot, epoch = %stamp, "smoke test passed");
+        info!(bot = %report.bot, %epoch, "smoke test passed");
     } else {
-        warn!(bot = %report.bot, epoch = %stamp, failures = report.failures(), "smoke test failed");
+        warn!(bot = %report.bot, %epoch, failures = report.failures(), "smoke test failed");
     }
-    if let Err(error) = context.state.put_smoke(&report).await {
-        warn!(%error, "the smoke test's report did not reach Redis");
-    }
-    publish_milestone(&context, stamp, MilestoneKind::Smoked).await;
+    report
 }
 
 async fn publish_milestone(context: &BotContext, stamp: EpochStamp, kind: MilestoneKind) {
@@ -74,12 +89,14 @@ async fn timed(check: SmokeCheck, run: impl Future<Output = Result<(), String>>)
     }
 }
 
-async fn check_rpc(calls: &Calls) -> Result<(), String> {
-    calls
-        .state()
-        .await
-        .map(drop)
-        .map_err(|error| error.to_string())
+async fn check_rpc(context: &BotContext, calls: &Calls) -> Result<(), String> {
+    let (state, identity) = tokio::join!(calls.state(), calls.identity());
+    state.map_err(|error| error.to_string())?;
+    let known = identity.map_err(|error| error.to_string())?.bot;
+    if known != context.lease.bot {
+        return Err(format!("Telegram knows this login as {known}"));
+    }
+    Ok(())
 }
 
 async fn check_redis(context: &BotContext) -> Result<(), String> {
@@ -109,46 +126,26 @@ async fn check_sql(context: &BotContext) -> Result<(), String> {
 }
 
 async fn check_rights(context: &BotContext, calls: &Calls) -> Vec<SmokeResult> {
-    let channels = &context.config.channels;
-    let ids: Vec<ChannelId> = channels.iter().map(|channel| channel.id).collect();
     let started = clock::boot_now();
-    let answer = tokio::time::timeout(DEADLINE, calls.rights(&ids)).await;
+    let answer = tokio::time::timeout(DEADLINE, channels::troubles(context, calls)).await;
     let took = u64::try_from(clock::boot_now().since(started).as_millis()).unwrap_or(u64::MAX);
-    channels
-        .iter()
-        .map(|channel| {
-            let failed = match &answer {
-                Err(_) => Some(format!("no answer within {} ms", DEADLINE.as_millis())),
-                Ok(Err(error)) => Some(error.to_string()),
-                Ok(Ok(rights)) => {
-                    let own = rights
-                        .iter()
-                        .find(|(id, _)| *id == channel.id)
-                        .map(|(_, own)| own);
-                    match own {
-                        None => Some("Telegram did not answer for this channel".into()),
-                        Some(Err(error)) => Some(error.to_string()),
-                        Some(Ok(own)) => missing(channel, own),
-                    }
-                }
-            };
-            SmokeResult {
-                check: SmokeCheck::Rights {
-                    channel: channel.id,
-                },
-                failed,
-                took_ms: took,
-            }
+    if let Ok(Ok(troubles)) = &answer {
+        context.status.channels(troubles.clone());
+    }
+    let failed = |channel: ChannelId| match &answer {
+        Err(_) => Some(format!("no answer within {} ms", DEADLINE.as_millis())),
+        Ok(Err(error)) => Some(error.to_string()),
+        Ok(Ok(troubles)) => {
+            let trouble = troubles.iter().find(|trouble| trouble.channel == channel);
+            trouble.map(|trouble| trouble.what.clone())
+        }
+    };
+    let configured = context.config.channels.iter().map(|channel| channel.id);
+    configured
+        .map(|channel| SmokeResult {
+            check: SmokeCheck::Rights { channel },
+            failed: failed(channel),
+            took_ms: took,
         })
         .collect()
-}
-
-fn missing(channel: &ChannelConfig, own: &OwnRights) -> Option<String> {
-    let missing: Vec<&str> = channel
-        .rights
-        .iter()
-        .filter(|right| !own.has(**right))
-        .map(|right| right.as_str())
-        .collect();
-    (!missing.is_empty()).then(|| format!("missing rights: {}", missing.join(", ")))
 }

@@ -23,6 +23,10 @@ pub struct Status {
     pub redis_us: AtomicU64,
     /// SQL did not answer when it was last asked.
     pub sql_away: AtomicBool,
+    /// When Redis last answered anything, on the boot clock; 0: never.
+    redis_answered: AtomicU64,
+    /// The same of SQL.
+    sql_answered: AtomicU64,
 }
 
 #[derive(Debug)]
@@ -114,6 +118,27 @@ impl Status {
 
     pub fn redis_took(&self, micros: u64) {
         self.redis_us.store(micros, Ordering::Relaxed);
+        self.redis_answered(clock::boot_now());
+    }
+
+    pub fn redis_answered(&self, at: BootMs) {
+        self.redis_answered.fetch_max(at.0, Ordering::Relaxed);
+    }
+
+    pub fn sql_answered(&self, at: BootMs) {
+        self.sql_answered.fetch_max(at.0, Ordering::Relaxed);
+    }
+
+    /// How long SQL has not answered; it is asked every two seconds. `None` when it never did.
+    pub fn sql_silent_for(&self, now: BootMs) -> Option<std::time::Duration> {
+        let at = self.sql_answered.load(Ordering::Relaxed);
+        (at > 0).then(|| now.since(BootMs(at)))
+    }
+
+    /// How long Redis has not answered; a few hundred milliseconds are between two looks. `None` when it never did.
+    pub fn redis_silent_for(&self, now: BootMs) -> Option<std::time::Duration> {
+        let at = self.redis_answered.load(Ordering::Relaxed);
+        (at > 0).then(|| now.since(BootMs(at)))
     }
 }
 
@@ -148,8 +173,13 @@ impl BotStatus {
         }
     }
 
+    /// What has failed stays failed while it is tried again, until it works or is given up: a look in between must not take it for well.
     pub fn connection(&self, connection: Connection) {
         let mut facts = lock(&self.facts);
+        let tries = matches!(connection, Connection::Connecting | Connection::Shaky);
+        if tries && facts.connection == Connection::Failed {
+            return;
+        }
         let before = std::mem::replace(&mut facts.connection, connection);
         if before != connection {
             self.changed.notify_one();
@@ -208,6 +238,14 @@ impl BotStatus {
         if let ErrorClass::Wait(seconds) = class {
             let until = now.plus(std::time::Duration::from_secs(seconds.into()));
             facts.flood_until = Some(facts.flood_until.map_or(until, |known| known.max(until)));
+        }
+        let was_final = facts.connection == Connection::Failed
+            && facts
+                .last_error
+                .as_ref()
+                .is_some_and(|(known, _, _)| known.is_fatal());
+        if was_final && !class.is_fatal() {
+            return;
         }
         facts.last_error = Some((class, name.to_owned(), now));
     }

@@ -5,6 +5,12 @@ use std::future::Future;
 /// A task that does not outlive its owner.
 pub struct AbortOnDrop<T>(pub tokio::task::JoinHandle<T>);
 
+pub fn spawn<T: Send + 'static>(
+    future: impl Future<Output = T> + Send + 'static,
+) -> AbortOnDrop<T> {
+    AbortOnDrop(tokio::spawn(future))
+}
+
 impl<T> Drop for AbortOnDrop<T> {
     fn drop(&mut self) {
         self.0.abort();

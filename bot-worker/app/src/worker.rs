@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use bot_worker_core::Texts;
+use bot_worker_core::admin::AdminTexts;
 use shared_core::{Nonce, WorkerId};
 use shared_io::config::Config;
 use shared_io::redis::{RedisState, RedisTimeouts};
@@ -20,6 +21,7 @@ use tracing::{error, info};
 use crate::context::Shared;
 use crate::guard::Guard;
 use crate::heartbeat::{self, Beating};
+use crate::login::Vault;
 use crate::pool::PoolTask;
 use crate::status::Status;
 
@@ -50,6 +52,9 @@ pub async fn run(
         Arc::clone(&shared.status),
         background.clone(),
     ));
+
+    let (logins, logins_stop) = (Arc::clone(&shared), background.clone());
+    tasks.spawn(async move { logins.logins.run(&logins.config.pools, logins_stop).await });
 
     let mut pools = JoinSet::new();
     for pool in &shared.config.pools {
@@ -87,11 +92,13 @@ async fn open(
         nonce,
         vouched,
         redis,
+        logins: Vault::new(store.clone()),
         store,
         sealer,
         status: Arc::new(Status::default()),
         guard: Guard::new(config.timing.lease()),
         texts: Texts::english().context("reading the texts")?,
+        admin_texts: AdminTexts::english().context("reading the admins' texts")?,
         config,
     })
 }
