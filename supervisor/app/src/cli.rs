@@ -1,4 +1,18 @@
 //! The command line. What is not built is not in the help.
+//!
+//! Invariants: a command that only looks changes nothing, not even a schema; what was refused is one line on stderr that says what, where
+//! and how to mend it, and has changed nothing; the exit codes are the same everywhere ([`Ended`]).
+
+mod completions;
+mod config;
+mod doctor;
+mod events;
+pub mod open;
+mod orders;
+pub mod out;
+mod pools;
+mod smoke;
+pub mod when;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -9,12 +23,19 @@ use shared_io::config::Config;
 
 use crate::{run, status};
 
+pub use out::refuse;
+
+const CODES: &str = "Exit codes: 0 done, or all is well; 1 refused, or not well; 2 bad input, or it could not be found out.";
+
 /// Keeps a Telegram community's bot alive.
 #[derive(Debug, Parser)]
 #[command(
     name = "understudy",
     version,
-    after_help = "Examples:\n  understudy run --config understudy.toml\n  understudy status --json"
+    after_help = "Examples:\n  understudy doctor --config understudy.toml\n  understudy run --config understudy.toml\n  \
+                  understudy status --json\n  understudy switch --to second --dry-run\n\n\
+                  Exit codes: 0 done, or all is well; 1 refused, or not well; 2 bad input, or it could not be found out.\n\
+                  UNDERSTUDY_CONFIG names the configuration file for all commands."
 )]
 pub struct Args {
     #[command(subcommand)]
@@ -22,7 +43,7 @@ pub struct Args {
 }
 
 #[derive(Debug, clap::Args)]
-struct Source {
+pub struct Source {
     /// The configuration file.
     #[arg(
         long,
@@ -34,19 +55,57 @@ struct Source {
     config: PathBuf,
 }
 
+impl Source {
+    fn load(&self) -> anyhow::Result<Config> {
+        Ok(Config::load(&self.config)?)
+    }
+}
+
+/// How a command ended when it could do its work at all; an error is exit code 2.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum Ended {
+    /// Done, or all is well: 0.
+    Well,
+    /// Refused, or not well: 1.
+    NotWell,
+}
+
+impl Ended {
+    pub fn of(well: bool) -> Self {
+        if well { Self::Well } else { Self::NotWell }
+    }
+}
+
+impl From<Ended> for ExitCode {
+    fn from(ended: Ended) -> Self {
+        match ended {
+            Ended::Well => Self::SUCCESS,
+            Ended::NotWell => Self::from(1),
+        }
+    }
+}
+
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run the supervisor until it is told to stop.
     ///
-    /// Prints `ready pool=NAME active=@BOT` once every pool is served (and its standbys are connected, or have had 3 s), and logs to stderr. SIGTERM or Ctrl-C stops it and everything it
-    /// started in order; when it dies otherwise, members are served on and the next start takes everything over.
+    /// Prints `ready pool=NAME active=@BOT` once every pool is served (and its standbys are connected, or have had 3 s), and logs to stderr.
+    /// SIGTERM or Ctrl-C stops it and everything it started in order; when it dies otherwise, members are served on and the next start takes
+    /// everything over.
+    #[command(
+        after_help = "Example:\n  understudy run --config understudy.toml\n\nExit codes: 0 stopped in order; 2 it could not start, for the reason in the last line."
+    )]
     Run {
         #[command(flatten)]
         source: Source,
     },
     /// Show how pools, bots, workers and stores stand.
     ///
-    /// Works while the supervisor is down, and says so. Exit code: 0 all is well, 1 degraded or down, 2 it could not be found out.
+    /// Works while the supervisor is down, and says so.
+    #[command(
+        after_help = "Example:\n  understudy status --json\n\nExit codes: 0 all is well; 1 degraded or down; 2 bad input, or it could not be found out."
+    )]
     Status {
         #[command(flatten)]
         source: Source,
@@ -54,6 +113,54 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Make another bot of a pool the active one.
+    ///
+    /// The bot that answers is given up cleanly: nothing is lost, members go on with the other one. Works while automation is paused.
+    #[command(after_help = after("understudy switch --to second --dry-run\n  understudy switch --to @second_bot"))]
+    Switch(orders::Switch),
+    /// Make the best standby of a pool the active bot.
+    #[command(after_help = after("understudy rotate\n  understudy rotate --pool main --dry-run"))]
+    Rotate(orders::Move),
+    /// Stop automatic switches, takeovers and relogins of a pool until `resume`.
+    ///
+    /// What was ordered by hand still works, and standbys are still placed.
+    #[command(after_help = after("understudy pause"))]
+    Pause(orders::Lay),
+    /// Let automation act again.
+    #[command(after_help = after("understudy resume"))]
+    Resume(orders::Lay),
+    /// Keep a bot active: automation may change its worker and its login, never the bot.
+    #[command(after_help = after("understudy pin first"))]
+    Pin(orders::Pin),
+    /// Undo `pin`.
+    #[command(after_help = after("understudy unpin"))]
+    Unpin(orders::Lay),
+    /// Run the smoke test on the active bot, a standby, or all of them, unseen by members.
+    #[command(after_help = after("understudy smoke\n  understudy smoke --all --json"))]
+    Smoke(smoke::Args),
+    /// Look for what is not right on this machine, in Redis, in SQL and in the deployment; with --fix, mend what is safe to mend.
+    ///
+    /// Works before the first start and while nothing runs; what cannot be found out then is said to be unknown.
+    #[command(
+        after_help = "Examples:\n  understudy doctor\n  understudy doctor --fix --json\n\nExit codes: 0 nothing failed; 1 a check failed; 2 bad input."
+    )]
+    Doctor(doctor::Args),
+    /// Check or show the configuration.
+    #[command(subcommand)]
+    Config(config::Command),
+    /// Show what happened: events, switches and orders, by time.
+    #[command(after_help = after("understudy events --limit 50\n  understudy events --follow --json"))]
+    Events(events::Args),
+    /// Print a completion script for a shell.
+    #[command(
+        after_help = "Example:\n  understudy completions bash > /usr/share/bash-completion/completions/understudy"
+    )]
+    Completions(completions::Args),
+}
+
+/// What follows the help of a command with the usual exit codes.
+fn after(examples: &str) -> String {
+    format!("Examples:\n  {examples}\n\n{CODES}")
 }
 
 pub fn main(args: Args) -> anyhow::Result<ExitCode> {
@@ -62,16 +169,27 @@ pub fn main(args: Args) -> anyhow::Result<ExitCode> {
         .enable_all()
         .build()
         .context("starting the runtime")?;
-    match args.command {
+    let ended = match args.command {
         Command::Run { source } => {
-            let config = Config::load(&source.config)?;
+            let config = source.load()?;
             shared_io::telemetry::init(&config.log)?;
             runtime.block_on(run::run(config))?;
-            Ok(ExitCode::SUCCESS)
+            Ended::Well
         }
         Command::Status { source, json } => {
-            let config = Config::load(&source.config)?;
-            runtime.block_on(status::show(&config, json))
+            runtime.block_on(status::show(&source.load()?, json))?
         }
-    }
+        Command::Switch(args) => runtime.block_on(args.run())?,
+        Command::Rotate(args) => runtime.block_on(args.run())?,
+        Command::Pause(args) => runtime.block_on(args.pause())?,
+        Command::Resume(args) => runtime.block_on(args.resume())?,
+        Command::Pin(args) => runtime.block_on(args.run())?,
+        Command::Unpin(args) => runtime.block_on(args.unpin())?,
+        Command::Smoke(args) => runtime.block_on(smoke::run(&args))?,
+        Command::Doctor(args) => runtime.block_on(doctor::run(&args))?,
+        Command::Config(command) => config::run(&command)?,
+        Command::Events(args) => runtime.block_on(events::run(&args))?,
+        Command::Completions(args) => completions::run(&args),
+    };
+    Ok(ended.into())
 }

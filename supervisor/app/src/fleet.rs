@@ -325,7 +325,7 @@ pub async fn stop_all_but(folder: &Folder, count: u32) {
 }
 
 /// `understudy-worker` beside this program, or in the search path. `UNDERSTUDY_WORKER` names another one.
-fn worker_program() -> anyhow::Result<PathBuf> {
+pub fn worker_program() -> anyhow::Result<PathBuf> {
     if let Some(named) = std::env::var_os("UNDERSTUDY_WORKER") {
         return Ok(named.into());
     }

@@ -1,4 +1,4 @@
-//! `understudy`: the supervisor's daemon (`run`) and what tells how it stands (`status`).
+//! `understudy`: the supervisor's daemon (`run`), and the commands of whoever looks after it.
 //!
 //! One pass of the daemon: lock the data folder, start or adopt the private Redis, open SQL, start or adopt the workers, take the lead, and
 //! then look, decide and act whenever a bell rings, a child dies or a quarter of a second has passed.
@@ -31,7 +31,7 @@ fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) => {
             // One line: what, and the reasons behind it.
-            eprintln!("understudy: {error:#}");
+            cli::refuse(&format!("{error:#}"));
             ExitCode::from(2)
         }
     }

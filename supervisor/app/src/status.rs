@@ -4,23 +4,22 @@
 
 mod card;
 mod gather;
+mod look;
 mod report;
 
-use std::process::ExitCode;
+pub use look::preview;
 
 use shared_io::config::Config;
 
-/// Prints the report; the exit code says whether all is well.
-pub async fn show(config: &Config, json: bool) -> anyhow::Result<ExitCode> {
+use crate::cli::{Ended, out};
+
+/// Prints the report; how it ended says whether all is well.
+pub async fn show(config: &Config, json: bool) -> anyhow::Result<Ended> {
     let report = gather::gather(config).await;
     if json {
-        println!("{}", serde_json::to_string_pretty(&report)?);
+        out::json(&report)?;
     } else {
-        print!("{}", card::card(&report));
+        let _read = out::say(card::card(&report).trim_end());
     }
-    Ok(if report.is_well() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::from(1)
-    })
+    Ok(Ended::of(report.is_well()))
 }

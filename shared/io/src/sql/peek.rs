@@ -6,10 +6,10 @@
 use std::str::FromStr;
 
 use shared_core::{Secret, UnixMs};
-use sqlx::Row;
 use sqlx::any::AnyConnectOptions;
+use sqlx::{AnyConnection, Connection, Row};
 
-use super::db::{Db, QUERY_TIMEOUT, statement};
+use super::db::{QUERY_TIMEOUT, statement};
 use super::{Store, StoreError, open};
 
 /// The version of the newest migration that a database has, 0 for an empty one, and the newest that this program knows.
@@ -36,14 +36,14 @@ impl Store {
         let failed = |what| open::failed(url, what);
         let options = AnyConnectOptions::from_str(url.expose())
             .map_err(failed("its address cannot be read"))?;
-        let connect = Db::options().max_connections(1).connect_with(options);
-        let pool = match tokio::time::timeout(QUERY_TIMEOUT, connect).await {
-            Ok(pool) => pool.map_err(failed("no connection"))?,
+        let connect = AnyConnection::connect_with(&options);
+        let mut connection = match tokio::time::timeout(QUERY_TIMEOUT, connect).await {
+            Ok(connection) => connection.map_err(failed("no connection"))?,
             Err(_) => return Err(timeout()),
         };
         let query = statement("SELECT MAX(version) AS version FROM _sqlx_migrations WHERE success");
-        let newest = tokio::time::timeout(QUERY_TIMEOUT, query.fetch_optional(&pool)).await;
-        let found = match newest {
+        let newest = tokio::time::timeout(QUERY_TIMEOUT, query.fetch_optional(&mut connection));
+        let found = match newest.await {
             Err(_) => Err(timeout()),
             Ok(Ok(row)) => Ok(row
                 .and_then(|row| row.try_get::<Option<i64>, _>("version").ok().flatten())
@@ -52,7 +52,8 @@ impl Store {
             Ok(Err(sqlx::Error::Database(_))) => Ok(0),
             Ok(Err(source)) => Err(failed("its schema cannot be read")(source)),
         };
-        Db::new(pool).close().await;
+        // What was read is read, however the connection ends.
+        let _ended = tokio::time::timeout(QUERY_TIMEOUT, connection.close()).await;
         let known = schema::newest();
         found.map(|found| SchemaSeen { found, known })
     }

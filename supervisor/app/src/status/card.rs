@@ -2,10 +2,14 @@
 
 use std::fmt::Write;
 
-use shared_core::{BotRole, Connection};
+use shared_core::{BotRole, Connection, OtherLogin, Progress};
 use supervisor_core::PoolState;
 
-use super::report::{BotReport, PoolReport, Report, SwitchReport};
+use super::report::{BotReport, OrderReport, PoolReport, Report, SwitchReport};
+use crate::cli::when;
+
+/// Two heartbeats and a little.
+const OLD_MS: u64 = 600;
 
 /// Plain text; it is read in terminals, tickets and chats alike.
 pub fn card(report: &Report) -> String {
@@ -53,8 +57,35 @@ fn pool_card(text: &mut String, pool: &PoolReport) {
     for reason in &pool.reasons {
         line(text, "", reason);
     }
+    if let Some(laid) = &pool.paused {
+        let since = when::utc(laid.at);
+        line(
+            text,
+            "  paused",
+            &format!(
+                "since {since} by {}; undo it with `understudy resume`",
+                laid.by
+            ),
+        );
+    }
+    if let Some(pinned) = &pool.pinned {
+        let bot = pool.bots.iter().find(|bot| bot.bot == pinned.bot);
+        let name = bot.map_or_else(|| pinned.bot.to_string(), |bot| bot.name.clone());
+        let by = &pinned.laid.by;
+        line(
+            text,
+            "  pinned",
+            &format!("to {name} by {by}; undo it with `understudy unpin`"),
+        );
+    }
+    for order in &pool.orders {
+        line(text, "  order", &order_line(order));
+    }
     for bot in &pool.bots {
         line(text, "  bot", &bot_line(bot));
+        for trouble in &bot.channels {
+            line(text, "", &trouble.what);
+        }
     }
     if let (Some(open), Some(outbox)) = (pool.conversations_open, pool.outbox) {
         let work = format!("{open} conversations open, {outbox} replies on their way");
@@ -100,10 +131,33 @@ fn bot_line(bot: &BotReport) -> String {
         .as_ref()
         .map_or(String::new(), |error| format!(", {error}"));
     let username = username.trim_start_matches('@');
+    let second = match bot.other_login {
+        OtherLogin::Resting => ", second login at rest",
+        OtherLogin::Missing => ", no second login",
+        OtherLogin::Lost => ", second login lost",
+        OtherLogin::Unknown => "",
+    };
+    // A fresh word needs no age.
+    let age = match bot.age_ms {
+        Some(age_ms) if age_ms >= OLD_MS => format!(", as of {age_ms} ms ago"),
+        _ => String::new(),
+    };
     format!(
-        "{:<12}@{username}: {role}{connection}{worker}{reach}{error}",
+        "{:<12}@{username}: {role}{connection}{worker}{reach}{second}{error}{age}",
         bot.name
     )
+}
+
+fn order_line(order: &OrderReport) -> String {
+    let state = match &order.progress {
+        Progress::Waiting => "waits for the supervisor".to_owned(),
+        Progress::Running { step, .. } => step.clone(),
+        // These are over and are not listed.
+        Progress::Refused { why } | Progress::Failed { why } => why.clone(),
+        Progress::Done { outcome, .. } => outcome.clone(),
+    };
+    let (name, by, age_ms) = (&order.order, &order.by, order.age_ms);
+    format!("{name} by {by}: {state} ({age_ms} ms)")
 }
 
 fn switch_line(switch: &SwitchReport) -> String {

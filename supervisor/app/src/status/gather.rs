@@ -2,19 +2,21 @@
 
 use std::collections::BTreeMap;
 
-use shared_core::{BotId, BotRole, Connection};
+use shared_core::{BotId, BotRole, Connection, OtherLogin};
 use shared_io::clock;
 use shared_io::config::{Config, PoolConfig};
-use shared_io::redis::{PoolState as State, RedisState, RedisTimeouts, SeenHeartbeat, StateError};
+use shared_io::redis::{
+    PoolState as State, RedisState, RedisTimeouts, SeenHeartbeat, SeenRequest, StateError,
+};
 use shared_io::sql::{Store, SwitchRow};
-use supervisor_core::{
-    PoolBot, PoolState, Process, RedisView, Saga, Snapshot, Standing, WorkerView, candidates,
-};
+use supervisor_core::{PoolBot, PoolState, Snapshot, Standing, candidates};
 
+use super::look;
 use super::report::{
-    Active, BotReport, DatabaseReport, PoolReport, RedisReport, Report, SupervisorReport,
-    SwitchReport, WorkerReport,
+    Active, BotReport, DatabaseReport, OrderReport, Pinned, PoolReport, RedisReport, Report,
+    SupervisorReport, SwitchReport, WorkerReport,
 };
+use crate::cli::open;
 use crate::folder::Folder;
 use crate::pool::policy;
 
@@ -35,8 +37,7 @@ pub async fn gather(config: &Config) -> Report {
         let seen = match (&redis, &heartbeats) {
             (Some(redis), Some(heartbeats)) => {
                 let state = redis.pool(&pool.name);
-                let database_ok = store.is_some();
-                look(config, pool, &state, heartbeats, database_ok)
+                look(config, pool, &state, heartbeats, store.as_ref())
                     .await
                     .ok()
             }
@@ -66,16 +67,12 @@ pub async fn gather(config: &Config) -> Report {
     }
 }
 
-/// `None` when it cannot be reached; a database that is not there is not made.
+/// `None` when it cannot be used; one that is not there or of another version is left alone.
 async fn open_store(config: &Config) -> Option<Store> {
-    let is_missing =
-        config.database.url.is_none() && !config.data_dir().join("understudy.db").is_file();
-    if is_missing {
-        return None;
+    match open::database(config).await {
+        Ok(open::Database::Open(store)) => Some(store),
+        Ok(_) | Err(_) => None,
     }
-    let store = Store::open_configured(config).await.ok()?;
-    store.ping().await.ok()?;
-    Some(store)
 }
 
 async fn open_redis(config: &Config) -> Option<RedisState> {
@@ -150,6 +147,11 @@ fn unseen(pool: &PoolConfig) -> PoolReport {
         reach: None,
         last_error: None,
         ready: false,
+        slot: None,
+        other_login: OtherLogin::Unknown,
+        channels: Vec::new(),
+        age_ms: None,
+        last_ok_ago_ms: None,
     });
     PoolReport {
         name: pool.name.to_string(),
@@ -163,6 +165,9 @@ fn unseen(pool: &PoolConfig) -> PoolReport {
         outbox: None,
         conversations_open: None,
         switches: Vec::new(),
+        paused: None,
+        pinned: None,
+        orders: Vec::new(),
     }
 }
 
@@ -171,34 +176,20 @@ async fn look(
     pool: &PoolConfig,
     state: &State,
     heartbeats: &[SeenHeartbeat],
-    database_ok: bool,
+    store: Option<&Store>,
 ) -> Result<PoolReport, StateError> {
-    let (view, saga, counters, outbox, open) = tokio::join!(
-        state.look(),
-        state.saga(),
+    let (snapshot, counters, outbox, open, orders) = tokio::join!(
+        look::snapshot(pool, state, heartbeats, store),
         state.counters(),
         state.outbox_len(),
-        state.open_count()
+        state.open_count(),
+        state.orders()
     );
-    let view = view?;
-    // One that cannot be read is the supervisor's to report.
-    let saga = saga?.and_then(|text| serde_json::from_str::<Saga>(&text).ok());
-    let snapshot = Snapshot {
-        pool: pool.name.clone(),
-        redis: RedisView::Up { for_ms: u64::MAX },
-        database_ok,
-        epoch: view.epoch,
-        bots: pool_bots(pool),
-        workers: heartbeats.iter().map(worker_view).collect(),
-        assignments: view.assignments,
-        leases: Vec::new(),
-        saga,
-        past: Vec::new(),
-        failed: Vec::new(),
-    };
+    let snapshot = snapshot?;
     let policy = policy(&config.policy);
-    let standing = Standing::of(&snapshot, &policy);
-    let ready = candidates(&snapshot, &policy, clock::unix_now());
+    let now = clock::unix_now();
+    let standing = Standing::of(&snapshot, &policy, now);
+    let ready = candidates(&snapshot, &policy, now);
     let holder = snapshot.holder();
     let bots: Vec<BotReport> = snapshot
         .bots
@@ -214,6 +205,7 @@ async fn look(
         username: None,
         worker: holder.worker.clone(),
     });
+    let pinned = snapshot.overrides.pinned.clone();
     let counters = counters?;
     Ok(PoolReport {
         name: pool.name.to_string(),
@@ -227,35 +219,31 @@ async fn look(
         outbox: Some(outbox?),
         conversations_open: Some(open?),
         switches: Vec::new(),
+        paused: snapshot.overrides.paused.clone(),
+        pinned: pinned.map(|(bot, laid)| Pinned { bot, laid }),
+        orders: orders?.into_iter().filter_map(order_report).collect(),
     })
 }
 
-fn pool_bots(pool: &PoolConfig) -> Vec<PoolBot> {
-    let bots = pool.bots.iter().zip(0..);
-    bots.map(|(bot, priority)| PoolBot {
-        bot: bot.bot(),
-        name: bot.name.clone(),
-        priority,
-        resting: None,
+/// One that is over is in `understudy events`.
+fn order_report(seen: SeenRequest) -> Option<OrderReport> {
+    let SeenRequest { request, age_ms } = seen;
+    (!request.progress.is_over()).then(|| OrderReport {
+        id: request.id,
+        order: request.order.to_string(),
+        by: request.by.to_string(),
+        progress: request.progress,
+        age_ms,
     })
-    .collect()
-}
-
-fn worker_view(seen: &SeenHeartbeat) -> WorkerView {
-    WorkerView {
-        worker: seen.heartbeat.worker.clone(),
-        process: Process::Elsewhere,
-        beat: Some((seen.heartbeat.clone(), seen.age_ms)),
-    }
 }
 
 fn bot_report(snapshot: &Snapshot, bot: &PoolBot, active: bool, stands_by: bool) -> BotReport {
-    let worker = snapshot
-        .assignment(bot.bot)
-        .map(|given| given.worker.clone());
+    let given = snapshot.assignment(bot.bot);
+    let worker = given.map(|given| given.worker.clone());
     let said = worker
         .as_ref()
         .and_then(|worker| snapshot.health(bot.bot, worker));
+    let beat = worker.as_ref().and_then(|worker| snapshot.worker(worker));
     let ready_itself = said.is_some_and(|s| s.connection == Connection::Ready && s.lease_held);
     BotReport {
         bot: bot.bot,
@@ -273,5 +261,12 @@ fn bot_report(snapshot: &Snapshot, bot: &PoolBot, active: bool, stands_by: bool)
         reach: said.map(|s| s.reach),
         last_error: said.and_then(|s| s.last_error.as_ref().map(|e| e.name.clone())),
         ready: if active { ready_itself } else { stands_by },
+        slot: given.map(|given| given.slot),
+        other_login: said.map_or(OtherLogin::Unknown, |s| s.other_login),
+        channels: said.map(|s| s.channels.clone()).unwrap_or_default(),
+        age_ms: beat
+            .and_then(|view| view.beat.as_ref())
+            .map(|(_, age)| *age),
+        last_ok_ago_ms: said.and_then(|s| s.last_ok_ago_ms),
     }
 }

@@ -5,7 +5,10 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use shared_core::{BotId, BotRole, Connection, Phase, SwitchId, UnixMs, WorkerId};
+use shared_core::{
+    BotId, BotRole, ChannelTrouble, Connection, Laid, LoginSlot, OrderId, OtherLogin, Phase,
+    Progress, SwitchId, UnixMs, WorkerId,
+};
 use shared_io::sql::{SwitchKind, SwitchOutcome, SwitchRow};
 use supervisor_core::PoolState;
 
@@ -32,6 +35,28 @@ pub struct PoolReport {
     pub conversations_open: Option<u64>,
     /// The latest first.
     pub switches: Vec<SwitchReport>,
+    /// Automation is paused.
+    pub paused: Option<Laid>,
+    /// Automation keeps this bot.
+    pub pinned: Option<Pinned>,
+    /// Orders that are not over.
+    pub orders: Vec<OrderReport>,
+}
+
+#[derive(Debug, Serialize)]
+pub struct Pinned {
+    pub bot: BotId,
+    #[serde(flatten)]
+    pub laid: Laid,
+}
+
+#[derive(Debug, Serialize)]
+pub struct OrderReport {
+    pub id: OrderId,
+    pub order: String,
+    pub by: String,
+    pub progress: Progress,
+    pub age_ms: u64,
 }
 
 #[derive(Debug, Serialize)]
@@ -52,6 +77,16 @@ pub struct BotReport {
     pub reach: Option<u64>,
     pub last_error: Option<String>,
     pub ready: bool,
+    /// The login that is connected, or to be.
+    pub slot: Option<LoginSlot>,
+    /// How the other one is.
+    pub other_login: OtherLogin,
+    /// Configured channels that do not grant what they should.
+    pub channels: Vec<ChannelTrouble>,
+    /// Since the worker's word on it.
+    pub age_ms: Option<u64>,
+    /// Since Telegram last answered it.
+    pub last_ok_ago_ms: Option<u64>,
 }
 
 #[derive(Debug, Serialize)]

@@ -1,0 +1,84 @@
+//! The wall clock: kept right by somebody, and not far from those of the stores.
+//!
+//! Nothing is decided by a wall clock, but people compare times across machines, and Telegram turns away a client whose clock is minutes off.
+//! Whether the kernel's clock is synchronised is in adjtimex(2); it is asked through the programs that tell it (timedatectl, chronyc).
+
+use std::path::Path;
+
+use shared_core::UnixMs;
+
+use super::Report;
+use super::finding::Finding;
+use super::tools::outputs;
+
+const NAME: &str = "clock";
+const REMEDY: &str = "turn on time synchronisation (timedatectl set-ntp true, or chrony)";
+/// systemd-timesyncd makes it at its first synchronisation.
+const MARK: &str = "/run/systemd/timesync/synchronized";
+
+/// Milliseconds that nobody notices.
+const NEAR_MS: i64 = 1_000;
+/// Beyond this Telegram refuses message ids: they carry the client's time.
+const FAR_MS: i64 = 30_000;
+
+pub async fn check(report: &mut Report) {
+    report.add(synchronised().await);
+}
+
+async fn synchronised() -> Finding {
+    let words = ["show", "--property=NTPSynchronized", "--value"];
+    if let Ok(said) = outputs("timedatectl", &words).await {
+        return match said.trim() {
+            "yes" => Finding::ok(NAME, "synchronised"),
+            _ => Finding::warn(NAME, "not synchronised", REMEDY),
+        };
+    }
+    if let Ok(said) = outputs("chronyc", &["-n", "tracking"]).await {
+        let normal = said
+            .lines()
+            .any(|line| line.starts_with("Leap status") && line.trim().ends_with("Normal"));
+        return if normal {
+            Finding::ok(NAME, "synchronised by chrony")
+        } else {
+            Finding::warn(NAME, "chrony has not synchronised it", REMEDY)
+        };
+    }
+    if Path::new(MARK).exists() {
+        return Finding::ok(NAME, "synchronised by systemd-timesyncd");
+    }
+    Finding::unknown(
+        NAME,
+        "neither timedatectl nor chronyc tells whether it is synchronised",
+        "in a container, look at the host",
+    )
+}
+
+/// How far a store's clock is from ours, which read `before` and `after` around it.
+pub fn against(check: &'static str, before: UnixMs, theirs: UnixMs, after: UnixMs) -> Finding {
+    let off = if theirs.0 < before.0 {
+        theirs.0 - before.0
+    } else {
+        (theirs.0 - after.0).max(0)
+    };
+    match off.abs() {
+        ..=NEAR_MS => Finding::ok(check, "its clock is ours"),
+        ..=FAR_MS => Finding::warn(check, format!("its clock is {off} ms off ours"), REMEDY),
+        _ => Finding::fail(check, format!("its clock is {off} ms off ours"), REMEDY),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::finding::Verdict;
+    use super::*;
+
+    #[test]
+    fn a_reading_between_ours_is_ours() {
+        let verdict = |theirs| against("x", UnixMs(10_000), UnixMs(theirs), UnixMs(10_400)).verdict;
+        assert_eq!(verdict(10_200), Verdict::Ok);
+        assert_eq!(verdict(9_100), Verdict::Ok);
+        assert_eq!(verdict(8_000), Verdict::Warn);
+        assert_eq!(verdict(12_000), Verdict::Warn);
+        assert_eq!(verdict(90_000), Verdict::Fail);
+    }
+}

@@ -1,0 +1,183 @@
+//! Stores, programs and folders that cannot be used: `run` ends with one line, the others say the same as far as it concerns them, and what was
+//! there before is there afterwards, byte by byte.
+
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixListener;
+
+use shared_core::Secret;
+use shared_io::sql::Store;
+
+use crate::folder::Folder;
+
+/// A port on which nobody listens: it was ours a moment ago.
+fn closed_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port()
+}
+
+#[test]
+fn an_unreachable_redis_is_named_by_its_setting() {
+    let folder = Folder::new();
+    let url = format!("redis://127.0.0.1:{}/", closed_port());
+    folder.replace("[workers]", &format!("[redis]\nurl = \"{url}\"\n[workers]"));
+    folder
+        .run(&["run"])
+        .refused(&["redis.url", "nobody listens there"]);
+    for words in [["rotate"].as_slice(), &["smoke"], &["pause"]] {
+        folder.run(words).refused_in_one_line(&[
+            "Redis at redis.url cannot be reached",
+            "start it, or mend [redis] url",
+        ]);
+    }
+    folder
+        .run(&["doctor"])
+        .diagnosed(&["Redis at redis.url cannot be reached (nobody listens there)"]);
+    let status = folder.run(&["status"]);
+    assert_eq!(status.code, Some(1), "{status:?}");
+    assert!(status.out.contains("cannot be reached"), "{status:?}");
+}
+
+#[test]
+fn an_unreachable_database_is_named_by_its_setting() {
+    let folder = Folder::new();
+    let url = format!("postgres://127.0.0.1:{}/understudy", closed_port());
+    folder.replace(
+        "[workers]",
+        &format!("[database]\nurl = \"{url}\"\n[workers]"),
+    );
+    folder.run(&["run"]).refused(&["database"]);
+    folder
+        .run(&["events"])
+        .refused_in_one_line(&["the database at database.url"]);
+    folder
+        .run(&["doctor"])
+        .diagnosed(&["the database at database.url"]);
+    let left = folder.path("data/redis/redis.pid");
+    assert!(
+        !left.exists() || !is_running(&left),
+        "the Redis of the failed start is left"
+    );
+}
+
+fn is_running(pid_file: &std::path::Path) -> bool {
+    let text = std::fs::read(pid_file).unwrap_or_default();
+    let value: serde_json::Value = serde_json::from_slice(&text).unwrap_or_default();
+    let pid = value["pid"].as_u64().unwrap_or(0);
+    std::path::Path::new(&format!("/proc/{pid}/exe")).exists() && pid != 0
+}
+
+#[test]
+fn without_redis_server_the_package_is_named() {
+    let folder = Folder::new().environment("PATH", "/nowhere");
+    let parts = [
+        "redis-server",
+        "install the package redis-server, or set redis.url",
+    ];
+    folder.run(&["run"]).refused(&parts);
+    folder.run(&["doctor"]).diagnosed(&parts);
+}
+
+#[test]
+fn a_socket_that_another_program_holds_is_left_to_it() {
+    let folder = Folder::new();
+    std::fs::create_dir_all(folder.path("data/redis")).unwrap();
+    let socket = folder.path("data/redis/redis.sock");
+    let listener = UnixListener::bind(&socket).unwrap();
+    folder.run(&["run"]).refused(&[
+        "another program listens on",
+        "redis.sock",
+        "choose another data_dir",
+    ]);
+    assert!(
+        std::os::unix::net::UnixStream::connect(&socket).is_ok(),
+        "its socket is still its own"
+    );
+    drop(listener);
+}
+
+#[test]
+fn a_data_folder_that_cannot_be_written_to_is_named() {
+    let folder = Folder::new();
+    std::fs::create_dir(folder.path("data")).unwrap();
+    let folder = folder.as_nobody();
+    let mode = |bits| {
+        std::fs::set_permissions(folder.path("data"), std::fs::Permissions::from_mode(bits))
+            .unwrap();
+    };
+    mode(0o500);
+    folder
+        .run(&["run"])
+        .refused(&["data", "data_dir must be a folder that this user may write"]);
+    folder
+        .run(&["doctor"])
+        .diagnosed(&["folder's disk", "cannot be written to (permission denied)"]);
+    mode(0o700);
+    assert!(
+        folder.data().is_empty(),
+        "something was made: {:?}",
+        folder.data()
+    );
+}
+
+#[tokio::test]
+async fn a_schema_that_is_newer_than_the_program_is_left_alone() {
+    let folder = Folder::new();
+    let url = format!(
+        "sqlite://{}?mode=rwc",
+        folder.path("data/understudy.db").display()
+    );
+    let store = Store::open(&Secret::new(&url), &folder.path("data"))
+        .await
+        .unwrap();
+    store.close().await;
+    let pool = sqlx::SqlitePool::connect(&url).await.unwrap();
+    sqlx::query(
+        "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) VALUES (9999, 'later', 1, x'00', 0)",
+    )
+    .execute(&pool)
+    .await
+    .unwrap();
+    pool.close().await;
+    let before = folder.read("data/understudy.db");
+
+    let parts = [
+        "has schema version 9999 and this program knows up to",
+        "run the program that upgraded it",
+    ];
+    folder.run(&["run"]).refused(&parts);
+    folder.run(&["events"]).refused_in_one_line(&parts);
+    folder.run(&["doctor"]).diagnosed(&parts);
+    assert_eq!(
+        folder.read("data/understudy.db"),
+        before,
+        "the database was touched"
+    );
+}
+
+#[test]
+fn a_broken_sealing_key_is_never_replaced() {
+    for broken in [
+        "",
+        "AGE-SECRET-KEY-1QQQQQQ\n",
+        "-----BEGIN SOMETHING ELSE-----\n",
+    ] {
+        let folder = Folder::new();
+        folder.write("data/sealing.key", broken);
+        let before = folder.data();
+        folder
+            .run(&["run"])
+            .refused(&["sealing.key", "put the right file back"]);
+        folder
+            .run(&["doctor"])
+            .diagnosed(&["sealing.key", "put the right file back"]);
+        for (path, content) in before {
+            assert_eq!(
+                std::fs::read(&path).unwrap(),
+                content,
+                "{} was overwritten",
+                path.display()
+            );
+        }
+    }
+}

@@ -1,0 +1,320 @@
+//! The commands of whoever looks after a pool, on a running system and through the real binary: what they do, print and end with.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use std::collections::BTreeSet;
+use std::process::{Command, Output, Stdio};
+use std::time::Duration;
+
+use e2e::{Stage, built};
+use serde_json::Value;
+
+const SOON: Duration = Duration::from_secs(20);
+
+async fn cli(stage: &Stage, words: &[&str]) -> Output {
+    tokio::process::Command::new(built("understudy").unwrap())
+        .args(words)
+        .arg("--config")
+        .arg(stage.folder.config())
+        .env("SUDO_USER", "ada")
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .output()
+        .await
+        .unwrap()
+}
+
+#[track_caller]
+fn text(output: &Output, code: i32) -> String {
+    assert_eq!(output.status.code(), Some(code), "{output:?}");
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+#[track_caller]
+fn json(output: &Output, code: i32) -> Value {
+    serde_json::from_str(&text(output, code)).unwrap()
+}
+
+/// Refused: one line on stderr with all of `parts`.
+#[track_caller]
+fn refused(output: &Output, parts: &[&str]) {
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let line = String::from_utf8(output.stderr.clone()).unwrap();
+    assert_eq!(line.lines().count(), 1, "{line}");
+    assert!(line.starts_with("understudy: "), "{line}");
+    for part in parts {
+        assert!(line.contains(part), "{part:?} is not in {line}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bot_is_switched_to_by_hand_and_everybody_can_read_what_happened() {
+    let stage = Stage::open(2).await.unwrap();
+    let bots: Vec<i64> = stage.scene.bots.iter().map(|bot| bot.id).collect();
+    assert_eq!(stage.active().await.unwrap(), bots[0]);
+
+    let dry = cli(&stage, &["switch", "--to", "second", "--dry-run"]).await;
+    let said = text(&dry, 0);
+    assert!(
+        said.contains("switch would") && said.contains("second"),
+        "{said}"
+    );
+    let dry = json(&cli(&stage, &["rotate", "--dry-run", "--json"]).await, 0);
+    assert_eq!(dry["would_act"], true, "{dry}");
+    assert_eq!(
+        stage.active().await.unwrap(),
+        bots[0],
+        "a dry run moves nothing"
+    );
+
+    let username = format!("@{}", stage.scene.username(bots[1]).trim_start_matches('@'));
+    let done = json(
+        &cli(&stage, &["switch", "--to", &username, "--json"]).await,
+        0,
+    );
+    assert_eq!(done["progress"]["state"], "done", "{done}");
+    assert_eq!(done["by"]["user"], "ada");
+    assert_eq!(stage.active().await.unwrap(), bots[1]);
+
+    let again = cli(&stage, &["switch", "--to", "second"]).await;
+    refused(
+        &again,
+        &["switch", "pool main was refused", "is active already"],
+    );
+    let dry = cli(&stage, &["switch", "--to", "second", "--dry-run"]).await;
+    assert!(text(&dry, 1).contains("would do nothing"), "{dry:?}");
+
+    let rotated = text(&cli(&stage, &["rotate"]).await, 0);
+    assert!(rotated.starts_with("main: "), "{rotated}");
+    assert_ne!(stage.active().await.unwrap(), bots[1]);
+
+    let events = cli(&stage, &["events", "--json", "--limit", "100"]).await;
+    let kinds: BTreeSet<String> = text(&events, 0)
+        .lines()
+        .map(|line| {
+            serde_json::from_str::<Value>(line).unwrap()["kind"]
+                .as_str()
+                .unwrap()
+                .to_owned()
+        })
+        .collect();
+    for kind in ["supervisor_started", "first", "switch", "order"] {
+        assert!(kinds.contains(kind), "{kind} is not in {kinds:?}");
+    }
+    let latest = text(&cli(&stage, &["events", "--limit", "1"]).await, 0);
+    assert_eq!(latest.lines().count(), 1, "{latest}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn automation_is_paused_and_a_bot_is_pinned_until_it_is_undone() {
+    let stage = Stage::open(1).await.unwrap();
+    let paused = text(&cli(&stage, &["pause"]).await, 0);
+    assert!(paused.contains("paused"), "{paused}");
+    let status = stage.status().await.unwrap();
+    assert_eq!(status["pools"][0]["paused"]["by"], "cli:ada", "{status}");
+    let card = text(&cli(&stage, &["status"]).await, 1);
+    assert!(card.contains("undo it with `understudy resume`"), "{card}");
+    let doctor = cli(&stage, &["doctor"]).await;
+    assert!(
+        String::from_utf8_lossy(&doctor.stdout).contains("automation is paused"),
+        "{doctor:?}"
+    );
+
+    // What is ordered by hand works all the same.
+    text(&cli(&stage, &["switch", "--to", "second"]).await, 0);
+    text(&cli(&stage, &["resume"]).await, 0);
+    assert!(stage.status().await.unwrap()["pools"][0]["paused"].is_null());
+
+    text(&cli(&stage, &["pin", "second"]).await, 0);
+    let status = stage.status().await.unwrap();
+    assert_eq!(status["pools"][0]["pinned"]["by"], "cli:ada", "{status}");
+    let away = cli(&stage, &["switch", "--to", "first"]).await;
+    refused(&away, &["pinned to second", "unpin first"]);
+    text(&cli(&stage, &["unpin"]).await, 0);
+    text(&cli(&stage, &["switch", "--to", "first"]).await, 0);
+    assert_eq!(stage.active().await.unwrap(), stage.scene.bots[0].id);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_running_system_is_tested_and_looked_through() {
+    let stage = Stage::open(1).await.unwrap();
+    let smoke = text(&cli(&stage, &["smoke"]).await, 0);
+    for part in [
+        "first",
+        "passed",
+        "Telegram answers",
+        "Redis takes a write",
+        "rights in",
+    ] {
+        assert!(smoke.contains(part), "{part:?} is not in {smoke}");
+    }
+    let all = json(&cli(&stage, &["smoke", "--all", "--json"]).await, 0);
+    assert_eq!(all.as_array().unwrap().len(), 3);
+    assert!(
+        all.as_array()
+            .unwrap()
+            .iter()
+            .all(|test| test["passed"] == true),
+        "{all}"
+    );
+
+    let doctor = json(&cli(&stage, &["doctor", "--json"]).await, 0);
+    assert_eq!(doctor["failed"], 0, "{doctor:#}");
+    let verdict = |check: &str| {
+        let findings = doctor["findings"].as_array().unwrap();
+        let found = findings.iter().find(|finding| finding["check"] == check);
+        found.unwrap_or_else(|| panic!("no check {check}: {doctor:#}"))["verdict"].clone()
+    };
+    for check in [
+        "redis-server",
+        "understudy-worker",
+        "configuration",
+        "data folder",
+        "sealing key",
+        "sealed secrets",
+        "database",
+        "redis",
+        "redis' clock",
+        "redis durability",
+        "redis eviction",
+        "supervisor",
+        "workers",
+        "bot",
+    ] {
+        assert_eq!(verdict(check), "ok", "{check}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn settings_of_the_private_redis_are_put_back() {
+    let stage = Stage::open(1).await.unwrap();
+    let mut redis = stage.redis().await.unwrap();
+    for (setting, value) in [("maxmemory-policy", "allkeys-lru"), ("appendfsync", "no")] {
+        let () = redis::cmd("CONFIG")
+            .arg("SET")
+            .arg(setting)
+            .arg(value)
+            .query_async(&mut redis)
+            .await
+            .unwrap();
+    }
+    let ill = text(&cli(&stage, &["doctor"]).await, 1);
+    for part in [
+        "FAIL  redis durability",
+        "30 s of acknowledged state can go",
+        "FAIL  redis eviction",
+    ] {
+        assert!(ill.contains(part), "{part:?} is not in {ill}");
+    }
+    let mended = text(&cli(&stage, &["doctor", "--fix"]).await, 0);
+    assert!(mended.contains("fixed redis durability"), "{mended}");
+    assert!(mended.contains("fixed redis eviction"), "{mended}");
+    let well = text(&cli(&stage, &["doctor"]).await, 0);
+    assert!(
+        well.contains("appendfsync always: what is acknowledged is on disk"),
+        "{well}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_supervisor_an_order_is_not_left_lying_about() {
+    let mut stage = Stage::open(1).await.unwrap();
+    let first = stage.active().await.unwrap();
+    stage.kill_supervisor().unwrap();
+    stage
+        .until_stored("nobody leads", async || {
+            let mut redis = stage.redis().await?;
+            let leader: Option<String> = redis::cmd("GET")
+                .arg("us:leader")
+                .query_async(&mut redis)
+                .await?;
+            Ok(leader.is_none().then_some(()))
+        })
+        .await
+        .unwrap();
+    let order = cli(&stage, &["rotate"]).await;
+    refused(
+        &order,
+        &[
+            "no supervisor leads this deployment",
+            "start `understudy run`",
+            "nothing was changed",
+        ],
+    );
+
+    stage.start_supervisor().unwrap();
+    stage
+        .wait("it is led again", SOON, |status| {
+            status["supervisor"]["running"] == true && status["pools"][0]["state"] == "ok"
+        })
+        .await
+        .unwrap();
+    assert_eq!(
+        stage.active().await.unwrap(),
+        first,
+        "the order was not kept for later"
+    );
+}
+
+#[test]
+fn completions_come_from_the_parser() {
+    for (shell, mark) in [
+        ("bash", "complete -F _understudy"),
+        ("zsh", "#compdef understudy"),
+        ("fish", "complete -c understudy"),
+    ] {
+        let output = plain(&["completions", shell]);
+        let script = text(&output, 0);
+        assert!(script.contains(mark), "{shell}: {script}");
+        for command in ["switch", "doctor", "--dry-run"] {
+            let word = command.trim_start_matches('-');
+            assert!(script.contains(word), "{shell}: no {command}");
+        }
+    }
+    assert_eq!(plain(&["completions", "tcsh"]).status.code(), Some(2));
+}
+
+#[test]
+fn every_command_has_help_with_an_example_and_its_exit_codes() {
+    let help = text(&plain(&["--help"]), 0);
+    assert!(help.contains("Exit codes: 0 done"), "{help}");
+    let commands: Vec<&str> = help
+        .lines()
+        .skip_while(|line| !line.starts_with("Commands:"))
+        .skip(1)
+        .take_while(|line| line.starts_with("  "))
+        .filter_map(|line| line.split_whitespace().next())
+        .filter(|word| *word != "help")
+        .collect();
+    assert!(commands.len() >= 12, "{commands:?}");
+    let nested = [
+        ("config", "check"),
+        ("secrets", "status"),
+        ("secrets", "reseal"),
+    ];
+    for command in commands {
+        let mut words: Vec<Vec<&str>> = nested
+            .iter()
+            .filter(|(parent, _)| *parent == command)
+            .map(|(parent, child)| vec![*parent, *child, "--help"])
+            .collect();
+        if words.is_empty() {
+            words.push(vec![command, "--help"]);
+        }
+        for words in words {
+            let help = text(&plain(&words), 0);
+            assert!(help.contains("Example"), "{words:?}: {help}");
+            let codes = help.contains("Exit codes: 0") || command == "completions";
+            assert!(codes, "{words:?}: {help}");
+        }
+    }
+}
+
+/// Without a configuration.
+fn plain(words: &[&str]) -> Output {
+    Command::new(built("understudy").unwrap())
+        .args(words)
+        .stdin(Stdio::null())
+        .output()
+        .unwrap()
+}
