@@ -5,15 +5,19 @@
 //! does not open there. This module is the only one that names the age crate.
 //!
 //! Invariants: the key file is made once, complete or not at all; an opened value is wiped when dropped; no error holds a secret.
+//! The file may hold several keys: the first seals, all open, so that a key can be replaced while everything runs (`rotation`).
 //! Deliberately absent: a sealed value has no sender. Who can write to the database *and* knows the key's public half can
 //! forge one; the public half is nowhere but in the key file. Losing the key means sealing every secret anew from its source.
 
 mod context;
 mod key_file;
+mod rotation;
 pub mod scan;
 
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
 
+use age::x25519::Identity;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD_NO_PAD;
 use zeroize::Zeroizing;
@@ -21,6 +25,9 @@ use zeroize::Zeroizing;
 use crate::config::Config;
 
 pub use context::SealContext;
+pub use rotation::{
+    GivenUp, OpenError, Resealed, Survey, Tally, give_up, open_for, reseal, survey,
+};
 
 const PREFIX: &str = "sealed1:";
 
@@ -38,8 +45,14 @@ pub enum SealError {
     },
     #[error("the sealing key `{path}` is open to other users of this machine (mode {mode:o}); run: chmod 600 '{path}'", path = path.display())]
     KeyExposed { path: PathBuf, mode: u32 },
-    #[error("`{}` is not a sealing key; put the right file back, it begins with AGE-SECRET-KEY-1", path.display())]
-    NotAKey { path: PathBuf },
+    #[error("there is no sealing key `{}`; copy it from another host of this deployment, or from its copy", path.display())]
+    KeyMissing { path: PathBuf },
+    #[error("line {line} of the sealing key `{}` is not a key; put the right file back, its keys begin with AGE-SECRET-KEY-1", path.display())]
+    NotAKey { path: PathBuf, line: usize },
+    #[error("there is no key in the sealing key `{}`; put the right file back, it is not replaced by a fresh one", path.display())]
+    KeyFileEmpty { path: PathBuf },
+    #[error("the sealing key `{}` has more keys or comments than a rotation needs; remove the lines that nothing is sealed with any more", path.display())]
+    KeyFileTooLong { path: PathBuf },
     #[error("{context} was sealed with another key than `{}`; put the key back that was there before, or seal the secret anew", key.display())]
     WrongKey { context: String, key: PathBuf },
     #[error("{context} is damaged or was not sealed by this program; seal the secret anew")]
@@ -52,12 +65,26 @@ pub enum SealError {
     TooLong { context: String },
 }
 
-/// Seals and opens with one key.
+/// Seals with the first key of its file, and opens with any of them.
 #[derive(Clone)]
 pub struct Sealer {
-    identity: age::x25519::Identity,
+    keys: Arc<RwLock<Arc<[Identity]>>>,
     path: PathBuf,
 }
+
+/// What a sealed value says of itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SealedWith {
+    /// With the key that has this place in the file, from 0.
+    Key(usize),
+    /// With one that is not there.
+    UnknownKey,
+    /// Nobody can say: it is damaged, or was sealed for something else.
+    Damaged,
+}
+
+/// What was sealed, and the place of the key that opened it.
+type Opened = (Zeroizing<Vec<u8>>, usize);
 
 impl Sealer {
     /// Opens the configured key; makes it if there is none, with its folder. Of several processes that do so at once all get the
@@ -67,14 +94,37 @@ impl Sealer {
     }
 
     pub fn open_or_create_at(path: &Path) -> Result<Self, SealError> {
-        let identity = match key_file::read(path)? {
-            Some(identity) => identity,
+        let keys = match key_file::read(path)? {
+            Some(keys) => keys,
             None => key_file::create(path)?,
         };
-        Ok(Self {
-            identity,
+        Ok(Self::new(keys, path))
+    }
+
+    /// The same without making one: for whoever shares a key that others have.
+    pub fn open_existing_at(path: &Path) -> Result<Self, SealError> {
+        let keys = key_file::read(path)?.ok_or_else(|| SealError::KeyMissing {
             path: path.to_owned(),
-        })
+        })?;
+        Ok(Self::new(keys, path))
+    }
+
+    /// Puts a fresh key before those in the file, or makes the file: the first step of a rotation. Whoever has the file open goes on
+    /// sealing with the key that he knows, and finds the fresh one when he meets a value that was sealed with it.
+    pub fn add_key_at(path: &Path) -> Result<(), SealError> {
+        key_file::add(path)
+    }
+
+    fn new(keys: Vec<Identity>, path: &Path) -> Self {
+        Self {
+            keys: Arc::new(RwLock::new(keys.into())),
+            path: path.to_owned(),
+        }
+    }
+
+    /// How many keys there are.
+    pub fn keys(&self) -> usize {
+        self.known().len()
     }
 
     /// ASCII without quotes, backslashes and line ends.
@@ -87,31 +137,46 @@ impl Sealer {
         let plain = framed(secret, context);
         // age fails on writing to a Vec only when the recipient does, and an X25519 recipient does not.
         let sealed =
-            age::encrypt(&self.identity.to_public(), &plain).map_err(|_| damaged(context))?;
+            age::encrypt(&self.sealing_key().to_public(), &plain).map_err(|_| damaged(context))?;
         Ok(format!("{PREFIX}{}", BASE64_STANDARD_NO_PAD.encode(sealed)))
     }
 
-    /// The secret, if it was sealed with this key and for this context.
+    /// The secret, if it was sealed with one of the keys and for this context.
     pub fn open(
         &self,
         sealed: &str,
         context: &SealContext,
     ) -> Result<Zeroizing<Vec<u8>>, SealError> {
+        self.open_saying(sealed, context).map(|(secret, _)| secret)
+    }
+
+    /// Which key it takes to open this.
+    pub fn sealed_with(&self, sealed: &str, context: &SealContext) -> SealedWith {
+        match self.open_saying(sealed, context) {
+            Ok((_, key)) => SealedWith::Key(key),
+            Err(SealError::WrongKey { .. }) => SealedWith::UnknownKey,
+            Err(_) => SealedWith::Damaged,
+        }
+    }
+
+    /// The secret, and the place of the key that opened it.
+    fn open_saying(&self, sealed: &str, context: &SealContext) -> Result<Opened, SealError> {
         let damaged = || damaged(context);
         let text = sealed.strip_prefix(PREFIX).ok_or_else(damaged)?;
         if text.len() > PLAIN_LIMIT * 2 {
             return Err(damaged());
         }
         let file = BASE64_STANDARD_NO_PAD.decode(text).map_err(|_| damaged())?;
-        let plain = match age::decrypt(&self.identity, &file) {
-            Ok(plain) => Zeroizing::new(plain),
-            Err(age::DecryptError::NoMatchingKeys) => {
-                return Err(SealError::WrongKey {
-                    context: context.to_string(),
-                    key: self.path.clone(),
-                });
-            }
-            Err(_) => return Err(damaged()),
+        let found = match unsealed(&self.known(), &file) {
+            // The file may have got a key since it was read: a rotation reaches one host after another.
+            Ok(None) if self.read_again() => unsealed(&self.known(), &file),
+            found => found,
+        };
+        let Some((plain, key)) = found.map_err(|()| damaged())? else {
+            return Err(SealError::WrongKey {
+                context: context.to_string(),
+                key: self.path.clone(),
+            });
         };
         let (found, secret) = unframed(&plain).ok_or_else(damaged)?;
         if found != context.as_str().as_bytes() {
@@ -119,8 +184,49 @@ impl Sealer {
                 context: context.to_string(),
             });
         }
-        Ok(Zeroizing::new(secret.to_vec()))
+        Ok((Zeroizing::new(secret.to_vec()), key))
     }
+
+    fn known(&self) -> Arc<[Identity]> {
+        // The keys are replaced whole, so they are sound whoever panicked.
+        let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(&keys)
+    }
+
+    fn sealing_key(&self) -> Identity {
+        // A file without a key is refused when it is read.
+        self.known()[0].clone()
+    }
+
+    /// `true` when the file has keys that were not known; what cannot be read changes nothing.
+    fn read_again(&self) -> bool {
+        let Ok(Some(found)) = key_file::read(&self.path) else {
+            return false;
+        };
+        let known: Vec<String> = self.known().iter().map(public).collect();
+        if found.iter().all(|key| known.contains(&public(key))) {
+            return false;
+        }
+        let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
+        *keys = found.into();
+        true
+    }
+}
+
+fn public(key: &Identity) -> String {
+    key.to_public().to_string()
+}
+
+/// The plaintext and the place of its key; `None` when no key fits, an error when one does and the rest is damaged.
+fn unsealed(keys: &[Identity], file: &[u8]) -> Result<Option<Opened>, ()> {
+    for (at, key) in keys.iter().enumerate() {
+        match age::decrypt(key, file) {
+            Ok(plain) => return Ok(Some((Zeroizing::new(plain), at))),
+            Err(age::DecryptError::NoMatchingKeys) => {}
+            Err(_) => return Err(()),
+        }
+    }
+    Ok(None)
 }
 
 impl std::fmt::Debug for Sealer {

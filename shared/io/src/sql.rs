@@ -21,6 +21,7 @@ mod logins;
 mod open;
 mod overrides;
 mod peek;
+mod sealed;
 mod switches;
 
 pub use admin_actions::{AdminAction, AdminActions, AdminVerdict, Via, Who};
@@ -36,6 +37,7 @@ pub use login_attempts::{LoginAttempt, LoginAttempts, LoginOutcome};
 pub use logins::{LoginRow, LoginState, Logins};
 pub use overrides::{Overrides, OverridesRow};
 pub use peek::SchemaSeen;
+pub use sealed::{Sealed, SealedLogin, SealedToken};
 pub use switches::{SwitchKind, SwitchOutcome, SwitchRow, Switches, Timeline};
 
 use std::path::Path;
@@ -98,6 +100,10 @@ impl Store {
 
     pub fn events(&self) -> Events<'_> {
         Events(&self.db)
+    }
+
+    pub fn sealed(&self) -> Sealed<'_> {
+        Sealed(&self.db)
     }
 
     pub fn login_attempts(&self) -> LoginAttempts<'_> {

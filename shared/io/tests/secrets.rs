@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+#[path = "secrets/rotation.rs"]
+mod rotation;
+
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
@@ -138,7 +141,7 @@ fn a_file_that_is_no_key_is_neither_used_nor_replaced() {
     assert_eq!(
         Sealer::open_or_create_at(&key).unwrap_err().to_string(),
         format!(
-            "`{}` is not a sealing key; put the right file back, it begins with AGE-SECRET-KEY-1",
+            "line 1 of the sealing key `{}` is not a key; put the right file back, its keys begin with AGE-SECRET-KEY-1",
             key.display()
         )
     );

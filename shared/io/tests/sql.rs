@@ -15,6 +15,8 @@ mod orders;
 mod postgres;
 #[path = "sql/records.rs"]
 mod records;
+#[path = "sql/sealed.rs"]
+mod sealed;
 #[path = "sql/sqlite.rs"]
 mod sqlite;
 #[path = "sql/support.rs"]
@@ -75,6 +77,9 @@ contract! {
         what_no_database_can_hold_is_replaced_and_the_record_is_kept,
         a_switch_is_written_when_members_are_served_and_again_when_it_is_complete,
         channels_decisions_and_events_read_back_as_they_were_written;
+    sealed:
+        sealed_columns_are_read_in_portions_and_replaced_only_as_they_were_read,
+        everything_is_sealed_anew_whenever_it_was_stopped;
     open:
         what_was_stored_is_there_when_it_is_opened_again,
         many_that_start_at_once_on_nothing_make_one_schema,
