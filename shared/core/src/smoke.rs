@@ -2,6 +2,8 @@
 //!
 //! Invariant: a report passes only if every check was run and passed; an empty report does not pass.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{BotId, ChannelId, Epoch, WorkerId};
@@ -17,6 +19,17 @@ pub enum SmokeCheck {
     Sql,
     /// The bot's rights in one channel are at least the wanted ones.
     Rights { channel: ChannelId },
+}
+
+impl fmt::Display for SmokeCheck {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Rpc => write!(f, "telegram"),
+            Self::Redis => write!(f, "redis"),
+            Self::Sql => write!(f, "sql"),
+            Self::Rights { channel } => write!(f, "rights in {channel}"),
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,6 +52,15 @@ pub struct SmokeReport {
 impl SmokeReport {
     pub fn passed(&self) -> bool {
         !self.results.is_empty() && self.results.iter().all(|result| result.failed.is_none())
+    }
+
+    /// Every check as one line for a person: `telegram: ok, 12 ms`.
+    pub fn lines(&self) -> Vec<String> {
+        let line = |result: &SmokeResult| {
+            let how = result.failed.as_deref().unwrap_or("ok");
+            format!("{}: {how}, {} ms", result.check, result.took_ms)
+        };
+        self.results.iter().map(line).collect()
     }
 
     /// The failures, as one line for a person.

@@ -1,17 +1,18 @@
 //! A worker without Telegram, for tests of the supervisor: it keeps the protocol in Redis and nothing else.
 //!
 //! It takes the leases it is assigned, passes every smoke test and says that each epoch was caught up and replied to. A file `dead-<bot>` in the
-//! data folder makes that bot's token dead, `unfit-<bot>` makes its smoke test fail, `deaf-<bot>` makes it never answer one.
+//! data folder makes that bot's token dead, `unfit-<bot>` makes its smoke test fail, `deaf-<bot>` makes it never answer one. `resting-<bot>` gives
+//! it a second login at rest, `session-a-<bot>` kills its session in slot a.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context;
 use shared_core::{
     BotHealth, BotId, BotRole, Connection, Epoch, ErrorClass, ErrorSeen, Heartbeat, Holder,
-    LatencySummary, LoginLease, Milestone, MilestoneKind, Nonce, Phase, SmokeCheck, SmokeReport,
-    SmokeResult, WorkerId,
+    LatencySummary, LoginLease, Milestone, MilestoneKind, Nonce, OtherLogin, Phase, SessionFate,
+    SmokeCheck, SmokeReport, SmokeResult, WorkerId,
 };
 use shared_io::clock;
 use shared_io::config::Config;
@@ -24,6 +25,7 @@ struct Worker {
     config: Config,
     redis: RedisState,
     said: BTreeSet<(Epoch, bool)>,
+    held: BTreeMap<BotId, LoginLease>,
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -44,6 +46,7 @@ async fn main() -> anyhow::Result<()> {
         config,
         redis,
         said: BTreeSet::new(),
+        held: BTreeMap::new(),
     };
     let mut stop = signal(SignalKind::terminate())?;
     tokio::select! {
@@ -95,6 +98,7 @@ impl Worker {
                 grant: given.grant,
             })
             .collect();
+        self.give_back(pool, &claims).await?;
         let ttl = self.config.timing.lease_ttl;
         let answers = pool.renew_leases(&claims, ttl).await?;
         let active = view.epoch.as_ref().and_then(|record| record.holder.clone());
@@ -116,6 +120,18 @@ impl Worker {
         Ok(bots)
     }
 
+    /// Another login of a bot needs the lease that this worker has for the one before.
+    async fn give_back(&mut self, pool: &PoolState, claims: &[LeaseClaim]) -> anyhow::Result<()> {
+        for claim in claims {
+            let lease = claim.lease.clone();
+            let before = self.held.insert(lease.bot, lease.clone());
+            if let Some(before) = before.filter(|before| *before != lease) {
+                pool.release_lease(&before).await?;
+            }
+        }
+        Ok(())
+    }
+
     fn told(&self, what: &str, bot: BotId) -> bool {
         self.config
             .data_dir()
@@ -131,7 +147,8 @@ impl Worker {
         active: Option<&Holder>,
     ) -> BotHealth {
         let held = *answer == LeaseAnswer::Held;
-        let dead = self.told("dead", lease.bot);
+        let token_dead = self.told("dead", lease.bot);
+        let dead = token_dead || self.told(&format!("session-{}", lease.slot), lease.bot);
         BotHealth {
             pool: pool.id().clone(),
             bot: lease.bot,
@@ -149,14 +166,23 @@ impl Worker {
             last_ok_ago_ms: (held && !dead).then_some(10),
             probe: LatencySummary::default(),
             last_error: dead.then(|| ErrorSeen {
-                class: ErrorClass::TokenDead,
-                name: "ACCESS_TOKEN_EXPIRED".to_owned(),
+                class: match token_dead {
+                    true => ErrorClass::TokenDead,
+                    false => ErrorClass::SessionDead(SessionFate::Gone),
+                },
+                name: match token_dead {
+                    true => "ACCESS_TOKEN_EXPIRED".to_owned(),
+                    false => "SESSION_REVOKED".to_owned(),
+                },
                 ago_ms: 1,
             }),
             flood_wait_s: None,
             lease_held: held,
             reach: 3,
-            other_login: shared_core::OtherLogin::Missing,
+            other_login: match self.told("resting", lease.bot) {
+                true => OtherLogin::Resting,
+                false => OtherLogin::Missing,
+            },
             channels: Vec::new(),
         }
     }

@@ -1,4 +1,4 @@
-//! What is written to SQL about what happened: switches with their timelines, decisions, events. Nobody waits for it.
+//! What is written to SQL about what happened: switches with their timelines, decisions, orders, events. Nobody waits for it.
 //!
 //! One task takes notes from a bounded queue, tries each until SQL takes it, and follows the milestones of switches whose timeline is not
 //! complete. Invariants: the path of a switch never waits for SQL; a switch is kept in the pool's saga (Redis) until [`Chronicle::has`] says
@@ -6,19 +6,21 @@
 
 mod rows;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use shared_core::{BootMs, PoolId, SwitchId};
+use shared_core::{BootMs, Order, PoolId, Progress, Request, SwitchId};
 use shared_io::clock;
 use shared_io::redis::{PoolState, RedisState};
-use shared_io::sql::{Decision, Event, EventKind, Store, StoreError};
+use shared_io::sql::{
+    AdminAction, Decision, Event, EventKind, OverridesRow, Store, StoreError, SwitchRow,
+};
 use supervisor_core::{Outcome, SwitchRecord};
 use tokio::sync::{mpsc, oneshot};
 
-pub use rows::{past_moves, record_row};
+pub use rows::{action_row, counts_as_past, overrides_row, past_moves, record_row};
 
 const QUEUE: usize = 256;
 /// What has not been written yet, when SQL is down.
@@ -36,6 +38,9 @@ pub enum Note {
     Switch(PoolId, SwitchRecord),
     Decision(Decision),
     Event(Event),
+    /// How an order ended.
+    Admin(AdminAction),
+    Overrides(OverridesRow),
 }
 
 /// Takes notes. Cheap to clone.
@@ -49,6 +54,8 @@ struct Shared {
     database_ok: AtomicBool,
     /// The last ones that were written.
     recorded: Mutex<VecDeque<SwitchId>>,
+    /// Each pool's last switch as it is to be in SQL, for people.
+    latest: Mutex<BTreeMap<PoolId, SwitchRow>>,
 }
 
 impl Chronicle {
@@ -58,6 +65,7 @@ impl Chronicle {
         let shared = Arc::new(Shared {
             database_ok: AtomicBool::new(true),
             recorded: Mutex::new(VecDeque::new()),
+            latest: Mutex::new(BTreeMap::new()),
         });
         let writer = Writer {
             store,
@@ -95,6 +103,31 @@ impl Chronicle {
         }));
     }
 
+    /// The event that an order's end is, if it is one.
+    pub fn ordered(&self, pool: &PoolId, request: &Request) {
+        let kind = match (&request.progress, &request.order) {
+            (Progress::Refused { .. }, _) => EventKind::OrderRefused,
+            (Progress::Done { .. }, Order::Pause) => EventKind::Paused,
+            (Progress::Done { .. }, Order::Resume) => EventKind::Resumed,
+            (Progress::Done { .. }, Order::Pin { .. }) => EventKind::Pinned,
+            (Progress::Done { .. }, Order::Unpin) => EventKind::Unpinned,
+            _ => return,
+        };
+        let mut details = serde_json::json!({
+            "order": request.order.to_string(),
+            "by": request.by.to_string(),
+        });
+        if let Progress::Refused { why } = &request.progress {
+            details["why"] = why.clone().into();
+        }
+        self.event(Some(pool), kind, pool.as_str(), details);
+    }
+
+    /// The pool's last switch that this process has recorded, with as much of its timeline as is known.
+    pub fn latest(&self, pool: &PoolId) -> Option<SwitchRow> {
+        lock(&self.shared.latest).get(pool).cloned()
+    }
+
     pub fn database_ok(&self) -> bool {
         self.shared.database_ok.load(Ordering::Relaxed)
     }
@@ -102,6 +135,19 @@ impl Chronicle {
     /// Is this switch in SQL?
     pub fn has(&self, id: SwitchId) -> bool {
         lock(&self.shared.recorded).contains(&id)
+    }
+}
+
+impl Shared {
+    /// An older switch whose timeline is completed late does not take the place of a later one.
+    fn show(&self, pool: &PoolId, row: SwitchRow) {
+        let mut latest = lock(&self.latest);
+        if latest
+            .get(pool)
+            .is_none_or(|known| known.started <= row.started)
+        {
+            latest.insert(pool.clone(), row);
+        }
     }
 }
 
@@ -173,6 +219,9 @@ impl Writer {
             );
             self.pending.pop_front();
         }
+        if let Note::Switch(pool, record) = &note {
+            self.shared.show(pool, record_row(pool, record));
+        }
         self.pending.push_back(note);
     }
 
@@ -185,6 +234,8 @@ impl Writer {
                 }
                 Note::Decision(decision) => self.store.decisions().add(decision).await,
                 Note::Event(event) => self.store.events().add(event).await,
+                Note::Admin(action) => self.store.admin_actions().add(action).await,
+                Note::Overrides(row) => self.store.overrides().put(row).await,
             };
             if !self.judge(written) {
                 return;
@@ -256,6 +307,7 @@ impl Writer {
             }
             if !followed.stored {
                 let row = record_row(followed.pool.id(), &followed.record);
+                self.shared.show(followed.pool.id(), row.clone());
                 followed.stored = self.store.switches().put(&row).await.is_ok();
             }
         }

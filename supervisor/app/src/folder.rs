@@ -34,7 +34,12 @@ impl Folder {
                 .recursive(true)
                 .mode(0o700)
                 .create(folder)
-                .with_context(|| format!("making the folder {}", folder.display()))?;
+                .with_context(|| {
+                    format!(
+                        "making the folder {} (data_dir must be a folder that this user may write)",
+                        folder.display()
+                    )
+                })?;
         }
         Ok(())
     }
@@ -60,10 +65,15 @@ impl Folder {
         self.root.join("supervisor.lock")
     }
 
-    /// Takes the folder for this process, for as long as the file is kept open.
-    pub async fn lock(&self) -> anyhow::Result<File> {
+    /// Takes the folder for this process, for as long as the file is kept open. `needs`: what a second supervisor would need.
+    pub async fn lock(&self, needs: &str) -> anyhow::Result<File> {
         let path = self.lock_file();
-        let file = open(&path).with_context(|| format!("opening {}", path.display()))?;
+        let file = open(&path).with_context(|| {
+            format!(
+                "opening {} (data_dir must be a folder that this user may write)",
+                path.display()
+            )
+        })?;
         let patience = tokio::time::Instant::now() + LOCK_PATIENCE;
         loop {
             match flock(&file, FlockOperation::NonBlockingLockExclusive) {
@@ -72,7 +82,7 @@ impl Folder {
                     tokio::time::sleep(LOCK_POLL).await;
                 }
                 Err(rustix::io::Errno::WOULDBLOCK) => anyhow::bail!(
-                    "another supervisor runs on {}; stop it first, or give this one a data_dir of its own",
+                    "another supervisor runs on {}; {needs}",
                     self.root.display()
                 ),
                 Err(error) => {

@@ -6,14 +6,22 @@
 //! Races that are tolerated: everything seen is old by the time it is acted on. The scripts refuse what has been overtaken.
 
 mod adopt;
+mod board;
 mod drive;
+mod orders;
+mod overrides;
 mod place;
 
-use shared_core::{BotId, Connection, EpochBlock, EpochRecord, Holder, PoolId};
+use std::collections::BTreeMap;
+
+use shared_core::{
+    Assignment, BootMs, BotId, Connection, EpochBlock, EpochRecord, Holder, OtherLogin, Overrides,
+    PoolId,
+};
 use shared_io::clock;
 use shared_io::config::{Config, PolicyConfig, PoolConfig};
-use shared_io::redis::{LeaderId, PoolState, RedisState, StateError};
-use shared_io::sql::{self, Store, StoreError};
+use shared_io::redis::{LeaderId, PoolState, RedisState, SeenRequest, StateError};
+use shared_io::sql::{self, Store, StoreError, SwitchRow};
 use supervisor_core::{
     Checked, Decision, FailedAttempt, Origin, PastMove, Plan, Policy, PoolBot, Saga, SagaSeed,
     Snapshot, check_plan, decide,
@@ -58,6 +66,10 @@ pub struct Pool {
     held: Option<Held>,
     /// The last decision that was said, so that it is not said four times a second.
     said: Option<Plan>,
+    /// What Telegram calls the bots, as far as SQL knew.
+    usernames: BTreeMap<BotId, String>,
+    /// Counts the boards of this process.
+    seq: u64,
 }
 
 struct Held {
@@ -67,6 +79,19 @@ struct Held {
     saga: Option<drive::Running>,
     past: Vec<PastMove>,
     failed: Vec<FailedAttempt>,
+    overrides: Overrides,
+    /// The last switch that SQL knew of.
+    last: Option<SwitchRow>,
+    published: Option<board::Published>,
+    /// When orders that are over were last looked through.
+    swept: BootMs,
+}
+
+/// What a look brought.
+struct Seen {
+    snapshot: Snapshot,
+    /// Those that are not over.
+    orders: Vec<SeenRequest>,
 }
 
 /// How far back moves count for the policy's bounds, with room for its cool-down.
@@ -82,7 +107,7 @@ impl Pool {
                     bot: bot.bot(),
                     name: bot.name.clone(),
                     priority,
-                    resting: None,
+                    resting_known: false,
                 })
                 .collect(),
             policy: policy(&config.policy),
@@ -90,6 +115,8 @@ impl Pool {
             shared,
             held: None,
             said: None,
+            usernames: BTreeMap::new(),
+            seq: 0,
         }
     }
 
@@ -148,43 +175,76 @@ impl Pool {
         world: &World,
         fleet: &Fleet,
     ) -> Result<Option<Holder>, Stopped> {
-        let Some(snapshot) = self.look(world).await? else {
+        let Some(Seen {
+            mut snapshot,
+            orders,
+        }) = self.look(world).await?
+        else {
             return Ok(None);
         };
+        self.publish(&snapshot, world).await?;
         if snapshot.running_saga().is_some() {
             self.go_on(&snapshot, fleet).await?;
+            self.follow_orders(&orders).await?;
+            let _none_moves = self.take_orders(&mut snapshot, &orders, true).await?;
             return Ok(None);
         }
+        // Before the saga is cleared: it says how its order ended.
+        self.follow_orders(&orders).await?;
         self.close_saga().await?;
-        let decision = decide(&snapshot, &self.policy, clock::unix_now());
-        let is_another = self.say(&decision);
-        let now = clock::unix_now();
-        match check_plan(&snapshot, &self.policy, now, &decision.plan) {
-            Ok(checked) => {
-                let origin = Origin {
-                    id: clock::switch_id(),
-                    reasons: decision.reasons.iter().map(ToString::to_string).collect(),
-                    detected_at: world.seen_at,
-                };
-                self.act(&snapshot, &checked, origin, fleet).await?;
+        match self.take_orders(&mut snapshot, &orders, false).await? {
+            Some(taken) => {
+                self.act(&snapshot, &taken.plan, taken.origin, fleet)
+                    .await?;
             }
-            Err(violation) if is_another => {
-                tracing::error!(pool = %self.name, plan = %decision.plan, %violation, "a plan did not pass the audit and is not executed");
-            }
-            Err(_) => {}
+            None => self.decide_and_act(&snapshot, world, fleet).await?,
         }
         if self.saga().is_some_and(Saga::is_running) {
             return Ok(None);
         }
         self.free_dead_leases(&snapshot, fleet).await?;
         self.refill().await?;
+        self.sweep_orders().await?;
         Ok(snapshot.holder().cloned())
     }
 
-    async fn look(&mut self, world: &World) -> Result<Option<Snapshot>, Stopped> {
+    async fn decide_and_act(
+        &mut self,
+        snapshot: &Snapshot,
+        world: &World,
+        fleet: &Fleet,
+    ) -> Result<(), Stopped> {
+        let decision = decide(snapshot, &self.policy, clock::unix_now());
+        let is_another = self.say(&decision);
+        let now = clock::unix_now();
+        match check_plan(snapshot, &self.policy, now, &decision.plan) {
+            Ok(checked) => {
+                let origin = Origin {
+                    id: clock::switch_id(),
+                    reasons: decision.reasons.iter().map(ToString::to_string).collect(),
+                    detected_at: world.seen_at,
+                };
+                self.act(snapshot, &checked, origin, fleet).await?;
+            }
+            Err(violation) if is_another => {
+                tracing::error!(pool = %self.name, plan = %decision.plan, %violation, "a plan did not pass the audit and is not executed");
+            }
+            Err(_) => {}
+        }
+        Ok(())
+    }
+
+    async fn look(&mut self, world: &World) -> Result<Option<Seen>, Stopped> {
         let ids: Vec<BotId> = self.bots.iter().map(|bot| bot.bot).collect();
-        let (view, leases) = tokio::join!(self.state.look(), self.state.leases(&ids));
-        let (view, leases) = (view?, leases?);
+        let (view, leases, orders, overrides) = tokio::join!(
+            self.state.look(),
+            self.state.leases(&ids),
+            self.state.open_orders(),
+            self.state.overrides()
+        );
+        let (view, leases, orders) = (view?, leases?, orders?);
+        let overrides = self.settle_overrides(overrides?).await?;
+        self.hear_of_logins(world, &view.assignments);
         let Some(held) = &mut self.held else {
             return Ok(None);
         };
@@ -194,7 +254,7 @@ impl Pool {
         let now = clock::unix_now();
         held.past.retain(|past| now.since(past.at) < PAST_MS);
         held.failed.retain(|failed| now.since(failed.at) < PAST_MS);
-        Ok(Some(Snapshot {
+        let snapshot = Snapshot {
             pool: self.name.clone(),
             redis: world.redis,
             database_ok: world.database_ok,
@@ -206,7 +266,27 @@ impl Pool {
             saga: held.saga.as_ref().map(|running| running.saga.clone()),
             past: held.past.clone(),
             failed: held.failed.clone(),
-        }))
+            overrides,
+        };
+        Ok(Some(Seen { snapshot, orders }))
+    }
+
+    /// Keeps what the assigned worker last said of the login that is not used, for when it cannot say it any more.
+    fn hear_of_logins(&mut self, world: &World, assignments: &[Assignment]) {
+        for bot in &mut self.bots {
+            let given = assignments.iter().find(|given| given.bot == bot.bot);
+            let said = given.and_then(|given| {
+                let mut views = world.workers.iter();
+                let view = views.find(|view| view.worker == given.worker)?;
+                let health = view.beat.as_ref()?.0.bot(&self.name, bot.bot)?;
+                (health.slot == given.slot).then_some(health.other_login)
+            });
+            match said {
+                Some(OtherLogin::Resting) => bot.resting_known = true,
+                Some(OtherLogin::Missing | OtherLogin::Lost) => bot.resting_known = false,
+                Some(OtherLogin::Unknown) | None => {}
+            }
+        }
     }
 
     async fn act(

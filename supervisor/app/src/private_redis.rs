@@ -1,15 +1,23 @@
 //! The private redis-server: a Unix socket in the data folder, no TCP port, an append-only file, in a session of its own.
 //!
+//! Once everything is set up it has a guard ([`PrivateRedis::guard`]): a task of its own that starts it again the moment it dies, whatever else
+//! the supervisor is busy with, because no lease outlives a second without Redis.
+//!
 //! Invariant: never two servers on one folder; the running one holds the seat's lock. It is only ended by an orderly stop, after the workers.
 
 use std::ffi::OsString;
+use std::io::{Read, Seek, SeekFrom};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context;
 use shared_io::config::{AppendFsync, Config};
-use shared_io::redis::{RedisState, RedisTimeouts};
+use shared_io::redis::{RedisState, RedisTimeouts, StateError};
 use shared_io::retry::{Backoff, RetryPolicy};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use crate::folder::Folder;
@@ -17,13 +25,20 @@ use crate::process::{Process, Seat, Taken};
 
 /// A large append-only file is read at about 1 GB in ten seconds.
 const START_PATIENCE: Duration = Duration::from_secs(120);
+/// A configured Redis may be starting, or be on its way over to a replica; a wrong address is to be said soon.
+const CONFIGURED_PATIENCE: Duration = Duration::from_secs(3);
 /// Redis flushes its file to disk when it is asked to end.
 const STOP_PATIENCE: Duration = Duration::from_secs(30);
 const START_POLL: Duration = Duration::from_millis(10);
-/// A server that dies at once is not started in a hot loop.
+/// A server that dies at once is not started in a hot loop; the first restart of one that had run waits for nothing.
 const RESTART: RetryPolicy =
     RetryPolicy::forever(Duration::from_millis(20), Duration::from_secs(5));
+/// One that has run for this long did not die of its start.
+const SETTLED: Duration = Duration::from_secs(3);
+/// The room for a path in a socket's address on Linux (unix(7)), less its final zero.
+const SOCKET_PATH: usize = 107;
 
+#[derive(Debug)]
 pub struct PrivateRedis {
     seat: Seat,
     folder: PathBuf,
@@ -42,6 +57,12 @@ impl PrivateRedis {
         let seat = Seat::new(&folder.redis(), "redis");
         let log = folder.log("redis");
         let socket = config.redis_socket();
+        let length = socket.as_os_str().as_bytes().len();
+        anyhow::ensure!(
+            length <= SOCKET_PATH,
+            "the private Redis' socket {} has a path of {length} bytes, the system takes {SOCKET_PATH}; choose a data_dir with a shorter path, or set redis.url",
+            socket.display()
+        );
         let fsync = config.redis.appendfsync;
         let (process, adopted) = launch(&seat, &folder.redis(), &socket, &log, fsync)?;
         Ok(Self {
@@ -57,21 +78,55 @@ impl PrivateRedis {
         })
     }
 
-    pub fn ended(&self) -> impl Future<Output = ()> + Send + 'static {
-        self.process.ended()
+    /// For a start that failed: ends the server if it was started for it.
+    pub async fn stop_if_started(self) {
+        if !self.adopted {
+            self.stop().await;
+        }
+    }
+
+    pub async fn stop(self) {
+        self.process.stop(STOP_PATIENCE).await;
+        self.seat.clear();
+    }
+
+    /// Keeps it running from here on.
+    pub fn guard(self) -> Guard {
+        let (stop, asked) = oneshot::channel();
+        let task = tokio::spawn(self.keep(asked));
+        Guard { stop, task }
+    }
+
+    async fn keep(mut self, mut asked: oneshot::Receiver<()>) -> Self {
+        loop {
+            tokio::select! {
+                _ = &mut asked => return self,
+                () = self.process.ended() => {}
+            }
+            let pause = self.pause();
+            tokio::select! {
+                _ = &mut asked => return self,
+                () = tokio::time::sleep(pause) => {}
+            }
+            if let Err(error) = self.restart() {
+                tracing::error!("{error:#}");
+            }
+        }
     }
 
     /// How long to wait before it is started again.
-    pub fn pause(&mut self) -> Duration {
+    fn pause(&mut self) -> Duration {
         let status = self.process.reap();
         tracing::error!(status = ?status.map(|s| s.to_string()), log = %self.log.display(), "the private Redis has died");
-        if self.started.elapsed() > Duration::from_secs(60) {
+        if self.started.elapsed() >= SETTLED {
             self.backoff.reset();
+            return Duration::ZERO;
         }
         self.backoff.next_delay().unwrap_or(RESTART.max)
     }
 
-    pub fn restart(&mut self) -> anyhow::Result<()> {
+    /// Should it not start, its end is seen again at once and the pause grows: the workers are not ended for that.
+    fn restart(&mut self) -> anyhow::Result<()> {
         (self.process, self.adopted) = launch(
             &self.seat,
             &self.folder,
@@ -86,17 +141,22 @@ impl PrivateRedis {
         );
         Ok(())
     }
+}
 
-    /// For a start that failed: ends the server if it was started for it.
-    pub async fn stop_if_started(self) {
-        if !self.adopted {
-            self.stop().await;
-        }
-    }
+/// The task that keeps the private Redis running.
+pub struct Guard {
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<PrivateRedis>,
+}
 
+impl Guard {
+    /// Ends it, and Redis with it.
     pub async fn stop(self) {
-        self.process.stop(STOP_PATIENCE).await;
-        self.seat.clear();
+        let _ended_before = self.stop.send(());
+        match self.task.await {
+            Ok(redis) => redis.stop().await,
+            Err(error) => tracing::error!(%error, "the guard of the private Redis has failed"),
+        }
     }
 }
 
@@ -109,6 +169,12 @@ fn launch(
 ) -> anyhow::Result<(Process, bool)> {
     match seat.take().context("locking the private Redis")? {
         Taken::Free(lock) => {
+            // Redis removes what is in its socket's place, so a foreign server there would be cut off and its data be nobody's.
+            anyhow::ensure!(
+                UnixStream::connect(socket).is_err(),
+                "another program listens on {}, where the private Redis is to listen; end it, or choose another data_dir",
+                socket.display()
+            );
             let arguments = arguments(folder, socket, fsync);
             let process = seat
                 .launch(lock, Path::new("redis-server"), &arguments, None, log)
@@ -157,27 +223,83 @@ pub async fn connect(
         ..RedisTimeouts::default()
     };
     let url = config.redis_url();
-    let patience = Instant::now() + START_PATIENCE;
+    let began = Instant::now();
     loop {
         let attempt = async {
             let redis = RedisState::connect(&url, &config.redis.prefix, timeouts).await?;
             redis.ping().await?;
             Ok(redis)
         };
-        let error: shared_io::redis::StateError = match attempt.await {
+        let error: StateError = match attempt.await {
             Ok(redis) => return Ok(redis),
             Err(error) => error,
         };
-        match private {
-            None => return Err(error.into()),
-            Some(server) if !server.process.is_alive() => anyhow::bail!(
-                "the private Redis ended as it started; its reason is in {}",
-                server.log.display()
-            ),
-            Some(_) if Instant::now() > patience || !error.is_connection() => {
-                return Err(error).context("waiting for the private Redis");
+        let patience = match private {
+            None => CONFIGURED_PATIENCE,
+            Some(server) if !server.process.is_alive() => {
+                let log = server.log.display();
+                let said = last_words(&server.log);
+                anyhow::bail!("the private Redis ended as it started{said}; its log is {log}")
             }
-            Some(_) => tokio::time::sleep(START_POLL).await,
+            Some(_) => START_PATIENCE,
+        };
+        if !error.is_connection() || began.elapsed() > patience {
+            return Err(error).context(match private {
+                None => "redis.url (is it right, and does that Redis run?)",
+                Some(_) => "waiting for the private Redis",
+            });
         }
+        tokio::time::sleep(START_POLL).await;
+    }
+}
+
+/// What the server said last that was a warning or an error, and what helps where that is known.
+fn last_words(log: &Path) -> String {
+    let Some(line) = last_warning(log) else {
+        return String::new();
+    };
+    let remedy = if line.contains("append only file") {
+        " (make a copy of its folder, then mend the file with redis-check-aof --fix)"
+    } else {
+        ""
+    };
+    format!(": \"{line}\"{remedy}")
+}
+
+/// Redis marks them: `123:M 21 Nov 2026 01:02:03.456 # words`.
+fn last_warning(log: &Path) -> Option<String> {
+    const TAIL: u64 = 8192;
+    let mut file = std::fs::File::open(log).ok()?;
+    let length = file.metadata().ok()?.len();
+    file.seek(SeekFrom::Start(length.saturating_sub(TAIL)))
+        .ok()?;
+    let mut tail = Vec::new();
+    file.take(TAIL).read_to_end(&mut tail).ok()?;
+    let tail = String::from_utf8_lossy(&tail);
+    let words = tail.lines().rev().find_map(|line| line.split_once(" # "));
+    words.map(|(_, words)| words.chars().take(200).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_failed_start_is_told_in_redis_own_words() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("redis.log");
+        assert_eq!(last_words(&log), "");
+        let before = "7:M 21 Nov 2026 01:02:03.456 * Ready to accept connections\n";
+        std::fs::write(&log, before).unwrap();
+        assert_eq!(last_words(&log), "");
+        let bad = "7:M 21 Nov 2026 01:02:04.000 # Bad file format reading the append only file x.aof: see the log\n";
+        std::fs::write(&log, format!("{before}{bad}")).unwrap();
+        let said = last_words(&log);
+        assert!(
+            said.starts_with(": \"Bad file format reading the append only file"),
+            "{said}"
+        );
+        assert!(said.contains("redis-check-aof --fix"), "{said}");
     }
 }

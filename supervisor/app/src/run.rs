@@ -27,15 +27,19 @@ use crate::private_redis::{self, PrivateRedis};
 use crate::seed;
 use crate::world::{RedisWatch, World};
 
+/// What is said to a second supervisor on one data folder.
+const SECOND_NEEDS: &str = "a second supervisor needs redis.url (a shared Redis) and a data_dir of its own; \
+     supervisors on several hosts also database.url on PostgreSQL";
+
 const TICK: Duration = Duration::from_millis(250);
 
 pub async fn run(config: Config) -> anyhow::Result<()> {
     let folder = Folder::new(config.data_dir());
     folder.make()?;
-    let _lock = folder.lock().await?;
+    let _lock = folder.lock(SECOND_NEEDS).await?;
     // Signals are caught from here on, so that whatever is started is also ended.
     let mut stop = Stop::new()?;
-    let mut private = match config.redis_is_private() {
+    let private = match config.redis_is_private() {
         true => Some(PrivateRedis::start(&config, &folder)?),
         false => None,
     };
@@ -52,14 +56,20 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
             return Err(error);
         }
         Some(Ok(mut daemon)) => {
-            daemon.work(&mut private, &mut stop).await;
+            let guard = private.map(PrivateRedis::guard);
+            daemon.work(&mut stop).await;
             daemon.stop().await;
+            fleet::stop_all_but(&folder, 0).await;
+            if let Some(guard) = guard {
+                guard.stop().await;
+            }
         }
-        None => {}
-    }
-    fleet::stop_all_but(&folder, 0).await;
-    if let Some(redis) = private {
-        redis.stop().await;
+        None => {
+            fleet::stop_all_but(&folder, 0).await;
+            if let Some(redis) = private {
+                redis.stop().await;
+            }
+        }
     }
     tracing::info!("stopped");
     Ok(())
@@ -155,7 +165,7 @@ impl Daemon {
         })
     }
 
-    async fn work(&mut self, private: &mut Option<PrivateRedis>, stop: &mut Stop) {
+    async fn work(&mut self, stop: &mut Stop) {
         loop {
             self.look().await;
             self.fleet.restart_due();
@@ -173,7 +183,6 @@ impl Daemon {
                         self.chronicle.event(None, EventKind::WorkerDied, worker, details);
                     }
                 }
-                () = redis_ended(private.as_ref()) => restart(private).await,
                 () = rung(self.bell.as_ref()) => {}
             }
         }
@@ -299,23 +308,5 @@ async fn rung(bell: Option<&Bell>) {
             bell.wait(TICK).await;
         }
         None => tokio::time::sleep(TICK).await,
-    }
-}
-
-async fn redis_ended(private: Option<&PrivateRedis>) {
-    match private {
-        Some(redis) => redis.ended().await,
-        None => std::future::pending().await,
-    }
-}
-
-/// Should it not start, its end is seen again at once and the pause grows: the workers are not ended for that.
-async fn restart(private: &mut Option<PrivateRedis>) {
-    if let Some(redis) = private {
-        let pause = redis.pause();
-        tokio::time::sleep(pause).await;
-        if let Err(error) = redis.restart() {
-            tracing::error!("{error:#}");
-        }
     }
 }

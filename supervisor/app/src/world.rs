@@ -14,22 +14,31 @@ pub struct World {
     pub redis: RedisView,
     pub database_ok: bool,
     pub workers: Vec<WorkerView>,
+    /// The last round trip to Redis, and how durable it says it is.
+    pub rtt_us: Option<u64>,
+    pub appendfsync: Option<&'static str>,
 }
 
 /// Follows how long Redis has been reachable.
 #[derive(Debug, Default)]
 pub struct RedisWatch {
     up_since: Option<BootMs>,
+    rtt_us: Option<u64>,
+    appendfsync: Option<&'static str>,
 }
 
 impl RedisWatch {
     /// The heartbeats, or `None` while Redis does not answer.
     pub async fn heartbeats(&mut self, redis: &RedisState) -> Option<Vec<SeenHeartbeat>> {
+        let sent = tokio::time::Instant::now();
         match redis.heartbeats().await {
             Ok(heartbeats) => {
+                self.rtt_us = u64::try_from(sent.elapsed().as_micros()).ok();
                 if self.up_since.is_none() {
                     self.up_since = Some(clock::boot_now());
                     tracing::info!("Redis answers");
+                    // Shown only; what holds for this server may not hold for the one before it.
+                    self.appendfsync = redis.durability().await.ok().map(|d| d.as_str());
                 }
                 Some(heartbeats)
             }
@@ -72,6 +81,8 @@ impl World {
             redis: watch.view(),
             database_ok,
             workers: fleet.views(heartbeats),
+            rtt_us: watch.rtt_us,
+            appendfsync: watch.appendfsync,
         }
     }
 }

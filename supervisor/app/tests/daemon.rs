@@ -24,6 +24,7 @@ fn it_starts_shows_itself_refuses_a_second_one_and_stops_in_order() {
     let said = String::from_utf8(second.stderr).unwrap();
     assert_eq!(said.lines().count(), 1, "{said}");
     assert!(said.contains("another supervisor runs on"), "{said}");
+    assert!(said.contains("needs redis.url"), "{said}");
 
     let status = bench.until("all well", |s| s["pools"][0]["state"] == "ok");
     assert_eq!(bench.output(&["status"]).status.code(), Some(0));
@@ -78,11 +79,15 @@ fn a_killed_redis_comes_back_with_everything_and_nobody_is_moved() {
     let bench = Bench::new();
     let (running, _) = bench.ready();
     let before = bench.until("all well", |s| s["pools"][0]["state"] == "ok");
-    let redis = bench.pid("redis/redis.pid").unwrap();
+    // Twice: the second one as it starts.
+    let first = bench.pid("redis/redis.pid").unwrap();
+    signal(first, Signal::KILL);
+    let next = |known: u32| bench.pid("redis/redis.pid").filter(|pid| *pid != known);
+    bench.until("another Redis", |_| next(first).is_some());
+    let redis = next(first).unwrap();
     signal(redis, Signal::KILL);
     let after = bench.until("another Redis, all well", |s| {
-        bench.pid("redis/redis.pid").is_some_and(|pid| pid != redis)
-            && s["pools"][0]["state"] == "ok"
+        next(redis).is_some() && s["pools"][0]["state"] == "ok"
     });
     assert_eq!(after["pools"][0]["epoch"], before["pools"][0]["epoch"]);
     assert_eq!(active(&after), active(&before));
@@ -137,6 +142,75 @@ fn a_start_that_fails_leaves_nothing_behind_and_ends_nothing_that_ran() {
     let (running, _) = bench.ready();
     assert_eq!(running.stop(), Some(0));
     assert!(!pids.iter().any(|pid| runs(*pid)), "somebody is left");
+}
+
+#[test]
+fn what_keeps_it_from_starting_is_one_line_with_a_remedy() {
+    let long = "x".repeat(120);
+    let mut cases = vec![
+        (
+            format!("data_dir = \"{long}\""),
+            "choose a data_dir with a shorter path",
+        ),
+        (
+            "data_dir = \"understudy.toml/data\"".to_owned(),
+            "data_dir must be a folder",
+        ),
+    ];
+    cases.push((
+        "[redis]\nurl = \"redis://127.0.0.1:1/\"".to_owned(),
+        "redis.url (is it right, and does that Redis run?)",
+    ));
+    for (settings, remedy) in cases {
+        let bench = Bench::new();
+        let config = std::fs::read_to_string(bench.config()).unwrap();
+        let changed = match settings.starts_with("data_dir") {
+            true => config.replace("data_dir = \"data\"", &settings),
+            false => config.replace("[[pool]]", &format!("{settings}\n[[pool]]")),
+        };
+        std::fs::write(bench.config(), changed).unwrap();
+        let output = bench.output(&["run"]);
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        let lines = said.lines().filter(|line| line.starts_with("understudy: "));
+        let lines: Vec<&str> = lines.collect();
+        assert_eq!(lines.len(), 1, "{said}");
+        assert!(lines[0].contains(remedy), "{said}");
+    }
+}
+
+#[test]
+fn a_redis_that_cannot_start_is_quoted_and_one_of_somebody_else_is_left_alone() {
+    let bench = Bench::new();
+    let (running, _) = bench.ready();
+    assert_eq!(running.stop(), Some(0));
+    let redis = bench.data().join("redis");
+    let socket = redis.join("redis.sock");
+    let _gone = std::fs::remove_file(&socket);
+    let foreign = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    let output = bench.output(&["run"]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("another program listens on"), "{said}");
+    assert!(socket.exists(), "it was cut off");
+    drop(foreign);
+
+    let files = std::fs::read_dir(redis.join("appendonlydir")).unwrap();
+    for file in files {
+        let path = file.unwrap().path();
+        if path.extension().is_some_and(|kind| kind == "aof") {
+            std::fs::write(&path, "no commands\r\n").unwrap();
+        }
+    }
+    let output = bench.output(&["run"]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(
+        said.contains("the private Redis ended as it started"),
+        "{said}"
+    );
+    assert!(said.contains("redis-check-aof --fix"), "{said}");
+    assert!(said.contains("log/redis.log"), "{said}");
 }
 
 #[test]

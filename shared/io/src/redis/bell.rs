@@ -16,9 +16,12 @@ use tokio::time::{sleep, timeout};
 
 use super::error::{Op, StateError};
 use super::link::{Link, RedisTimeouts};
+use crate::retry::{Backoff, RetryPolicy};
 
-/// Between attempts to connect again; one attempt itself is bounded by the time-outs.
-const RECONNECT_EVERY: Duration = Duration::from_millis(100);
+/// Between attempts to connect again; one attempt itself is bounded by the time-outs. The first is made at once and the next ones soon: a private
+/// Redis that was killed answers again in some ten milliseconds, and nobody's lease outlives a second.
+const RECONNECT: RetryPolicy =
+    RetryPolicy::forever(Duration::from_millis(10), Duration::from_millis(250));
 
 /// A quiet line is asked whether it is still there this often, or a silent death would go unnoticed.
 const PROBE_EVERY: Duration = Duration::from_secs(2);
@@ -104,11 +107,12 @@ async fn listen(
 ) {
     loop {
         follow(&mut line, timeouts, &rung).await;
+        let mut pauses = Backoff::new(RECONNECT);
         line = loop {
-            sleep(RECONNECT_EVERY).await;
             if let Ok(line) = subscribe(&client, timeouts, &channel).await {
                 break line;
             }
+            sleep(pauses.next_delay().unwrap_or(RECONNECT.max)).await;
         };
         rung.notify_one();
     }

@@ -88,6 +88,8 @@ pub(super) struct PoolKeys {
     pub orders: String,
     /// zset id -> Redis' own time at which the order came
     pub orders_at: String,
+    /// set of ids: those that are not over
+    pub orders_open: String,
     /// string `PoolBoard`
     pub board: String,
     /// string `Overrides`
@@ -120,6 +122,7 @@ impl PoolKeys {
             poison: key("outbox:poison"),
             orders: key("orders"),
             orders_at: key("orders:at"),
+            orders_open: key("orders:open"),
             board: key("board"),
             overrides: key("overrides"),
             smoke_asked: key("smoke_asked"),

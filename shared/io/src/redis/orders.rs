@@ -42,6 +42,7 @@ impl PoolState {
         script
             .key(&self.keys.orders)
             .key(&self.keys.orders_at)
+            .key(&self.keys.orders_open)
             .arg(request.id.to_string())
             .arg(json(op, request)?)
             .arg(ORDERS)
@@ -60,26 +61,20 @@ impl PoolState {
         }
     }
 
-    /// All that are kept, the oldest first. One that cannot be read (of a program of another version) is logged and left out.
+    /// All that are kept, the oldest first. One that cannot be read (of a program of another version) is left out.
     pub async fn orders(&self) -> Result<Vec<SeenRequest>, StateError> {
-        let op = self.op("read", &"the orders");
-        let found = self.find_orders(op, None).await?;
-        Ok(found
-            .into_iter()
-            .filter_map(|(age_ms, text)| match readable(&text) {
-                Ok(request) => Some(SeenRequest { request, age_ms }),
-                Err(why) => {
-                    tracing::warn!(pool = %self.keys.pool, why, "left out an order");
-                    None
-                }
-            })
-            .collect())
+        self.many("all").await
+    }
+
+    /// Those that are not over, the oldest first: what a leader looks at, however many are kept.
+    pub async fn open_orders(&self) -> Result<Vec<SeenRequest>, StateError> {
+        self.many("open").await
     }
 
     /// `None`: it was never submitted, or is forgotten.
     pub async fn order(&self, id: OrderId) -> Result<Option<SeenRequest>, StateError> {
         let op = self.op("read order", &id);
-        let found = self.find_orders(op, Some(id)).await?.pop();
+        let found = self.find_orders(op, &id.to_string()).await?.pop();
         found
             .map(|(age_ms, text)| {
                 let request = readable(&text).map_err(|why| StateError::unreadable(op, why))?;
@@ -99,10 +94,12 @@ impl PoolState {
         script
             .key(&self.keys.leader)
             .key(&self.keys.orders)
+            .key(&self.keys.orders_open)
             .arg(leader.as_str())
             .arg(request.id.to_string())
             .arg(json(op, request)?)
-            .arg(&self.keys.bell);
+            .arg(&self.keys.bell)
+            .arg(u8::from(request.progress.is_over()));
         lead_answer(op, self.link.script(op, &script).await?)
     }
 
@@ -117,6 +114,7 @@ impl PoolState {
             .key(&self.keys.leader)
             .key(&self.keys.orders)
             .key(&self.keys.orders_at)
+            .key(&self.keys.orders_open)
             .arg(leader.as_str());
         for id in ids {
             script.arg(id.to_string());
@@ -124,12 +122,35 @@ impl PoolState {
         lead_answer(op, self.link.script(op, &script).await?)
     }
 
-    async fn find_orders(&self, op: Op<'_>, id: Option<OrderId>) -> Result<Found, StateError> {
+    async fn many(&self, which: &str) -> Result<Vec<SeenRequest>, StateError> {
+        let op = self.op("read", &"the orders");
+        let found = self.find_orders(op, which).await?.into_iter();
+        let mut seen: Vec<SeenRequest> = found
+            .filter_map(|(age_ms, text)| match readable(&text) {
+                Ok(request) => Some(SeenRequest { request, age_ms }),
+                Err(why) => {
+                    tracing::debug!(pool = %self.keys.pool, why, "left out an order");
+                    None
+                }
+            })
+            .collect();
+        seen.sort_by_key(|seen| {
+            (
+                std::cmp::Reverse(seen.age_ms),
+                seen.request.at,
+                seen.request.id,
+            )
+        });
+        Ok(seen)
+    }
+
+    async fn find_orders(&self, op: Op<'_>, which: &str) -> Result<Found, StateError> {
         let mut script = scripts::ORDERS.prepare_invoke();
         script
             .key(&self.keys.orders)
             .key(&self.keys.orders_at)
-            .arg(id.map_or_else(String::new, |id| id.to_string()));
+            .key(&self.keys.orders_open)
+            .arg(which);
         self.link.script(op, &script).await
     }
 }

@@ -1,8 +1,13 @@
-//! Between what `supervisor-core` says of a switch and its row in SQL.
+//! Between what `supervisor-core` says of a switch, or a request of an order, and its row in SQL.
 
-use shared_core::PoolId;
-use shared_io::sql::{SwitchKind as RowKind, SwitchOutcome, SwitchRow, Timeline as RowTimeline};
-use supervisor_core::{Outcome, PastMove, SwitchKind, SwitchRecord};
+use serde_json::json;
+use shared_core::{Nonce, Overrides, PoolId, Progress, Request, Requester};
+use shared_io::clock;
+use shared_io::sql::{
+    AdminAction, AdminVerdict, OverridesRow, SwitchKind as RowKind, SwitchOutcome, SwitchRow,
+    Timeline as RowTimeline, Via, Who,
+};
+use supervisor_core::{Cause, Outcome, PastMove, SwitchKind, SwitchRecord};
 
 pub fn record_row(pool: &PoolId, record: &SwitchRecord) -> SwitchRow {
     let timeline = record.timeline;
@@ -13,6 +18,7 @@ pub fn record_row(pool: &PoolId, record: &SwitchRecord) -> SwitchRow {
             SwitchKind::First => RowKind::First,
             SwitchKind::Switch => RowKind::Switch,
             SwitchKind::Takeover => RowKind::Takeover,
+            SwitchKind::Relogin => RowKind::Relogin,
         },
         from_bot: record.from.as_ref().map(|from| from.bot),
         to_bot: record.to.as_ref().map(|to| to.bot),
@@ -49,26 +55,88 @@ fn cause(record: &SwitchRecord) -> String {
     text
 }
 
+/// A switch that a person ordered is no part of the policy's bounds: it says nothing about flapping, and must not use up what automation
+/// may need.
+pub fn counts_as_past(kind: SwitchKind, cause: &Cause) -> bool {
+    !(kind == SwitchKind::Switch && cause.is_ordered())
+}
+
 /// The moves that opened an epoch, for the policy's bounds.
 pub fn past_moves(rows: &[SwitchRow]) -> Vec<PastMove> {
     let opened = rows.iter().filter(|row| row.outcome == SwitchOutcome::Done);
     opened
+        .filter(|row| !(row.kind == RowKind::Switch && is_ordered(row)))
         .map(|row| PastMove {
             kind: match row.kind {
                 RowKind::First => SwitchKind::First,
                 RowKind::Switch => SwitchKind::Switch,
-                RowKind::Takeover | RowKind::Relogin => SwitchKind::Takeover,
+                RowKind::Takeover => SwitchKind::Takeover,
+                RowKind::Relogin => SwitchKind::Relogin,
             },
             at: row.finished.unwrap_or(row.started),
         })
         .collect()
 }
 
+fn is_ordered(row: &SwitchRow) -> bool {
+    let word = row.cause.split(':').next();
+    let of = Cause::Ordered {
+        word: String::new(),
+        by: String::new(),
+    };
+    word == Some(of.code())
+}
+
+/// How an order ended. The row's id follows from the order's, so that two leaders who both say it leave one row, and is another one,
+/// because whoever took the order in may have a row under its id.
+pub fn action_row(pool: &PoolId, request: &Request) -> AdminAction {
+    let (verdict, mut details) = match &request.progress {
+        Progress::Refused { why } => (AdminVerdict::Refused, json!({ "why": why })),
+        Progress::Failed { why } => (AdminVerdict::Failed, json!({ "why": why })),
+        Progress::Done {
+            outcome, took_ms, ..
+        } => (
+            AdminVerdict::Done,
+            json!({ "outcome": outcome, "took_ms": took_ms }),
+        ),
+        Progress::Waiting | Progress::Running { .. } => (AdminVerdict::Allowed, json!({})),
+    };
+    details["order"] = request.order.to_string().into();
+    details["id"] = request.id.to_string().into();
+    let (who, via) = match &request.by {
+        Requester::Cli { user } => (Who::Cli(user.clone()), Via::Cli),
+        Requester::Admin { member, bot, .. } => (Who::Member(*member), Via::Bot(*bot)),
+    };
+    AdminAction {
+        id: Nonce(request.id.0.map(|byte| !byte)),
+        pool: pool.clone(),
+        at: clock::unix_now(),
+        who,
+        via,
+        action: request.order.word().to_owned(),
+        verdict,
+        details,
+    }
+}
+
+pub fn overrides_row(pool: &PoolId, overrides: &Overrides) -> OverridesRow {
+    let paused = overrides.paused.as_ref();
+    let pinned = overrides.pinned.as_ref();
+    OverridesRow {
+        pool: pool.clone(),
+        paused_at: paused.map(|laid| laid.at),
+        paused_by: paused.map(|laid| laid.by.clone()),
+        pinned: pinned.map(|(bot, _)| *bot),
+        pinned_at: pinned.map(|(_, laid)| laid.at),
+        pinned_by: pinned.map(|(_, laid)| laid.by.clone()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
     use shared_core::{BotId, Holder, SwitchId, UnixMs, WorkerId};
-    use supervisor_core::{Cause, GaveUp, Timeline, Tried};
+    use supervisor_core::{GaveUp, Timeline, Tried};
 
     use super::*;
 
@@ -102,7 +170,35 @@ mod tests {
             row.cause,
             "worker_dead: worker process dead; b2@w2 no smoke test within 2000 ms"
         );
-        let past = past_moves(&[row]);
+        let past = past_moves(std::slice::from_ref(&row));
         assert_eq!((past[0].kind, past[0].at), (SwitchKind::Switch, UnixMs(50)));
+
+        let cause = Cause::Ordered {
+            word: "rotate".into(),
+            by: "cli:ann".into(),
+        };
+        let ordered = record_row(&row.pool, &SwitchRecord { cause, ..record });
+        assert_eq!(past_moves(&[ordered]), [], "nobody flaps by hand");
+    }
+
+    #[test]
+    fn an_orders_end_is_one_row_whoever_writes_it() {
+        let request = Request {
+            id: Nonce([1; 8]),
+            order: shared_core::Order::Rotate,
+            by: Requester::Cli { user: "ann".into() },
+            plan: None,
+            at: UnixMs(1),
+            progress: Progress::Refused { why: "no".into() },
+        };
+        let pool = PoolId::new("main").unwrap();
+        let (one, two) = (action_row(&pool, &request), action_row(&pool, &request));
+        assert_eq!(one.id, two.id);
+        assert_ne!(one.id, request.id);
+        assert_eq!(
+            (one.verdict, one.action.as_str()),
+            (AdminVerdict::Refused, "rotate")
+        );
+        assert_eq!(one.details["why"], "no");
     }
 }

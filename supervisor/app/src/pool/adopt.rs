@@ -25,7 +25,8 @@ impl Pool {
             .map_err(Stopped::NoEpoch)?;
         self.settle_lineage(seen).await?;
         self.drop_unknown_bots(&view.assignments).await?;
-        self.read_resting_logins().await;
+        self.read_logins(&view.assignments).await;
+        let overrides = self.read_overrides().await?;
         let moves = self.shared.store.switches().list(&self.name, 200).await?;
         let saga = self.read_saga().await?;
         tracing::info!(pool = %self.name, epoch = %seen, first = %block.next, "leading the pool");
@@ -35,6 +36,10 @@ impl Pool {
             saga,
             past: past_moves(&moves),
             failed: Vec::new(),
+            overrides,
+            last: moves.into_iter().next(),
+            published: None,
+            swept: clock::boot_now(),
         })
     }
 
@@ -115,15 +120,23 @@ impl Pool {
         }
     }
 
-    /// Without them a takeover uses the live login; SQL being slow is no reason not to lead.
-    async fn read_resting_logins(&mut self) {
+    /// What SQL knows of the bots' names and of the logins that are not assigned. Without it a takeover uses the live login until a
+    /// heartbeat says better; SQL being slow is no reason not to lead.
+    async fn read_logins(&mut self, assignments: &[shared_core::Assignment]) {
+        if let Ok(rows) = self.shared.store.bots().list(&self.name).await {
+            let named = rows.into_iter();
+            self.usernames = named
+                .filter_map(|row| Some((row.bot, row.username?)))
+                .collect();
+        }
         for bot in &mut self.bots {
+            let given = assignments.iter().find(|given| given.bot == bot.bot);
             let logins = self.shared.store.logins().list(&self.name, bot.bot).await;
-            bot.resting = logins.ok().and_then(|logins| {
-                let resting = logins
-                    .iter()
-                    .find(|login| login.state == LoginState::Resting);
-                resting.map(|login| login.slot)
+            bot.resting_known = given.is_some_and(|given| {
+                let mut logins = logins.iter().flatten();
+                logins.any(|login| {
+                    login.slot == given.slot.other() && login.state == LoginState::Resting
+                })
             });
         }
     }

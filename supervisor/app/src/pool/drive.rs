@@ -5,9 +5,7 @@
 
 use std::collections::VecDeque;
 
-use shared_core::{
-    Assignment, BootMs, BotId, EpochStamp, Holder, LoginSlot, MintRefused, WorkerId,
-};
+use shared_core::{BootMs, BotId, EpochStamp, Holder, LoginSlot, MintRefused, WorkerId};
 use shared_io::clock;
 use shared_io::redis::{BreakAnswer, FenceAnswer, LeadAnswer, StepAnswer};
 use shared_io::sql::EventKind;
@@ -16,8 +14,9 @@ use supervisor_core::{
     Snapshot,
 };
 
+use super::place::assignment;
 use super::{Pool, Stopped};
-use crate::chronicle::Note;
+use crate::chronicle::{Note, counts_as_past};
 use crate::fleet::Fleet;
 
 /// A note that SQL has not confirmed is handed over again after this long.
@@ -117,7 +116,8 @@ impl Pool {
                     Vec::new()
                 }
                 Action::Assign { bot, worker, slot } => {
-                    self.assign_target(bot, worker, slot).await?;
+                    self.assign_target(bot, &worker, slot, snapshot, fleet)
+                        .await?;
                     Vec::new()
                 }
                 Action::Activate { to, stamp } => self.activate(&to, stamp).await?,
@@ -234,10 +234,12 @@ impl Pool {
             running.since = clock::boot_now();
             announce(&self.name, &saga);
             match saga.state {
-                SagaState::Opened { .. } => held.past.push(PastMove {
-                    kind: saga.kind,
-                    at: clock::unix_now(),
-                }),
+                SagaState::Opened { .. } if counts_as_past(saga.kind, &saga.cause) => {
+                    held.past.push(PastMove {
+                        kind: saga.kind,
+                        at: clock::unix_now(),
+                    });
+                }
                 SagaState::Held => {
                     let details = serde_json::json!({ "cause": saga.cause.to_string() });
                     let (name, chronicle) = (&self.name, &self.shared.chronicle);
@@ -287,19 +289,17 @@ impl Pool {
     }
 
     async fn assign_target(
-        &self,
+        &mut self,
         bot: BotId,
-        worker: WorkerId,
+        worker: &WorkerId,
         slot: LoginSlot,
+        snapshot: &Snapshot,
+        fleet: &Fleet,
     ) -> Result<(), Stopped> {
-        let assignment = Assignment {
-            bot,
-            worker,
-            slot,
-            grant: clock::nonce(),
-            other_rests_until: None,
-        };
-        self.assign(&[assignment]).await
+        let given = [assignment(snapshot, bot, worker, slot, fleet)];
+        self.assign(&given).await?;
+        self.forget_logins(&given, snapshot);
+        Ok(())
     }
 
     /// Hands everything that has ended to the chronicle.

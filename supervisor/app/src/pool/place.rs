@@ -1,6 +1,6 @@
 //! Giving standbys to workers, and freeing what dead workers held.
 
-use shared_core::{Assignment, LoginSlot};
+use shared_core::{Assignment, BotId, LoginSlot, WorkerId};
 use shared_io::clock;
 use shared_io::redis::{BreakAnswer, LeadAnswer};
 use supervisor_core::{Placement, Snapshot};
@@ -10,26 +10,32 @@ use crate::fleet::Fleet;
 
 impl Pool {
     pub(super) async fn place(
-        &self,
+        &mut self,
         snapshot: &Snapshot,
         placements: &[Placement],
         fleet: &Fleet,
     ) -> Result<(), Stopped> {
         let mut assignments = Vec::with_capacity(placements.len());
-        for Placement { bot, worker } in placements {
-            let before = snapshot.assignment(*bot);
-            if let Some(before) = before {
+        for Placement { bot, worker, slot } in placements {
+            if let Some(before) = snapshot.assignment(*bot) {
                 self.free_lease(snapshot, before, fleet).await?;
             }
-            assignments.push(Assignment {
-                bot: *bot,
-                worker: worker.clone(),
-                slot: before.map_or(LoginSlot::A, |before| before.slot),
-                grant: clock::nonce(),
-                other_rests_until: None,
-            });
+            assignments.push(assignment(snapshot, *bot, worker, *slot, fleet));
         }
-        self.assign(&assignments).await
+        self.assign(&assignments).await?;
+        self.forget_logins(&assignments, snapshot);
+        Ok(())
+    }
+
+    /// Of a login that was used until now nothing is known before its new holder says it: it may be lost.
+    pub(super) fn forget_logins(&mut self, assignments: &[Assignment], snapshot: &Snapshot) {
+        for given in assignments {
+            let before = snapshot.assignment(given.bot).map(|before| before.slot);
+            let bot = self.bots.iter_mut().find(|bot| bot.bot == given.bot);
+            if let Some(bot) = bot.filter(|_| before != Some(given.slot)) {
+                bot.resting_known = false;
+            }
+        }
     }
 
     pub(super) async fn assign(&self, assignments: &[Assignment]) -> Result<(), Stopped> {
@@ -72,5 +78,26 @@ impl Pool {
             BreakAnswer::Free | BreakAnswer::HeldBy(_) => Ok(()),
             BreakAnswer::NotLeading => Err(Stopped::NotLeading),
         }
+    }
+}
+
+/// A new hold of the bot. Whoever had the login that is not used any more has let go of it if it is the same worker, which does so by itself,
+/// or a process that is known to be dead.
+pub(super) fn assignment(
+    snapshot: &Snapshot,
+    bot: BotId,
+    worker: &WorkerId,
+    slot: LoginSlot,
+    fleet: &Fleet,
+) -> Assignment {
+    let gone = snapshot.assignment(bot).is_some_and(|before| {
+        before.worker == *worker || fleet.dead_nonce(&before.worker).is_some()
+    });
+    Assignment {
+        bot,
+        worker: worker.clone(),
+        slot,
+        grant: clock::nonce(),
+        other_rests_until: snapshot.other_rests_until(bot, slot, gone, clock::unix_now()),
     }
 }

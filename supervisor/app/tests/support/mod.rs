@@ -3,6 +3,8 @@
 // Nobody suspends a test, and there is no runtime here.
 #![allow(clippy::disallowed_methods)]
 
+pub mod desk;
+
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};

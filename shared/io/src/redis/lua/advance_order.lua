@@ -1,6 +1,6 @@
 -- What became of an order. One that is over stays as it is, one that was forgotten stays forgotten.
--- KEYS leader orders
--- ARGV leader id order bell
+-- KEYS leader orders open
+-- ARGV leader id order bell over
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then
   return {'not_leading'}
 end
@@ -10,6 +10,9 @@ if known then
   local state = type(progress) == 'table' and progress.state
   if state == 'waiting' or state == 'running' then
     redis.call('HSET', KEYS[2], ARGV[2], ARGV[3])
+    if ARGV[5] == '1' then
+      redis.call('SREM', KEYS[3], ARGV[2])
+    end
     redis.call('PUBLISH', ARGV[4], '')
   end
 end

@@ -1,11 +1,13 @@
--- Orders with their ages: one of them, or all, the oldest first.
--- KEYS orders times
--- ARGV id or nothing
+-- Orders with their ages: one of them, those that are not over, or all.
+-- KEYS orders times open
+-- ARGV which: an id, `open` or `all`
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local ids = {ARGV[1]}
-if ARGV[1] == '' then
-  ids = redis.call('ZRANGE', KEYS[2], 0, -1)
+if ARGV[1] == 'all' then
+  ids = redis.call('HKEYS', KEYS[1])
+elseif ARGV[1] == 'open' then
+  ids = redis.call('SMEMBERS', KEYS[3])
 end
 local found = {}
 for _, id in ipairs(ids) do

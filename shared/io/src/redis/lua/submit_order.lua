@@ -1,5 +1,5 @@
 -- Takes in an order; one that is known stays as it is.
--- KEYS orders times
+-- KEYS orders times open
 -- ARGV id order most bell
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -12,5 +12,6 @@ if redis.call('HLEN', KEYS[1]) >= tonumber(ARGV[3]) then
 end
 redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
 redis.call('ZADD', KEYS[2], string.format('%.0f', now), ARGV[1])
+redis.call('SADD', KEYS[3], ARGV[1])
 redis.call('PUBLISH', ARGV[4], '')
 return {'new'}
