@@ -142,10 +142,11 @@ async def blocks(control, phone):
 
 
 async def keeps_her_place(phone):
-    note = await phone.send_message("me", "a note to myself")
+    await phone.send_message("me", "a note to myself")
     saved = [message.raw_text async for message in phone.iter_messages("me")]
     c.same(saved, ["a note to myself"], "Saved Messages")
-    await note.delete()
+    await phone.delete_dialog("me")
+    c.same(len(await phone.get_messages("me", limit=5)), 0, "cleared")
 
 
 async def moves_files(phone):

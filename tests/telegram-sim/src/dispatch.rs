@@ -110,6 +110,7 @@ fn for_people(world: &mut World, ctx: Ctx, id: u32, body: &[u8]) -> Option<Bytes
         messages::GetDialogFilters => m::dialogs::get_dialog_filters,
         messages::GetHistory => m::history::get_history,
         messages::Search => m::history::search,
+        messages::DeleteHistory => m::history::delete_history,
         messages::StartBot => m::buttons::start_bot,
         messages::GetPeerSettings => services::users::get_peer_settings,
         channels::JoinChannel => services::channels::join_channel,

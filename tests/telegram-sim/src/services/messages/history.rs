@@ -1,4 +1,4 @@
-//! A chat's messages, newest first, whole or those that match: for people, bots may not ask.
+//! A chat's messages, newest first, whole or those that match, and getting rid of them: for people, bots may not ask.
 
 use grammers_tl_types as tl;
 use tl::functions::messages;
@@ -67,6 +67,44 @@ pub(crate) fn search(
     };
     let page = world.page(ctx.me, chat, wanted, fits)?;
     world.tl_page(ctx, chat, &page)
+}
+
+/// Up to a hundred messages, newest first; `offset` says how many are left for the next call. Channels have a method of their own.
+pub(crate) fn delete_history(
+    world: &mut World,
+    ctx: Ctx,
+    request: messages::DeleteHistory,
+) -> Result<enums::messages::AffectedHistory, RpcError> {
+    let chat = world.resolve_peer(ctx.me, &request.peer)?;
+    if world.channel_box(chat).is_some() {
+        return Err(RpcError::bad_request("PEER_ID_INVALID"));
+    }
+    let (from, to) = (request.min_date, request.max_date);
+    let fits = |body: &Body| {
+        from.is_none_or(|from| body.date >= from) && to.is_none_or(|to| body.date <= to)
+    };
+    let wanted = Wanted {
+        offset_id: match request.max_id {
+            0 => 0,
+            max_id => max_id.saturating_add(1),
+        },
+        limit: i32::MAX,
+        ..Wanted::default()
+    };
+    let page = world.page(ctx.me, chat, wanted, fits)?;
+    let at = world.delete_copies(ctx.me, &page.ids, request.revoke, ctx.now)?;
+    let wanted_left = Wanted { limit: 1, ..wanted };
+    let left = world.page(ctx.me, chat, wanted_left, fits)?;
+    Ok(types::messages::AffectedHistory {
+        pts: at.pts,
+        pts_count: at.count,
+        offset: if left.ids.is_empty() {
+            0
+        } else {
+            i32::try_from(left.count).unwrap_or(i32::MAX)
+        },
+    }
+    .into())
 }
 
 /// What a search is for.

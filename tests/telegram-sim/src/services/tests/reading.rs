@@ -131,6 +131,53 @@ fn notes_to_oneself_are_there_once() {
 }
 
 #[test]
+fn a_chat_is_cleared_in_bounded_steps_on_one_side_or_on_both() {
+    let mut s = scene();
+    let bot = s.bot("a_bot");
+    let member = s.started(bot);
+    s.device(member);
+    for at in 1..150 {
+        s.send(bot, to_user(member), &format!("{at}")).unwrap();
+    }
+    let peer: enums::InputPeer = tl::types::InputPeerUser {
+        user_id: bot.0,
+        access_hash: s.world.hashes.user(member, bot),
+    }
+    .into();
+    let clear = |s: &mut Scene, max_id: i32, revoke: bool| {
+        let request = messages::DeleteHistory {
+            just_clear: false,
+            revoke,
+            peer: peer.clone(),
+            max_id,
+            min_date: None,
+            max_date: None,
+        };
+        let enums::messages::AffectedHistory::History(gone) = s.call(member, &request).unwrap();
+        (gone.pts_count, gone.offset)
+    };
+    assert_eq!(clear(&mut s, 10, true), (10, 0));
+    assert_eq!(clear(&mut s, 0, false), (100, 40));
+    assert_eq!(clear(&mut s, 0, false), (40, 0));
+    assert_eq!(clear(&mut s, 0, false), (0, 0));
+    let bots_side = s.call(
+        bot,
+        &messages::GetMessages {
+            id: [10, 11]
+                .map(|id| tl::types::InputMessageId { id }.into())
+                .to_vec(),
+        },
+    );
+    let enums::messages::Messages::Messages(bots_side) = bots_side.unwrap() else {
+        panic!("all of them")
+    };
+    assert!(matches!(
+        bots_side.messages.as_slice(),
+        [enums::Message::Empty(_), enums::Message::Message(_)]
+    ));
+}
+
+#[test]
 fn bots_do_not_look_around() {
     let mut s = scene();
     let bot = s.bot("a_bot");
