@@ -257,7 +257,10 @@ impl Audit<'_> {
         {
             return Err(Violation::LeaseElsewhere(*bot, lease.worker.clone()));
         }
+        // What was said of the other login is not about this one.
+        let slot = self.given(*bot).map(|given| given.slot);
         let said = self.snapshot.health(*bot, worker);
+        let said = said.filter(|health| Some(health.slot) == slot);
         match said.map(|health| health.connection) {
             Some(Connection::Ready) => Ok(()),
             Some(Connection::Failed) => Err(Violation::FailedBot(*bot)),

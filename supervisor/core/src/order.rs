@@ -126,9 +126,9 @@ impl Desk<'_> {
         });
         // Somebody who answers well is gone back to before anybody else is tried.
         let back = from.and_then(|from| way_back(&look, from));
-        let others = look.ranked(Some(to), &Cause::NobodyActive);
+        let others = look.rank(Some(to), &Cause::NobodyActive).into_iter();
         let others = others
-            .into_iter()
+            .map(|(other, _)| other)
             .filter(|other| from.is_none_or(|from| from.bot != other.bot));
         let then = back.into_iter().chain(others).collect();
         Ok(moved(look, from, target, then))

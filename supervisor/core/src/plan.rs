@@ -183,6 +183,15 @@ pub enum NoRelogin {
         done: u32,
         max: u32,
     },
+    /// Its worker cannot read the login.
+    WithoutDatabase,
+}
+
+impl NoRelogin {
+    /// It could work out all the same; only somebody else is the better bet.
+    pub(crate) fn is_a_guess(self) -> bool {
+        matches!(self, Self::JustDone { .. } | Self::WithoutDatabase)
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -5,7 +5,8 @@ mod common;
 
 use common::fleet::{NOW, holder, parse, seed, stamp};
 use shared_core::{
-    Epoch, LoginSlot, Milestone, MilestoneKind, SmokeCheck, SmokeReport, SmokeResult, UnixMs,
+    BotId, Epoch, LoginSlot, Milestone, MilestoneKind, SmokeCheck, SmokeReport, SmokeResult,
+    SwitchId, UnixMs,
 };
 use supervisor_core::*;
 
@@ -158,6 +159,148 @@ fn a_takeover_releases_the_old_worker_before_it_assigns_and_falls_back_to_a_stan
         SwitchKind::Switch,
         "a takeover that ended with another bot is a switch"
     );
+}
+
+fn relogin(then: &[&str]) -> SagaSeed {
+    SagaSeed {
+        assign: Some(LoginSlot::B),
+        ..seed(holder("b1@w1"), then)
+    }
+}
+
+#[test]
+fn a_relogin_assigns_the_other_login_and_leaves_its_worker_alone() {
+    let drive = Drive::start(relogin(&["b2@w2"]))
+        .fenced(4)
+        .activated()
+        .smoked(4, None)
+        .see("opened", Observation::Opened);
+    assert_eq!(
+        drive.log,
+        "start: decided b1@w1 [fence]\n\
+         fenced: fenced b1@w1 e4 [assign b1@w1 slot b, activate b1@w1 e4]\n\
+         activated: activated b1@w1 e4 []\n\
+         smoked: smoked b1@w1 e4 [open b1@w1 e4]\n\
+         opened: opened b1@w1 e4 [record]\n"
+    );
+    assert_eq!(drive.saga.kind, SwitchKind::Relogin);
+    assert_eq!(drive.saga.record().unwrap().kind, SwitchKind::Relogin);
+}
+
+#[test]
+fn a_relogin_that_does_not_help_ends_with_a_standby() {
+    let drive = Drive::start(relogin(&["b2@w2"]));
+    let stored = serde_json::to_string(&drive.saga.state).unwrap();
+    assert!(stored.contains("decided"), "{stored}");
+    let drive = drive
+        .fenced(4)
+        .activated()
+        .see(
+            "lost",
+            Observation::HolderLost {
+                why: "b1: SESSION_REVOKED".into(),
+            },
+        )
+        .fenced(5);
+    assert!(
+        drive.log.ends_with(
+            "lost: decided b2@w2 [fence]\n\
+             fenced: fenced b2@w2 e5 [activate b2@w2 e5]\n"
+        ),
+        "{}",
+        drive.log
+    );
+    assert_eq!(drive.saga.kind, SwitchKind::Switch);
+    assert_eq!(drive.saga.tried[0].holder, holder("b1@w1"));
+}
+
+#[test]
+fn the_next_leader_repeats_the_assignment_of_a_relogin() {
+    let drive = Drive::start(relogin(&[])).fenced(4);
+    let stored = serde_json::to_string(&drive.saga).unwrap();
+    let read: Saga = serde_json::from_str(&stored).unwrap();
+    let actions: Vec<String> = read.resume().iter().map(Action::to_string).collect();
+    assert_eq!(actions, ["assign b1@w1 slot b", "activate b1@w1 e4"]);
+    assert_eq!(read.kind, SwitchKind::Relogin);
+}
+
+#[test]
+fn an_ordered_switch_that_does_not_pass_goes_back() {
+    let drive = Drive::start(seed(holder("b2@w2"), &["b1@w1"]))
+        .fenced(4)
+        .activated()
+        .smoked(4, Some("no answer"))
+        .fenced(5)
+        .activated()
+        .smoked(5, None)
+        .see("opened", Observation::Opened);
+    assert!(
+        drive
+            .log
+            .contains("fenced: fenced b1@w1 e5 [activate b1@w1 e5]\n"),
+        "{}",
+        drive.log
+    );
+    assert_eq!(drive.saga.kind, SwitchKind::Switch);
+}
+
+/// What is said of a target while its login changes, and whether the saga gives up on it.
+#[test]
+fn only_the_assigned_logins_death_ends_a_relogin() {
+    let policy = Policy::default();
+    let saga = Drive::start(relogin(&["b2@w2"])).fenced(4).activated().saga;
+    let lost = |b1: &str| {
+        let mut snapshot = parse(&format!(
+            "epoch smoking b1@w1 prev=b1\nworker w1 running age=100\nbot b1 on w1 {b1}"
+        ));
+        snapshot.saga = Some(saga.clone());
+        saga.lost(&snapshot, &policy)
+    };
+    assert_eq!(
+        lost("failed error=SESSION_REVOKED slot=b said=a"),
+        None,
+        "the old login's death started it"
+    );
+    assert_eq!(lost("connecting slot=b"), None);
+    assert_eq!(
+        lost("failed error=SESSION_REVOKED slot=b").as_deref(),
+        Some("b1: SESSION_REVOKED")
+    );
+}
+
+#[test]
+fn a_plan_becomes_the_seed_of_its_saga() {
+    let policy = Policy::default();
+    let dead = "worker w1 running age=100\nworker w2 running age=100\n\
+                bot b1 on w1 failed error=SESSION_REVOKED other=resting";
+    let of = |fleet: &str| {
+        let snapshot = parse(&format!("epoch open b1@w1\n{fleet}"));
+        let plan = decide(&snapshot, &policy, NOW).plan;
+        let checked = check_plan(&snapshot, &policy, NOW, &plan).unwrap();
+        let origin = Origin {
+            id: SwitchId([2; 8]),
+            reasons: Vec::new(),
+            detected_at: NOW,
+        };
+        let seed = SagaSeed::of(&checked, &snapshot, &policy, origin).unwrap();
+        assert_eq!(seed.previous_bot, Some(BotId(1)));
+        (plan.to_string(), seed.assign, seed.smoke_timeout_ms)
+    };
+    let (plan, assign, smoke_timeout_ms) = of(&format!("{dead}\nbot b2 on w2 ready"));
+    assert_eq!(plan, "relogin b1@w1 slot b (SESSION_REVOKED), else b2@w2");
+    assert_eq!(assign, Some(LoginSlot::B));
+    assert_eq!(smoke_timeout_ms, 1500, "a standby is the way out");
+    let (plan, _, smoke_timeout_ms) = of(dead);
+    assert_eq!(plan, "relogin b1@w1 slot b (SESSION_REVOKED)");
+    assert_eq!(smoke_timeout_ms, 6000, "there is no way out");
+    let (plan, assign, smoke_timeout_ms) = of(
+        "worker w1 dead\nworker w2 running age=100\nbot b1 on w1 sql_rests=yes slot=b\nbot b2 on w2 ready",
+    );
+    assert_eq!(
+        plan,
+        "takeover b1 w1 -> w2 slot a (worker process dead), else b2@w2"
+    );
+    assert_eq!((assign, smoke_timeout_ms), (Some(LoginSlot::A), 2000));
 }
 
 #[test]

@@ -51,7 +51,7 @@ impl Audit<'_> {
         }
     }
 
-    fn given(&self, bot: BotId) -> Option<&Assignment> {
+    pub(super) fn given(&self, bot: BotId) -> Option<&Assignment> {
         self.snapshot
             .assignments
             .iter()

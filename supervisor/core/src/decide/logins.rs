@@ -10,6 +10,7 @@ use super::Look;
 use crate::plan::{Cause, Hold, NoRelogin, Plan, Reason};
 use crate::saga::SwitchKind;
 use crate::snapshot::Process;
+use crate::verdict::Finding;
 
 /// A login for a bot that comes to another worker.
 pub(super) enum Login {
@@ -27,42 +28,56 @@ impl Look<'_> {
         if !is_of_the_session(&cause) {
             return self.switch(holder, cause);
         }
-        match self.relogin_slot(holder) {
+        let why = match self.relogin_slot(holder) {
             Ok(slot) => {
-                if let Some(plan) = self.relogin(holder, slot, &cause) {
+                let then = self.ranked(Some(holder.bot), &cause);
+                if let Some(plan) = self.relogin(holder, slot, &cause, then) {
                     return plan;
                 }
+                return self.switch(holder, cause);
             }
-            Err(why) => self.reasons.push(Reason::NoRelogin(holder.bot, why)),
+            Err(why) => why,
+        };
+        self.reasons.push(Reason::NoRelogin(holder.bot, why));
+        let switch = self.switch(holder, cause.clone());
+        if switch.moves() {
+            return switch;
         }
-        self.switch(holder, cause)
+        // With nobody else to go to, a login that may not help is better than none.
+        let slot = self.snapshot.resting(holder.bot, self.now);
+        let relogin = slot
+            .filter(|_| why.is_a_guess())
+            .and_then(|slot| self.relogin(holder, slot, &cause, Vec::new()));
+        relogin.unwrap_or(switch)
     }
 
     /// On its own worker, or, should that have failed as well, on another one.
-    fn relogin(&mut self, holder: &Holder, slot: LoginSlot, cause: &Cause) -> Option<Plan> {
-        let is_fit = self.verdicts.worker_fit(&holder.worker);
-        let to = match is_fit {
-            true => holder.worker.clone(),
-            false => self.takeover_worker(holder)?,
-        };
-        let then = self.ranked(Some(holder.bot), cause);
+    fn relogin(
+        &self,
+        holder: &Holder,
+        slot: LoginSlot,
+        cause: &Cause,
+        then: Vec<Holder>,
+    ) -> Option<Plan> {
         let (bot, cause) = (holder.bot, cause.clone());
-        Some(match is_fit {
-            true => Plan::Relogin {
+        if self.verdicts.worker_fit(&holder.worker) {
+            return Some(Plan::Relogin {
                 bot,
-                worker: to,
+                worker: holder.worker.clone(),
                 slot,
                 cause,
                 then,
-            },
-            false => Plan::Takeover {
-                bot,
-                from: holder.worker.clone(),
-                to,
-                slot,
-                cause,
-                then,
-            },
+            });
+        }
+        let bound = self.used_up(SwitchKind::Takeover, self.policy.takeovers_per_hour);
+        let to = self.takeover_worker(holder).filter(|_| bound.is_none())?;
+        Some(Plan::Takeover {
+            bot,
+            from: holder.worker.clone(),
+            to,
+            slot,
+            cause,
+            then,
         })
     }
 
@@ -78,6 +93,10 @@ impl Look<'_> {
         if let Some(left_ms) = self.rests_for(holder) {
             return Err(NoRelogin::FailedRecently { left_ms });
         }
+        let worker = self.verdicts.worker(&holder.worker);
+        if worker.is_some_and(|v| v.finding == Some(Finding::WorkerWithoutSql)) {
+            return Err(NoRelogin::WithoutDatabase);
+        }
         if !self.freedom.bounds {
             return Ok(slot);
         }
@@ -88,9 +107,9 @@ impl Look<'_> {
         {
             return Err(NoRelogin::JustDone { left_ms });
         }
-        let max = self.policy.relogins_per_hour;
-        match self.snapshot.moves_last_hour(SwitchKind::Relogin, self.now) {
-            done if done >= max => Err(NoRelogin::Bound { done, max }),
+        let done = self.snapshot.moves_last_hour(SwitchKind::Relogin, self.now);
+        match self.policy.relogins_per_hour {
+            max if done >= max => Err(NoRelogin::Bound { done, max }),
             _ => Ok(slot),
         }
     }

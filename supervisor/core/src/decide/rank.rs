@@ -24,6 +24,19 @@ pub fn candidates(snapshot: &Snapshot, policy: &Policy, now: UnixMs) -> Vec<Hold
 impl Look<'_> {
     /// The bots that could be active, best first, each on the worker it is assigned to; says why the others could not.
     pub(crate) fn ranked(&mut self, except: Option<BotId>, cause: &Cause) -> Vec<Holder> {
+        let fit = self.rank(except, cause);
+        if let Some((holder, reach)) = fit.first() {
+            self.reasons.push(Reason::Chosen {
+                bot: holder.bot,
+                worker: holder.worker.clone(),
+                reach: *reach,
+            });
+        }
+        fit.into_iter().map(|(holder, _)| holder).collect()
+    }
+
+    /// The same, each with its reach; nobody is chosen yet.
+    pub(crate) fn rank(&mut self, except: Option<BotId>, cause: &Cause) -> Vec<(Holder, u64)> {
         let mut fit = Vec::new();
         for (order, bot) in self.snapshot.bots.iter().enumerate() {
             if Some(bot.bot) == except {
@@ -41,14 +54,9 @@ impl Look<'_> {
             }
         }
         fit.sort_by_key(|(key, _)| *key);
-        if let Some(((_, _, Reverse(reach), _), holder)) = fit.first() {
-            self.reasons.push(Reason::Chosen {
-                bot: holder.bot,
-                worker: holder.worker.clone(),
-                reach: *reach,
-            });
-        }
-        fit.into_iter().map(|(_, holder)| holder).collect()
+        let fit = fit.into_iter();
+        fit.map(|((_, _, Reverse(reach), _), holder)| (holder, reach))
+            .collect()
     }
 
     /// Could this bot answer at once? With its reach.

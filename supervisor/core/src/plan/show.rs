@@ -143,6 +143,7 @@ impl fmt::Display for NoRelogin {
             Self::Bound { done, max } => {
                 write!(f, "{done} in the last hour, {max} are allowed")
             }
+            Self::WithoutDatabase => write!(f, "its worker cannot reach the database"),
         }
     }
 }

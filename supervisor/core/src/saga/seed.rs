@@ -76,16 +76,7 @@ impl SagaSeed {
                 return None;
             }
         };
-        let is_short = match plan.plan() {
-            Plan::Takeover { cause, .. } => matches!(cause, Cause::LineSilent { .. }),
-            // A token that was revoked takes both logins with it: a standby is the way out, and soon.
-            Plan::Relogin { then, .. } => !then.is_empty(),
-            _ => false,
-        };
-        let smoke_timeout_ms = match is_short {
-            true => policy.takeover_smoke_ms,
-            false => policy.smoke_timeout_ms,
-        };
+        let smoke_timeout_ms = smoke_timeout_ms(plan.plan(), snapshot, policy);
         Some(Self {
             id: origin.id,
             from: holder,
@@ -98,5 +89,22 @@ impl SagaSeed {
             smoke_timeout_ms,
             detected_at: origin.detected_at,
         })
+    }
+}
+
+/// How long the smoke test may take: less where somebody else is the way out, more where there is nobody.
+fn smoke_timeout_ms(plan: &Plan, snapshot: &Snapshot, policy: &Policy) -> u64 {
+    match plan {
+        Plan::Takeover {
+            cause: Cause::LineSilent { .. },
+            ..
+        } => policy.takeover_smoke_ms,
+        // A revoked token takes both logins with it: a standby is the way out, and soon.
+        Plan::Relogin { then, .. } if !then.is_empty() => policy.takeover_smoke_ms,
+        // Giving up on the only bot would but fence the pool.
+        Plan::Relogin { .. } if snapshot.bots.len() == 1 => {
+            policy.smoke_timeout_ms.saturating_mul(3)
+        }
+        _ => policy.smoke_timeout_ms,
     }
 }

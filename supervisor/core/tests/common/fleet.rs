@@ -242,7 +242,7 @@ fn add_bot(snapshot: &mut Snapshot, words: &[&str], opts: &BTreeMap<&str, &str>)
             .get("rests_in")
             .map(|ms| ago(-ms.parse::<i64>().unwrap())),
     });
-    let connection = match words.get(4).copied() {
+    let connection = match words.get(4).copied().filter(|w| !w.contains('=')) {
         None => return,
         Some("ready") => Connection::Ready,
         Some("connecting") => Connection::Connecting,
