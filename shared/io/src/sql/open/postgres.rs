@@ -40,8 +40,9 @@ const SETTINGS: &str = "SET statement_timeout = 4000; \
      SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'; \
      SELECT set_config('application_name', 'understudy', false) WHERE current_setting('application_name') = '';";
 
-/// A migration may take as long as everybody waits for it.
-const MIGRATION_SETTINGS: &str = "SET statement_timeout = 60000;";
+/// A migration may take as long as everybody waits for it. That a table is there already is no news.
+const MIGRATION_SETTINGS: &str =
+    "SET statement_timeout = 60000; SET client_min_messages = warning;";
 
 pub(super) async fn open(options: AnyConnectOptions) -> Result<Db, StoreError> {
     let mut connection = connect(&options).await.map_err(refused)?;
