@@ -1,0 +1,192 @@
+//! The systemd units are started by their own command lines, with other folders, and serve: Redis, a supervisor and two workers apart.
+//!
+//! What systemd itself does with them (users, restarts, sandboxing) is not tested here.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use e2e::built;
+use sandbox::control::Control;
+use sandbox::scene::Scene;
+use sandbox::setup::Folder;
+use serde_json::Value;
+use telegram_sim::{Sim, SimConfig};
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Processes that end with the test, whatever its outcome.
+struct Started(Vec<(String, Child)>);
+
+impl Drop for Started {
+    fn drop(&mut self) {
+        for (_, child) in self.0.iter_mut().rev() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+impl Started {
+    fn kill(&mut self, name: &str) {
+        let at = self.0.iter().position(|(known, _)| known == name).unwrap();
+        let (_, mut child) = self.0.remove(at);
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+}
+
+/// Where the units' folders are in this test.
+struct Host {
+    root: PathBuf,
+    config: PathBuf,
+}
+
+impl Host {
+    fn here(&self, text: &str) -> String {
+        let at = |name: &str| self.root.join(name).display().to_string();
+        text.replace("/run/understudy-redis", &at("run"))
+            .replace("/var/lib/understudy-redis", &at("redis"))
+            .replace("/var/lib/understudy", &at("state"))
+            .replace("/etc/understudy/redis.conf", &at("redis.conf"))
+            .replace(
+                "/etc/understudy/understudy.toml",
+                &self.config.display().to_string(),
+            )
+    }
+
+    /// Starts what the unit starts, as the instance `name`.
+    fn start(&self, unit: &str, name: &str) -> (String, Child) {
+        let text = unit_text(unit);
+        let line = text
+            .lines()
+            .find_map(|line| line.strip_prefix("ExecStart="))
+            .unwrap();
+        let line = self.here(line).replace("%i", name);
+        let mut words = line.split_whitespace();
+        let program = match words.next().unwrap() {
+            "/usr/bin/redis-server" => PathBuf::from("redis-server"),
+            ours => built(ours.strip_prefix("/usr/local/bin/").unwrap()).unwrap(),
+        };
+        let log = fs::File::create(self.root.join(format!("{name}.log"))).unwrap();
+        let child = Command::new(program)
+            .args(words)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        (name.to_owned(), child)
+    }
+
+    fn wait(&self, what: &str, is_so: impl Fn(&Value) -> bool) -> Value {
+        let until = Instant::now() + PATIENCE;
+        let mut last = String::new();
+        while Instant::now() < until {
+            let output = Command::new(built("understudy").unwrap())
+                .args(["status", "--json", "--config"])
+                .arg(&self.config)
+                .output()
+                .unwrap();
+            last = String::from_utf8_lossy(&output.stdout).into_owned();
+            if let Ok(status) = serde_json::from_str::<Value>(&last)
+                && is_so(&status)
+            {
+                return status;
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        let log = fs::read_to_string(self.root.join("supervisor.log")).unwrap_or_default();
+        panic!("{what}: not within {PATIENCE:?}\n{last}\n{log}");
+    }
+}
+
+fn repository(file: &str) -> String {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    fs::read_to_string(root.join(file)).unwrap()
+}
+
+fn unit_text(unit: &str) -> String {
+    repository(&format!("scripts/deploy/systemd/{unit}"))
+}
+
+/// The settings that docs/systemd.md tells to change, put into the sandbox's configuration.
+fn configure(host: &Host) {
+    let page = repository("docs/systemd.md");
+    let wanted = page.split("```toml\n").nth(1).unwrap();
+    let wanted = wanted.split("```").next().unwrap();
+    let (data_dir, sections) = wanted.split_once("\n\n").unwrap();
+    let text = fs::read_to_string(&host.config).unwrap();
+    let text = text.replace("data_dir = \"state\"", data_dir);
+    let text = text.replace("[workers]\nlocal = 2\n", sections);
+    assert!(text.contains("redis+unix:") && text.contains("local = 0"));
+    fs::write(&host.config, host.here(&text)).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_units_serve_and_outlive_each_other() {
+    let sim = Sim::start(SimConfig::default()).await.unwrap();
+    let control = Control::new(&sim.control_url()).unwrap();
+    let scene = Scene::make(&control, 2, 1).await.unwrap();
+    let place = tempfile::tempdir().unwrap();
+    let folder = Folder::make(Some(&place.path().join("u")), 1).unwrap();
+    folder.write_config(&scene, sim.mtproto_addr()).unwrap();
+    let host = Host {
+        root: folder.root.clone(),
+        config: folder.config(),
+    };
+    configure(&host);
+    for name in ["run", "redis", "state"] {
+        fs::create_dir(host.root.join(name)).unwrap();
+    }
+    fs::write(
+        host.root.join("redis.conf"),
+        host.here(&unit_text("redis.conf")),
+    )
+    .unwrap();
+
+    let mut started = Started(Vec::new());
+    started
+        .0
+        .push(host.start("understudy-redis.service", "redis-server"));
+    started
+        .0
+        .push(host.start("understudy-worker@.service", "w1"));
+    started
+        .0
+        .push(host.start("understudy-worker@.service", "w2"));
+    started
+        .0
+        .push(host.start("understudy-supervisor.service", "supervisor"));
+    let status = tokio::task::block_in_place(|| {
+        host.wait("every bot is connected", |status| {
+            let pool = &status["pools"][0];
+            let ready = pool["bots"].as_array().is_some_and(|bots| {
+                bots.len() == 3 && bots.iter().all(|bot| bot["connection"] == "ready")
+            });
+            ready && pool["phase"] == "open"
+        })
+    });
+    let holder = status["pools"][0]["active"]["worker"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+
+    started.kill("supervisor");
+    started
+        .0
+        .push(host.start("understudy-supervisor.service", "supervisor"));
+    started.kill(&holder);
+    tokio::task::block_in_place(|| {
+        host.wait("the other worker holds the active bot", |status| {
+            let pool = &status["pools"][0];
+            pool["phase"] == "open"
+                && pool["active"]["worker"]
+                    .as_str()
+                    .is_some_and(|w| w != holder)
+        })
+    });
+}
