@@ -262,6 +262,19 @@ impl Blows {
         names.join("+")
     }
 
+    /// By when the first reply is to be there, where one fault struck alone.
+    pub fn first_reply_limit_ms(&self) -> Option<u64> {
+        if self.then.is_some() {
+            return None;
+        }
+        match self.first.kind {
+            FaultKind::KillWorker => Some(2_000),
+            FaultKind::Revoke | FaultKind::HangWorker => Some(3_000),
+            FaultKind::Silent => Some(6_000),
+            FaultKind::KillSupervisor | FaultKind::KillRedis => None,
+        }
+    }
+
     /// Members are served by the same connection all the time.
     pub fn go_unnoticed(&self) -> bool {
         self.iter()

@@ -27,6 +27,8 @@ pub struct Report {
     pub files_to_resend: usize,
     pub replies_duplicated: usize,
     pub first_reply_ms: FirstReply,
+    /// More than this fails the run; `null` where no limit is set.
+    pub first_reply_limit_ms: Option<u64>,
     pub reprompt_ms: Spread,
     pub appendfsync: String,
     pub switches: Vec<SwitchReport>,
@@ -132,6 +134,7 @@ impl Report {
             files_to_resend: findings.files_to_resend,
             replies_duplicated: findings.replies_duplicated,
             first_reply_ms: FirstReply::of(&findings.first_reply_ms),
+            first_reply_limit_ms: blows.first_reply_limit_ms(),
             reprompt_ms: Spread {
                 p50: median(&findings.reprompt_ms),
                 max: findings.reprompt_ms.iter().max().copied(),
@@ -202,6 +205,13 @@ fn problems_of(outcome: &Outcome, switches: usize) -> Vec<Problem> {
     if switches > 0 && blows.go_unnoticed() {
         let seen = format!("{switches} in its record");
         problem("the supervisor", &name, "no switch", seen);
+    }
+    let slowest = outcome.findings.first_reply_ms.iter().max().copied();
+    if let (Some(limit), Some(slowest)) = (blows.first_reply_limit_ms(), slowest)
+        && slowest > limit
+    {
+        let expected = format!("at most {limit} ms");
+        problem("the first reply", &name, &expected, format!("{slowest} ms"));
     }
     if let Some(kind) = outcome.missed {
         let expected = "somebody active to strike";
@@ -402,6 +412,20 @@ mod tests {
             let report = Report::new(&outcome);
             assert!(!report.passed && report.problems.len() == 1, "{at}");
         }
+    }
+
+    #[test]
+    fn a_first_reply_that_is_late_fails_a_run_with_one_fault() {
+        let late = Findings {
+            first_reply_ms: vec![20, 3_001],
+            ..clean()
+        };
+        let mut outcome = outcome(late);
+        let report = Report::new(&outcome);
+        assert_eq!(report.first_reply_limit_ms, Some(3_000));
+        assert_eq!(report.problems[0].seen, "3001 ms");
+        outcome.blows.then = Some(blow(FaultKind::KillRedis, 1_500));
+        assert!(Report::new(&outcome).passed, "no limit is set for pairs");
     }
 
     #[test]
