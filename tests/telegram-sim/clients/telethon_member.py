@@ -33,6 +33,7 @@ async def main(url):
     await keeps_her_place(phone)
     await moves_files(phone)
     await catches_up(control, account, ann, phone, inbox)
+    await survives_a_reset(control, account, ann, phone, bot, inbox)
     for client in (phone, laptop, bot):
         await client.disconnect()
     c.same(control.events("unknown_method", "auth_key_duplicated"), [], "calls that nobody answers")
@@ -169,6 +170,18 @@ async def catches_up(control, account, ann, phone, inbox):
     await c.soon(phone.connect(), "a reconnect")
     await phone.catch_up()
     c.same((await c.soon(inbox.get(), "what was missed")).raw_text, "echo: from elsewhere", "what was missed")
+
+
+async def survives_a_reset(control, account, ann, phone, bot, inbox):
+    opened = len(control.events("connection_opened"))
+    control.post("/v1/faults", kind="reset")
+    control.post(f"/v1/members/{ann['id']}/send", to={"user": account["id"]}, text="in the gap")
+    # All three clients come back by themselves; what was said meanwhile shows at the next update.
+    await c.until(lambda: len(control.events("connection_opened")) >= opened + 3, "reconnects")
+    await c.soon(asyncio.gather(phone.get_me(), bot.get_me()), "calls on the new connections")
+    await phone.send_message("alpha_bot", "after it")
+    heard = [(await c.soon(inbox.get(), "an echo")).raw_text for _ in range(2)]
+    c.same(sorted(heard), ["echo: after it", "echo: in the gap"], "both sides of the gap")
 
 
 if __name__ == "__main__":

@@ -7,7 +7,8 @@ mod who;
 
 use grammers_tl_types as tl;
 use tl::functions::{
-    account, auth, bots, channels, contacts, help, langpack, messages, updates, upload, users,
+    account, auth, bots, channels, contacts, help, langpack, messages, photos, updates, upload,
+    users,
 };
 use tl::{Identifiable, RemoteCall, Serializable};
 
@@ -111,6 +112,8 @@ fn for_people(world: &mut World, ctx: Ctx, id: u32, body: &[u8]) -> Option<Bytes
         messages::GetHistory => m::history::get_history,
         messages::Search => m::history::search,
         messages::DeleteHistory => m::history::delete_history,
+        messages::GetCommonChats => m::groups::get_common_chats,
+        messages::GetAllDrafts => m::dialogs::get_all_drafts,
         messages::StartBot => m::buttons::start_bot,
         messages::GetPeerSettings => services::users::get_peer_settings,
         channels::JoinChannel => services::channels::join_channel,
@@ -173,12 +176,14 @@ fn for_accounts(world: &mut World, ctx: Ctx, id: u32, body: &[u8]) -> Option<Byt
         messages::ReadHistory => m::read::read_history,
         messages::GetChats => m::read::get_chats,
         messages::GetFullChat => m::read::get_full_chat,
+        messages::DeleteChatUser => m::groups::delete_chat_user,
         updates::GetState => services::updates::get_state,
         updates::GetDifference => services::updates::get_difference,
         updates::GetChannelDifference => services::updates::get_channel_difference,
         users::GetUsers => services::users::get_users,
         users::GetFullUser => services::users::get_full_user,
         contacts::ResolveUsername => services::contacts::resolve_username,
+        photos::GetUserPhotos => services::photos::get_user_photos,
         upload::SaveFilePart => services::upload::save_file_part,
         upload::SaveBigFilePart => services::upload::save_big_file_part,
         upload::GetFile => services::upload::get_file,

@@ -32,7 +32,6 @@ pub struct Connection {
     pub line: Line,
     pub key_id: Option<i64>,
     pub account: Option<UserId>,
-    pub introduction: Introduction,
     /// Where updates go: the session of the last call that was not wrapped in `invokeWithoutUpdates`.
     pub subscribed: Option<Arc<Session>>,
     pub outbox: Outbox,
@@ -46,6 +45,8 @@ pub struct Connection {
 pub struct Hub {
     connections: HashMap<u64, Connection>,
     accounts: HashMap<UserId, BTreeSet<u64>>,
+    /// What the client of each auth key told of itself. Telegram keeps it with the key: a client that reconnects need not say it again.
+    introductions: HashMap<i64, Introduction>,
     /// For each auth key the newest connection that called with it.
     callers: HashMap<i64, u64>,
     sessions: HashMap<(i64, i64), Arc<Session>>,
@@ -67,7 +68,6 @@ impl Hub {
             line,
             key_id: None,
             account: None,
-            introduction: Introduction::default(),
             subscribed: None,
             outbox,
             active: 0,
@@ -124,6 +124,10 @@ impl Hub {
         if let Some(account) = account {
             self.accounts.entry(account).or_default().insert(id);
         }
+    }
+
+    pub fn introduction(&mut self, key_id: i64) -> &mut Introduction {
+        self.introductions.entry(key_id).or_default()
     }
 
     /// The session of a packet, and whether it is seen for the first time.

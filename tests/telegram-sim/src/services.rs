@@ -11,6 +11,7 @@ pub(crate) mod help;
 pub(crate) mod langpack;
 pub(crate) mod messages;
 pub(crate) mod peer;
+pub(crate) mod photos;
 pub(crate) mod updates;
 pub(crate) mod upload;
 pub(crate) mod users;

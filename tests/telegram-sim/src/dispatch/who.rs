@@ -6,7 +6,7 @@ use tl::functions::{account, bots, channels, contacts, help, messages};
 
 /// `BOT_METHOD_INVALID` for a bot.
 pub(super) fn is_for_people_only(id: u32) -> bool {
-    const PEOPLE_ONLY: [u32; 26] = [
+    const PEOPLE_ONLY: [u32; 27] = [
         account::GetNotifySettings::CONSTRUCTOR_ID,
         account::UpdateStatus::CONSTRUCTOR_ID,
         channels::CreateChannel::CONSTRUCTOR_ID,
@@ -21,6 +21,7 @@ pub(super) fn is_for_people_only(id: u32) -> bool {
         help::GetPromoData::CONSTRUCTOR_ID,
         help::GetTermsOfServiceUpdate::CONSTRUCTOR_ID,
         messages::DeleteHistory::CONSTRUCTOR_ID,
+        messages::GetAllDrafts::CONSTRUCTOR_ID,
         messages::GetBotCallbackAnswer::CONSTRUCTOR_ID,
         messages::GetCommonChats::CONSTRUCTOR_ID,
         messages::GetDialogFilters::CONSTRUCTOR_ID,

@@ -1,5 +1,5 @@
 //! Strips `invokeWithLayer`, `initConnection`, `invokeWithoutUpdates` and `invokeAfterMsg(s)` from a call, and judges
-//! whether the connection may call at all: a connection has to introduce itself first.
+//! whether the client may call at all: it has to introduce itself first, once for its auth key.
 
 use grammers_tl_types::{self as tl, Cursor, Deserializable, Identifiable};
 
@@ -9,7 +9,7 @@ use crate::world::RpcError;
 /// Wrappers around one call; more is a loop made by hand.
 const MAX_DEPTH: usize = 8;
 
-/// What a connection has told about itself.
+/// What a client has told about itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Introduction {
     pub layer: Option<i32>,

@@ -12,17 +12,15 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use super::support::{API_ID, PATIENCE, Telegram, rpc_error};
+use super::support::{API_ID, Key, PATIENCE, Telegram, rpc_error};
 
 const CONFIG: tl::functions::help::GetConfig = tl::functions::help::GetConfig {};
 
-async fn raw(telegram: &Telegram) -> Sender<Full, mtp::Encrypted> {
+async fn raw(telegram: &Telegram, key: Key) -> Sender<Full, mtp::Encrypted> {
     let address = ServerAddr::Tcp {
         address: telegram.sim.mtproto_addr(),
     };
-    connect_with_auth(Full::new(), address, telegram.key().await)
-        .await
-        .unwrap()
+    connect_with_auth(Full::new(), address, key).await.unwrap()
 }
 
 fn introduced<X>(
@@ -45,15 +43,22 @@ fn introduced<X>(
 }
 
 #[tokio::test]
-async fn a_connection_introduces_itself_before_it_calls() {
+async fn a_client_introduces_itself_before_it_calls_and_once_for_its_key() {
     let telegram = Telegram::start().await;
-    let mut sender = raw(&telegram).await;
+    let key = telegram.key().await;
+    let mut sender = raw(&telegram, key).await;
     let refused = rpc_error(sender.invoke(&CONFIG).await);
     assert_eq!(refused, (400, "CONNECTION_NOT_INITED".to_owned()));
     let refused = rpc_error(sender.invoke(&introduced(tl::LAYER + 1, CONFIG)).await);
     assert_eq!(refused, (400, "CONNECTION_LAYER_INVALID".to_owned()));
     sender.invoke(&introduced(tl::LAYER, CONFIG)).await.unwrap();
     sender.invoke(&CONFIG).await.unwrap();
+    drop(sender);
+    let mut again = raw(&telegram, key).await;
+    again.invoke(&CONFIG).await.unwrap();
+    let other = telegram.key().await;
+    let refused = rpc_error(raw(&telegram, other).await.invoke(&CONFIG).await);
+    assert_eq!(refused, (400, "CONNECTION_NOT_INITED".to_owned()));
 }
 
 #[tokio::test]
@@ -83,7 +88,7 @@ async fn other_transports_carry_calls_too() {
 #[tokio::test]
 async fn pings_and_salts_are_answered() {
     let telegram = Telegram::start().await;
-    let mut sender = raw(&telegram).await;
+    let mut sender = raw(&telegram, telegram.key().await).await;
     let tl::enums::Pong::Pong(pong) = sender
         .invoke(&tl::functions::Ping { ping_id: 42 })
         .await
@@ -99,7 +104,7 @@ async fn pings_and_salts_are_answered() {
 #[tokio::test]
 async fn who_stops_pinging_is_disconnected() {
     let telegram = Telegram::start().await;
-    let mut sender = raw(&telegram).await;
+    let mut sender = raw(&telegram, telegram.key().await).await;
     sender
         .invoke(&tl::functions::PingDelayDisconnect {
             ping_id: 1,

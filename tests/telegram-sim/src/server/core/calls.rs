@@ -37,10 +37,11 @@ impl Core {
     ) {
         let connection = context.connection;
         let started = Instant::now();
-        let Some(known) = self.hub.get_mut(connection) else {
+        if self.hub.get(connection).is_none() {
             return;
-        };
-        let (method, outcome) = match wrappers::unwrap(body, &mut known.introduction) {
+        }
+        let introduction = self.hub.introduction(context.key_id);
+        let (method, outcome) = match wrappers::unwrap(body, introduction) {
             Err(error) => (UNKNOWN_METHOD, Outcome::Reply(Err(error))),
             Ok(call) => {
                 let method = World::method_name(&call.body).unwrap_or(UNKNOWN_METHOD);
@@ -157,6 +158,7 @@ impl Core {
         if !dead && let Some(duplicate) = self.hub.note_call(connection, key_id, closing) {
             self.kill_duplicated(key_id, duplicate, now);
         }
+        let layer = self.hub.introduction(key_id).layer.unwrap_or(LAYER);
         let Some(known) = self.hub.get(connection) else {
             return Outcome::Reply(Err(RpcError::server("CONNECTION_GONE")));
         };
@@ -164,7 +166,7 @@ impl Core {
             connection,
             auth_key_id: key_id,
             session_id: session.id(),
-            layer: known.introduction.layer.unwrap_or(LAYER),
+            layer,
             account: known.account,
         };
         let outcome = self.world.call(&mut caller, &call.body, now);

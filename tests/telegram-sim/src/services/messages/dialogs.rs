@@ -98,6 +98,15 @@ pub(crate) fn get_dialog_filters(
     .into())
 }
 
+/// What somebody has begun to type is not kept.
+pub(crate) fn get_all_drafts(
+    world: &mut World,
+    ctx: Ctx,
+    _: messages::GetAllDrafts,
+) -> Result<enums::Updates, RpcError> {
+    Ok(world.container(ctx.me, Vec::new(), Seen::default(), 0, ctx.now))
+}
+
 fn peer_dialogs(
     world: &mut World,
     ctx: Ctx,
