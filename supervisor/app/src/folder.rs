@@ -61,6 +61,11 @@ impl Folder {
         self.logs().join(format!("{name}.log"))
     }
 
+    /// By which name the last supervisor on this folder led.
+    pub fn leader_file(&self) -> PathBuf {
+        self.run().join("supervisor.leader")
+    }
+
     fn lock_file(&self) -> PathBuf {
         self.root.join("supervisor.lock")
     }

@@ -7,7 +7,6 @@
 
 use std::ffi::OsString;
 use std::io::{Read, Seek, SeekFrom};
-use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -35,8 +34,6 @@ const RESTART: RetryPolicy =
     RetryPolicy::forever(Duration::from_millis(20), Duration::from_secs(5));
 /// One that has run for this long did not die of its start.
 const SETTLED: Duration = Duration::from_secs(3);
-/// The room for a path in a socket's address on Linux (unix(7)), less its final zero.
-const SOCKET_PATH: usize = 107;
 
 #[derive(Debug)]
 pub struct PrivateRedis {
@@ -57,12 +54,6 @@ impl PrivateRedis {
         let seat = Seat::new(&folder.redis(), "redis");
         let log = folder.log("redis");
         let socket = config.redis_socket();
-        let length = socket.as_os_str().as_bytes().len();
-        anyhow::ensure!(
-            length <= SOCKET_PATH,
-            "the private Redis' socket {} has a path of {length} bytes, the system takes {SOCKET_PATH}; choose a data_dir with a shorter path, or set redis.url",
-            socket.display()
-        );
         let fsync = config.redis.appendfsync;
         let (process, adopted) = launch(&seat, &folder.redis(), &socket, &log, fsync)?;
         Ok(Self {

@@ -13,7 +13,7 @@ use shared_core::{BootMs, Holder, PoolId};
 use shared_io::clock;
 use shared_io::config::Config;
 use shared_io::redis::{Bell, RedisState};
-use shared_io::secrets::Sealer;
+use shared_io::secrets;
 use shared_io::sql::{EventKind, Store};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
@@ -21,7 +21,7 @@ use tokio::sync::mpsc;
 use crate::chronicle::{Chronicle, Closing};
 use crate::fleet::{self, Death, Fleet};
 use crate::folder::Folder;
-use crate::lead::Lead;
+use crate::lead::{self, Lead};
 use crate::pool::{Pool, Shared, Stopped};
 use crate::private_redis::{self, PrivateRedis};
 use crate::seed;
@@ -30,8 +30,6 @@ use crate::world::{RedisWatch, World};
 /// What is said to a second supervisor on one data folder.
 const SECOND_NEEDS: &str = "a second supervisor needs redis.url (a shared Redis) and a data_dir of its own; \
      supervisors on several hosts also database.url on PostgreSQL";
-
-const TICK: Duration = Duration::from_millis(250);
 
 pub async fn run(config: Config) -> anyhow::Result<()> {
     let folder = Folder::new(config.data_dir());
@@ -131,13 +129,16 @@ impl Daemon {
         private: Option<&PrivateRedis>,
     ) -> anyhow::Result<Self> {
         let store = Store::open_configured(config).await?;
-        let sealer = Sealer::open_or_create(config)?;
+        let sealer = secrets::open_for(config.sealing_key(), &store).await?;
         seed::store(config, &store, &sealer).await?;
         let redis = private_redis::connect(config, private).await?;
+        let nonce = clock::nonce();
+        lead::succeed(config, folder, &redis, nonce).await;
+        lead::refuse_own_database(config, &redis).await?;
         let (chronicle, closing) = Chronicle::start(store.clone(), redis.clone());
         fleet::stop_all_but(folder, config.workers.local).await;
         let (fleet, deaths) = Fleet::start(&config.file, folder, config.workers.local)?;
-        let lead = Lead::new();
+        let lead = Lead::new(nonce);
         let shared = Shared {
             leader: lead.id.clone(),
             store: store.clone(),
@@ -183,7 +184,7 @@ impl Daemon {
                         self.chronicle.event(None, EventKind::WorkerDied, worker, details);
                     }
                 }
-                () = rung(self.bell.as_ref()) => {}
+                () = rung(self.bell.as_ref(), self.watch.patience()) => {}
             }
         }
     }
@@ -302,11 +303,11 @@ fn report(pool: &PoolId, stopped: Stopped) {
     }
 }
 
-async fn rung(bell: Option<&Bell>) {
+async fn rung(bell: Option<&Bell>, at_most: Duration) {
     match bell {
         Some(bell) => {
-            bell.wait(TICK).await;
+            bell.wait(at_most).await;
         }
-        None => tokio::time::sleep(TICK).await,
+        None => tokio::time::sleep(at_most).await,
     }
 }

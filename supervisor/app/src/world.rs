@@ -1,11 +1,18 @@
 //! What one look brings that all pools share: heartbeats, processes, and whether Redis and SQL can be reached.
 
+use std::time::Duration;
+
 use shared_core::{BootMs, UnixMs};
 use shared_io::clock;
 use shared_io::redis::{RedisState, SeenHeartbeat};
 use supervisor_core::{RedisView, WorkerView};
 
 use crate::fleet::Fleet;
+
+/// Between two looks at which nothing rang.
+const TICK: Duration = Duration::from_millis(250);
+/// While Redis is away, so that its return is seen at once: leases run on.
+const TICK_WITHOUT_REDIS: Duration = Duration::from_millis(25);
 
 #[derive(Debug, Clone)]
 pub struct World {
@@ -52,6 +59,14 @@ impl RedisWatch {
     pub fn lost(&mut self, error: &shared_io::redis::StateError) {
         if self.up_since.take().is_some() {
             tracing::error!(%error, "Redis cannot be reached");
+        }
+    }
+
+    /// How long to wait for a ring.
+    pub fn patience(&self) -> Duration {
+        match self.up_since {
+            Some(_) => TICK,
+            None => TICK_WITHOUT_REDIS,
         }
     }
 

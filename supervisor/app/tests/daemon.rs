@@ -150,7 +150,7 @@ fn what_keeps_it_from_starting_is_one_line_with_a_remedy() {
     let mut cases = vec![
         (
             format!("data_dir = \"{long}\""),
-            "choose a data_dir with a shorter path",
+            "choose a folder with a shorter path",
         ),
         (
             "data_dir = \"understudy.toml/data\"".to_owned(),
@@ -177,6 +177,28 @@ fn what_keeps_it_from_starting_is_one_line_with_a_remedy() {
         assert_eq!(lines.len(), 1, "{said}");
         assert!(lines[0].contains(remedy), "{said}");
     }
+}
+
+#[test]
+fn a_second_supervisor_on_a_shared_redis_does_not_keep_a_database_of_its_own() {
+    let bench = Bench::new();
+    let (running, _) = bench.ready();
+    let other = Bench::new();
+    let config = std::fs::read_to_string(other.config()).unwrap();
+    let socket = bench.data().join("redis/redis.sock");
+    let redis = format!(
+        "[redis]\nurl = \"redis+unix://{}\"\n[[pool]]",
+        socket.display()
+    );
+    std::fs::write(other.config(), config.replace("[[pool]]", &redis)).unwrap();
+    let output = other.output(&["run"]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(
+        said.contains("set database.url to the same database"),
+        "{said}"
+    );
+    assert_eq!(running.stop(), Some(0));
 }
 
 #[test]

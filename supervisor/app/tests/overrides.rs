@@ -52,7 +52,7 @@ fn while_it_is_paused_nobody_is_moved_but_by_order() {
 
 #[test]
 fn a_killed_worker_is_taken_over_from_when_automation_is_resumed() {
-    // One worker whose successor cannot take its place: the restart is what members wait for while paused.
+    // While it is paused members wait for the worker's restart.
     let bench = Bench::new();
     let (running, _) = bench.ready();
     let before = bench.until("all well", well);

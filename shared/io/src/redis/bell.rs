@@ -21,7 +21,7 @@ use crate::retry::{Backoff, RetryPolicy};
 /// Between attempts to connect again; one attempt itself is bounded by the time-outs. The first is made at once and the next ones soon: a private
 /// Redis that was killed answers again in some ten milliseconds, and nobody's lease outlives a second.
 const RECONNECT: RetryPolicy =
-    RetryPolicy::forever(Duration::from_millis(10), Duration::from_millis(250));
+    RetryPolicy::forever(Duration::from_millis(10), Duration::from_millis(100));
 
 /// A quiet line is asked whether it is still there this often, or a silent death would go unnoticed.
 const PROBE_EVERY: Duration = Duration::from_secs(2);
