@@ -11,6 +11,7 @@ pub mod open;
 mod orders;
 pub mod out;
 mod pools;
+mod secrets;
 mod smoke;
 pub mod when;
 
@@ -151,6 +152,9 @@ enum Command {
     /// Show what happened: events, switches and orders, by time.
     #[command(after_help = after("understudy events --limit 50\n  understudy events --follow --json"))]
     Events(events::Args),
+    /// Look after secrets at rest: with which key they are sealed, a key's rotation, and its loss.
+    #[command(subcommand)]
+    Secrets(secrets::Command),
     /// Print a completion script for a shell.
     #[command(
         after_help = "Example:\n  understudy completions bash > /usr/share/bash-completion/completions/understudy"
@@ -189,6 +193,7 @@ pub fn main(args: Args) -> anyhow::Result<ExitCode> {
         Command::Doctor(args) => runtime.block_on(doctor::run(&args))?,
         Command::Config(command) => config::run(&command)?,
         Command::Events(args) => runtime.block_on(events::run(&args))?,
+        Command::Secrets(command) => runtime.block_on(secrets::run(&command))?,
         Command::Completions(args) => completions::run(&args),
     };
     Ok(ended.into())

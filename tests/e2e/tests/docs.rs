@@ -54,7 +54,14 @@ fn help_of(program: &str, arguments: &[&str]) -> String {
             help(&["understudy"], &["run", "--help"])
         }
         "./scripts/run" => help(&["understudy-sandbox"], &["--help"]),
-        "understudy" => help(&["understudy"], &[arguments[0], "--help"]),
+        "understudy" => {
+            // `config check` is a command in a command; what else stands before an option is harmless.
+            let is_word = |word: &&&str| word.bytes().all(|b| b.is_ascii_lowercase() || b == b'-');
+            let words = arguments.iter().take_while(|word| !word.starts_with('-'));
+            let mut words: Vec<&str> = words.take_while(is_word).copied().collect();
+            words.push("--help");
+            help(&["understudy"], &words)
+        }
         script => std::fs::read_to_string(root().join(script)).unwrap(),
     }
 }

@@ -57,43 +57,50 @@ pub async fn run(args: &Args) -> anyhow::Result<Ended> {
     let store = open::store(&config).await?;
     // While following, whatever is in the window and not shown is known all the same.
     let window = args.limit.max(if args.follow { WINDOW } else { 0 });
-    let mut lines = gather(&config, &store, only.as_ref(), window).await?;
+    let lines = gather(&config, &store, only.as_ref(), window).await?;
     let skip = lines.len().saturating_sub(args.limit as usize);
-    let mut seen: BTreeMap<String, UnixMs> = BTreeMap::new();
-    for line in &lines {
-        seen.insert(line.id.clone(), line.at);
+    let mut is_read = true;
+    for line in lines.iter().skip(skip) {
+        is_read = is_read && print(line, args.json)?;
     }
-    for line in lines.drain(..).skip(skip) {
-        if !print(&line, args.json)? {
-            return Ok(Ended::Well);
-        }
+    if args.follow && is_read {
+        let seen = lines.into_iter().map(|line| (line.id, line.at)).collect();
+        follow(&config, &store, only.as_ref(), args.json, seen).await?;
     }
+    Ok(Ended::Well)
+}
+
+/// Until Ctrl-C, or until nobody reads any more.
+async fn follow(
+    config: &Config,
+    store: &Store,
+    only: Option<&PoolId>,
+    json: bool,
+    mut seen: BTreeMap<String, UnixMs>,
+) -> anyhow::Result<()> {
     let mut interrupt = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::interrupt())?;
-    while args.follow {
+    loop {
         tokio::select! {
-            _ = interrupt.recv() => break,
+            _ = interrupt.recv() => return Ok(()),
             () = tokio::time::sleep(LOOK) => {}
         }
-        let fresh = match gather(&config, &store, only.as_ref(), WINDOW).await {
+        let fresh = match gather(config, store, only, WINDOW).await {
             Ok(fresh) => fresh,
+            // The database may come back.
             Err(error) => {
-                out::progress(&format!(
-                    "understudy: {}",
-                    out::one_line(&format!("{error:#}"))
-                ));
+                out::refuse(&format!("{error:#}"));
                 continue;
             }
         };
         let oldest = fresh.first().map_or(UnixMs(i64::MIN), |line| line.at);
         for line in fresh {
-            if seen.insert(line.id.clone(), line.at).is_none() && !print(&line, args.json)? {
-                return Ok(Ended::Well);
+            if seen.insert(line.id.clone(), line.at).is_none() && !print(&line, json)? {
+                return Ok(());
             }
         }
         // What is out of the window's reach is not met again.
         seen.retain(|_, at| *at >= oldest);
     }
-    Ok(Ended::Well)
 }
 
 /// The latest of each kind, the oldest first.

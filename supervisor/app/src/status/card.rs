@@ -28,10 +28,11 @@ pub fn card(report: &Report) -> String {
             "cannot be reached"
         },
     );
-    let supervisor = if report.supervisor.running {
-        "running"
-    } else {
-        "not running on this data folder; nobody would switch"
+    let supervisor = match (report.supervisor.running, &report.supervisor.leader) {
+        (true, Some(_)) => "running",
+        (true, None) => "running, and not leading",
+        (false, Some(_)) => "leads on another data folder",
+        (false, None) => "not running on this data folder; nobody would switch",
     };
     line(&mut text, "supervisor", supervisor);
     text

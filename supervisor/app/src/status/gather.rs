@@ -54,6 +54,10 @@ pub async fn gather(config: &Config) -> Report {
         }
         pools.push(report);
     }
+    let leader = match &redis {
+        Some(redis) => redis.leader().await.ok().flatten(),
+        None => None,
+    };
     Report {
         pools,
         workers: workers(heartbeats.as_deref().unwrap_or_default()),
@@ -63,6 +67,7 @@ pub async fn gather(config: &Config) -> Report {
         },
         supervisor: SupervisorReport {
             running: Folder::new(config.data_dir()).is_locked(),
+            leader,
         },
     }
 }

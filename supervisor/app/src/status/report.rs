@@ -132,12 +132,15 @@ pub struct DatabaseReport {
 pub struct SupervisorReport {
     /// On this data folder.
     pub running: bool,
+    /// Who leads, on whichever data folder.
+    pub leader: Option<String>,
 }
 
 impl Report {
     pub fn is_well(&self) -> bool {
         let pools_well = self.pools.iter().all(|pool| pool.state == PoolState::Ok);
-        pools_well && self.redis.ok && self.database.ok && self.supervisor.running
+        let is_led = self.supervisor.running || self.supervisor.leader.is_some();
+        pools_well && self.redis.ok && self.database.ok && is_led
     }
 }
 

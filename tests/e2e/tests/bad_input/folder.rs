@@ -95,7 +95,7 @@ impl Folder {
     }
 
     /// Root may write anywhere: where rights are what matters, a user without any runs the command, and has the folder.
-    pub fn as_nobody(mut self) -> Self {
+    pub fn without_rights(mut self) -> Self {
         const NOBODY: u32 = 65534;
         if rustix::process::geteuid().is_root() {
             for entry in std::fs::read_dir(self.place.path()).unwrap() {

@@ -46,7 +46,10 @@ fn an_unreachable_database_is_named_by_its_setting() {
         "[workers]",
         &format!("[database]\nurl = \"{url}\"\n[workers]"),
     );
-    folder.run(&["run"]).refused(&["database"]);
+    folder.run(&["run"]).refused(&[
+        "cannot open the database (nobody answers at its address)",
+        "host and port in database.url",
+    ]);
     folder
         .run(&["events"])
         .refused_in_one_line(&["the database at database.url"]);
@@ -100,7 +103,7 @@ fn a_socket_that_another_program_holds_is_left_to_it() {
 fn a_data_folder_that_cannot_be_written_to_is_named() {
     let folder = Folder::new();
     std::fs::create_dir(folder.path("data")).unwrap();
-    let folder = folder.as_nobody();
+    let folder = folder.without_rights();
     let mode = |bits| {
         std::fs::set_permissions(folder.path("data"), std::fs::Permissions::from_mode(bits))
             .unwrap();
@@ -180,4 +183,148 @@ fn a_broken_sealing_key_is_never_replaced() {
             );
         }
     }
+}
+
+/// A redis-server of the operator's own, gone with the test.
+struct Own(std::process::Child);
+
+impl Own {
+    fn start(folder: &Folder, settings: &[&str]) -> Self {
+        let socket = folder.path("own.sock");
+        let child = std::process::Command::new("redis-server")
+            .args(["--port", "0", "--save", "", "--unixsocket"])
+            .arg(&socket)
+            .arg("--dir")
+            .arg(folder.path(""))
+            .args(settings)
+            .stdin(std::process::Stdio::null())
+            .stdout(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        let own = Self(child);
+        let until = std::time::Instant::now() + std::time::Duration::from_secs(10);
+        while std::os::unix::net::UnixStream::connect(&socket).is_err() {
+            assert!(
+                std::time::Instant::now() < until,
+                "redis-server does not listen"
+            );
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+        let setting = format!(
+            "[redis]\nurl = \"redis+unix://{}\"\n[workers]",
+            socket.display()
+        );
+        folder.replace("[workers]", &setting);
+        own
+    }
+}
+
+impl Drop for Own {
+    fn drop(&mut self) {
+        let _gone = self.0.kill();
+        let _reaped = self.0.wait();
+    }
+}
+
+#[test]
+fn a_redis_that_may_lose_what_it_acknowledged_is_called_unsafe_and_left_alone() {
+    let folder = Folder::new();
+    let unsafe_ones = [
+        "--appendonly",
+        "no",
+        "--maxmemory-policy",
+        "allkeys-lru",
+        "--min-replicas-to-write",
+        "1",
+    ];
+    let _own = Own::start(&folder, &unsafe_ones);
+    for words in [["doctor"].as_slice(), &["doctor", "--fix"]] {
+        let said = folder.run(words);
+        said.diagnosed(&[
+            "redis durability",
+            "no append-only file",
+            "set appendonly to yes",
+        ]);
+        said.diagnosed(&[
+            "redis eviction",
+            "allkeys-lru",
+            "set maxmemory-policy to noeviction",
+        ]);
+        said.diagnosed(&[
+            "redis copies",
+            "min-replicas-to-write is 1 and no copy is connected",
+        ]);
+    }
+}
+
+#[test]
+fn a_redis_that_may_lose_a_second_is_said_to() {
+    let folder = Folder::new();
+    let _own = Own::start(
+        &folder,
+        &["--appendonly", "yes", "--appendfsync", "everysec"],
+    );
+    let said = folder.run(&["doctor"]);
+    assert!(
+        said.out.contains("warn  redis durability  appendfsync everysec: up to 1 s of acknowledged state can go at a power loss"),
+        "{said:?}"
+    );
+}
+
+#[tokio::test]
+async fn secrets_of_another_key_are_named_and_stay_as_they_are() {
+    use shared_io::secrets::{SealContext, Sealer};
+    use shared_io::sql::BotRow;
+    let folder = Folder::new();
+    let url = format!(
+        "sqlite://{}?mode=rwc",
+        folder.path("data/understudy.db").display()
+    );
+    let store = Store::open(&Secret::new(&url), &folder.path("data"))
+        .await
+        .unwrap();
+    let foreign = Sealer::open_or_create_at(&folder.path("foreign.key")).unwrap();
+    let (pool, bot) = (
+        "main".to_owned().try_into().unwrap(),
+        shared_core::BotId(7_000_001),
+    );
+    let sealed = foreign
+        .seal(b"a token", &SealContext::token(&pool, bot))
+        .unwrap();
+    let row = BotRow {
+        pool,
+        bot,
+        name: "first".into(),
+        username: None,
+        priority: 0,
+        sealed_token: sealed,
+        added: shared_core::UnixMs(1),
+        retired: None,
+    };
+    store.bots().put(&row).await.unwrap();
+    store.close().await;
+
+    folder
+        .run(&["doctor"])
+        .diagnosed(&["there is no sealing key", "copy it from another host"]);
+    Sealer::open_or_create_at(&folder.path("data/sealing.key")).unwrap();
+    let before = folder.read("data/understudy.db");
+    folder.run(&["doctor"]).diagnosed(&[
+        "sealed secrets",
+        "1 of 1 cannot be opened",
+        "put the key back that was there before",
+    ]);
+    let reseal = folder.run(&["secrets", "reseal"]);
+    assert_eq!(reseal.code, Some(1), "{reseal:?}");
+    assert!(
+        reseal
+            .err
+            .contains("put the key back that was there before"),
+        "{reseal:?}"
+    );
+    assert_eq!(
+        folder.read("data/understudy.db"),
+        before,
+        "the database was touched"
+    );
 }

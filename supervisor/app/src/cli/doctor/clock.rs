@@ -60,10 +60,11 @@ pub fn against(check: &'static str, before: UnixMs, theirs: UnixMs, after: UnixM
     } else {
         (theirs.0 - after.0).max(0)
     };
+    let line = format!("its clock is {off} ms off ours");
     match off.abs() {
-        ..=NEAR_MS => Finding::ok(check, "its clock is ours"),
-        ..=FAR_MS => Finding::warn(check, format!("its clock is {off} ms off ours"), REMEDY),
-        _ => Finding::fail(check, format!("its clock is {off} ms off ours"), REMEDY),
+        ms if ms <= NEAR_MS => Finding::ok(check, "its clock is ours"),
+        ms if ms <= FAR_MS => Finding::warn(check, line, REMEDY),
+        _ => Finding::fail(check, line, REMEDY),
     }
 }
 

@@ -1,10 +1,9 @@
 //! SQL: there, of this program's schema, on time; and the key that seals what is secret in it.
 
-use shared_core::LoginSlot;
 use shared_io::clock;
 use shared_io::config::Config;
-use shared_io::secrets::{SealContext, SealError, Sealer};
-use shared_io::sql::{Store, StoreError};
+use shared_io::secrets::{SealError, Sealer, survey};
+use shared_io::sql::Store;
 
 use super::super::open::{self, Database};
 use super::finding::Finding;
@@ -16,12 +15,12 @@ const SEALED: &str = "sealed secrets";
 
 /// The store, if it can be used.
 pub async fn check(config: &Config, report: &mut Report) -> Option<Store> {
-    let sealer = sealing_key(config, report);
-    let store = database(config, report).await?;
-    if let Some(sealer) = sealer {
-        report.add(sealed(config, &store, &sealer).await);
+    let store = database(config, report).await;
+    let sealer = sealing_key(config, store.as_ref(), report).await;
+    if let (Some(store), Some(sealer)) = (&store, sealer) {
+        report.add(sealed(config, store, &sealer).await);
     }
-    Some(store)
+    store
 }
 
 async fn database(config: &Config, report: &mut Report) -> Option<Store> {
@@ -76,88 +75,83 @@ async fn database(config: &Config, report: &mut Report) -> Option<Store> {
 }
 
 /// Opens it without making one.
-fn sealing_key(config: &Config, report: &mut Report) -> Option<Sealer> {
+async fn sealing_key(
+    config: &Config,
+    store: Option<&Store>,
+    report: &mut Report,
+) -> Option<Sealer> {
     let path = config.sealing_key();
-    if !path.exists() {
-        let line = format!("{} is not there yet", path.display());
-        report.add(Finding::unknown(
-            KEY,
-            line,
-            "the first start makes it; if there was one, put it back before: stored logins are lost without it",
-        ));
-        return None;
-    }
-    let mut opened = Sealer::open_or_create_at(path);
+    let mut opened = Sealer::open_existing_at(path);
     if let Err(SealError::KeyExposed { path, .. }) = &opened
         && report.fix
         && narrow(path, 0o600).is_ok()
     {
-        report.add(Finding::fixed(
-            KEY,
-            format!("{} has mode 600 now", path.display()),
-        ));
-        opened = Sealer::open_or_create_at(path);
+        let line = format!("{} has mode 600 now", path.display());
+        report.add(Finding::fixed(KEY, line));
+        opened = Sealer::open_existing_at(path);
     }
-    match opened {
+    let error = match opened {
         Ok(sealer) => {
-            report.add(Finding::ok(KEY, path.display().to_string()));
-            Some(sealer)
+            let line = format!("{}, keys {}", path.display(), sealer.keys());
+            report.add(Finding::ok(KEY, line));
+            return Some(sealer);
         }
-        Err(error) => {
-            let line = out::one_line(&format!("{:#}", anyhow::Error::from(error)));
-            report.add(Finding::fail(KEY, line, "nothing is overwritten"));
-            None
+        Err(error) => error,
+    };
+    let is_missing = matches!(error, SealError::KeyMissing { .. });
+    let line = out::one_line(&format!("{:#}", anyhow::Error::from(error)));
+    report.add(if is_missing && !has_secrets(config, store).await {
+        let line = format!("{} is not there yet", path.display());
+        let remedy = "the first start makes it; keep a copy of it elsewhere then";
+        Finding::unknown(KEY, line, remedy)
+    } else {
+        Finding::fail(KEY, line, "nothing is overwritten (docs/sealing-key.md)")
+    });
+    None
+}
+
+/// Was anything ever sealed here?
+async fn has_secrets(config: &Config, store: Option<&Store>) -> bool {
+    let Some(store) = store else {
+        return false;
+    };
+    for pool in &config.pools {
+        if store
+            .bots()
+            .list(&pool.name)
+            .await
+            .is_ok_and(|rows| !rows.is_empty())
+        {
+            return true;
         }
     }
+    false
 }
 
 /// Can the key open what is there?
 async fn sealed(config: &Config, store: &Store, sealer: &Sealer) -> Finding {
-    match count(config, store, sealer).await {
-        Ok((opened, 0)) => Finding::ok(SEALED, format!("{opened} can be opened")),
-        Ok((opened, closed)) => Finding::fail(
-            SEALED,
-            format!(
-                "{closed} of {} cannot be opened with {}",
-                opened + closed,
-                sealer_name(config)
-            ),
-            "put the key back that was there before; without it tokens are sealed anew from the configuration and logins are made anew",
-        ),
+    let survey = match survey(store, sealer).await {
+        Ok(survey) => survey,
         Err(error) => {
             let line = out::one_line(&format!("{:#}", anyhow::Error::from(error)));
-            Finding::unknown(SEALED, line, "look at the database")
+            return Finding::unknown(SEALED, line, "look at the database");
         }
-    }
-}
-
-/// How many can be opened, and how many not.
-async fn count(
-    config: &Config,
-    store: &Store,
-    sealer: &Sealer,
-) -> Result<(usize, usize), StoreError> {
-    let (mut opened, mut closed) = (0, 0);
-    let mut look = |sealed: &str, context: &SealContext| match sealer.open(sealed, context) {
-        Ok(_) => opened += 1,
-        Err(_) => closed += 1,
     };
-    for pool in &config.pools {
-        for row in store.bots().list(&pool.name).await? {
-            look(&row.sealed_token, &SealContext::token(&pool.name, row.bot));
-            for slot in LoginSlot::ALL {
-                if let Some(login) = store.logins().get(&pool.name, row.bot, slot).await? {
-                    look(
-                        &login.sealed_key,
-                        &SealContext::login(&pool.name, row.bot, slot),
-                    );
-                }
-            }
-        }
+    let total = survey.tokens.total() + survey.logins.total();
+    match survey.unreadable() {
+        0 if survey.is_current() => Finding::ok(SEALED, format!("{total} can be opened")),
+        0 => Finding::warn(
+            SEALED,
+            format!("{total} can be opened, some with an older key only"),
+            "run `understudy secrets reseal`",
+        ),
+        closed => Finding::fail(
+            SEALED,
+            format!(
+                "{closed} of {total} cannot be opened with {}",
+                config.sealing_key().display()
+            ),
+            "put the key back that was there before (docs/sealing-key.md)",
+        ),
     }
-    Ok((opened, closed))
-}
-
-fn sealer_name(config: &Config) -> String {
-    config.sealing_key().display().to_string()
 }
