@@ -11,13 +11,14 @@ use bot_worker_core::admin::AdminTexts;
 use shared_core::{Nonce, WorkerId};
 use shared_io::config::Config;
 use shared_io::redis::{RedisState, RedisTimeouts};
-use shared_io::secrets::Sealer;
+use shared_io::secrets;
 use shared_io::sql::Store;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
+use crate::admin::Recorder;
 use crate::context::Shared;
 use crate::guard::Guard;
 use crate::heartbeat::{self, Beating};
@@ -65,6 +66,7 @@ pub async fn run(
     info!("worker stops");
     stop.cancel();
     while pools.join_next().await.is_some() {}
+    shared.admin_records.flush().await;
     background.cancel();
     while tasks.join_next().await.is_some() {}
     Ok(())
@@ -76,10 +78,10 @@ async fn open(
     nonce: Nonce,
     vouched: bool,
 ) -> anyhow::Result<Shared> {
-    let sealer = Sealer::open_or_create(&config)?;
     let store = Store::open(&config.database_url(), config.data_dir())
         .await
         .context("opening the database")?;
+    let sealer = secrets::open_for(config.sealing_key(), &store).await?;
     let redis = RedisState::connect(
         &config.redis_url(),
         &config.redis.prefix,
@@ -92,6 +94,7 @@ async fn open(
         nonce,
         vouched,
         redis,
+        admin_records: Recorder::open(&store),
         logins: Vault::new(store.clone()),
         store,
         sealer,
