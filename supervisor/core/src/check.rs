@@ -174,7 +174,10 @@ impl Audit<'_> {
         let Some((pinned, _)) = &laid.pinned else {
             return Ok(());
         };
-        match plan.targets().into_iter().find(|bot| bot != pinned) {
+        // Whoever is active may stay so on another worker or login, pinned or not.
+        let active = self.snapshot.holder().map(|holder| holder.bot);
+        let mut others = plan.targets().into_iter();
+        match others.find(|bot| bot != pinned && Some(*bot) != active) {
             Some(bot) => Err(Violation::Pinned(bot)),
             None => Ok(()),
         }

@@ -4,7 +4,7 @@
 mod common;
 
 use common::fleet::{NOW, holder, parse, worker};
-use shared_core::{BotId, LoginLease, LoginSlot, Nonce};
+use shared_core::{BotId, LoginLease, LoginSlot, Nonce, UnixMs};
 use supervisor_core::{
     Cause, PastMove, Placement, Plan, Policy, RedisView, Snapshot, SwitchKind, Violation,
     check_plan,
@@ -162,5 +162,193 @@ fn never_where_another_worker_holds_the_lease() {
     assert_eq!(
         refused(&fleet, &plan),
         Violation::LeaseElsewhere(BotId(2), worker("w1"))
+    );
+}
+
+fn relogin(at: &str, slot: LoginSlot) -> Plan {
+    let at = holder(at);
+    Plan::Relogin {
+        bot: at.bot,
+        worker: at.worker,
+        slot,
+        cause: Cause::BotFatal {
+            class: shared_core::ErrorClass::SessionDead(shared_core::SessionFate::Gone),
+            error: "SESSION_REVOKED".into(),
+        },
+        then: Vec::new(),
+    }
+}
+
+fn takeover_with(slot: LoginSlot, then: &[&str]) -> Plan {
+    Plan::Takeover {
+        bot: BotId(1),
+        from: worker("w1"),
+        to: worker("w2"),
+        slot,
+        cause: Cause::WorkerDead,
+        then: then.iter().map(|t| holder(t)).collect(),
+    }
+}
+
+/// `b1` is active on `w1`, whose line and what is said of the bot vary.
+fn logins(w1: &str, b1: &str) -> Snapshot {
+    parse(&format!(
+        "epoch open b1@w1\nworker w1 {w1} age=100\nworker w2 running age=100\nbot b1 on w1 {b1}\n\
+         bot b2 on w2 ready other=resting\nbot b3 on w2 ready other=resting rests_in=5000"
+    ))
+}
+
+#[test]
+fn no_login_is_used_that_is_missing_or_in_use() {
+    use LoginSlot::{A, B};
+    let dead = "failed error=SESSION_REVOKED";
+    let (b1, no, used, same) = (
+        BotId(1),
+        Violation::NoLogin(BotId(1), B),
+        Violation::LoginInUse(BotId(1), B),
+        Violation::SameLogin(BotId(1), A),
+    );
+    let table = [
+        ("running", "other=resting", relogin("b1@w1", A), same),
+        ("running", "other=missing", relogin("b1@w1", B), no.clone()),
+        (
+            "running",
+            "other=lost sql_rests=yes",
+            relogin("b1@w1", B),
+            no.clone(),
+        ),
+        ("running", "other=unknown", relogin("b1@w1", B), no.clone()),
+        (
+            "running",
+            "other=resting rests_in=1",
+            relogin("b1@w1", B),
+            used.clone(),
+        ),
+        ("running", "other=lost", takeover_with(B, &[]), no),
+        (
+            "dead",
+            "other=resting rests_in=1",
+            takeover_with(B, &[]),
+            used,
+        ),
+    ];
+    for (w1, b1, plan, violation) in table {
+        let fleet = logins(w1, &format!("{dead} {b1}"));
+        assert_eq!(refused(&fleet, &plan), violation, "{b1} {plan}");
+    }
+    let revoked = logins("running", "failed error=ACCESS_TOKEN_EXPIRED other=resting");
+    assert_eq!(
+        refused(&revoked, &relogin("b1@w1", B)),
+        Violation::NotTheSession(b1)
+    );
+    let good = logins("running", &format!("{dead} other=resting rests_in=0"));
+    let passes = |fleet: &Snapshot, plan: &Plan| {
+        check_plan(fleet, &Policy::default(), NOW, plan).map(|checked| checked.into_plan())
+    };
+    let plan = relogin("b1@w1", B);
+    assert_eq!(passes(&good, &plan).unwrap(), plan);
+
+    let silent = "epoch open b1@w1\nworker w1 elsewhere age=1600\nworker w2 running age=100\n\
+                  bot b1 on w1 ready\nbot b2 on w2 ready";
+    assert_eq!(
+        refused(&parse(silent), &takeover_with(A, &["b2@w2"])),
+        Violation::LoginInUse(b1, A),
+        "a standby is there, so the doubt is not worth it"
+    );
+    assert!(passes(&parse(silent), &takeover_with(A, &[])).is_ok());
+    let ours = silent.replace("elsewhere", "running");
+    assert!(passes(&parse(&ours), &takeover_with(A, &["b2@w2"])).is_ok());
+}
+
+#[test]
+fn a_placement_gives_another_login_or_another_worker() {
+    use LoginSlot::{A, B};
+    let fleet = logins("running", "ready");
+    let placed = |bot, at, slot| {
+        Plan::PlaceStandbys(vec![Placement {
+            bot: BotId(bot),
+            worker: worker(at),
+            slot,
+        }])
+    };
+    let check = |plan: &Plan| check_plan(&fleet, &Policy::default(), NOW, plan).map(|_| ());
+    assert_eq!(check(&placed(2, "w2", B)), Ok(()));
+    assert_eq!(check(&placed(2, "w1", A)), Ok(()));
+    let table = [
+        (placed(2, "w2", A), Violation::SameLogin(BotId(2), A)),
+        (placed(3, "w2", B), Violation::LoginInUse(BotId(3), B)),
+        (placed(3, "w1", B), Violation::LoginInUse(BotId(3), B)),
+    ];
+    for (plan, violation) in table {
+        assert_eq!(check(&plan), Err(violation), "{plan}");
+    }
+}
+
+#[test]
+fn an_operators_word_binds_automation_and_not_orders() {
+    let by = |plan: Plan, ordered: bool| match plan {
+        Plan::Switch { from, to, then, .. } if ordered => Plan::Switch {
+            from,
+            to,
+            cause: Cause::Ordered {
+                word: "switch".into(),
+                by: "cli:ann".into(),
+            },
+            then,
+        },
+        plan => plan,
+    };
+    let plan = switch("b1@w1", "b2@w2", &[]);
+    let paused = parse(&format!("{FLEET}\npaused by=cli:bob"));
+    let pinned = parse(&format!("{FLEET}\npinned b1 by=cli:bob"));
+    assert_eq!(refused(&paused, &plan), Violation::Paused);
+    assert_eq!(
+        refused(&paused, &takeover("b1@w1", "w2")),
+        Violation::Paused
+    );
+    assert_eq!(refused(&pinned, &plan), Violation::Pinned(BotId(2)));
+    let policy = Policy::default();
+    assert!(check_plan(&pinned, &policy, NOW, &takeover("b1@w1", "w2")).is_ok());
+    assert!(check_plan(&paused, &policy, NOW, &place(&[(7, "w2")])).is_ok());
+    for fleet in [&paused, &pinned] {
+        assert!(check_plan(fleet, &policy, NOW, &by(plan.clone(), true)).is_ok());
+    }
+    let back = switch("b1@w1", "b2@w2", &["b1@w1"]);
+    let fleet = parse(FLEET);
+    assert_eq!(refused(&fleet, &back), Violation::SameHolder);
+    assert!(check_plan(&fleet, &policy, NOW, &by(back, true)).is_ok());
+    let twice = by(switch("b1@w1", "b2@w2", &["b2@w2"]), true);
+    assert_eq!(refused(&fleet, &twice), Violation::NamedTwice(BotId(2)));
+    let dead = by(switch("b1@w1", "b4@w2", &[]), true);
+    assert_eq!(refused(&paused, &dead), Violation::FailedBot(BotId(4)));
+}
+
+#[test]
+fn what_was_said_of_the_other_login_makes_nobody_ready() {
+    let fleet = parse(
+        "epoch open b1@w1\nworker w1 running age=100\nworker w2 running age=100\n\
+         bot b1 on w1 ready\nbot b2 on w2 ready slot=b said=a",
+    );
+    assert_eq!(
+        refused(&fleet, &switch("b1@w1", "b2@w2", &[])),
+        Violation::NotConnected(BotId(2))
+    );
+}
+
+#[test]
+fn another_login_is_left_alone_until_its_holder_has_let_go() {
+    let fleet = logins("running", "ready other=resting rests_in=5000");
+    let until = |slot, gone| fleet.other_rests_until(BotId(1), slot, gone, NOW);
+    assert_eq!(until(LoginSlot::A, true), Some(common::fleet::ago(-5000)));
+    assert_eq!(until(LoginSlot::B, true), None);
+    assert_eq!(until(LoginSlot::B, false), Some(UnixMs(NOW.0 + 90_000)));
+    assert_eq!(
+        fleet.other_rests_until(BotId(9), LoginSlot::A, false, NOW),
+        None
+    );
+    assert_eq!(fleet.resting(BotId(1), NOW), None);
+    assert_eq!(
+        fleet.resting(BotId(1), UnixMs(NOW.0 + 5000)),
+        Some(LoginSlot::B)
     );
 }
