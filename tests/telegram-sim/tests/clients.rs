@@ -35,8 +35,9 @@ async fn run(program: &str, arguments: &[&str]) {
         .arg(programs.join(program))
         .arg(sim.control_url())
         .args(arguments)
-        // No byte code beside the sources.
+        // No byte code beside the sources, and no notes of kurigram's about errors that it does not know.
         .env("PYTHONDONTWRITEBYTECODE", "1")
+        .current_dir(env!("CARGO_TARGET_TMPDIR"))
         .stdin(Stdio::null())
         .kill_on_drop(true)
         .output();
