@@ -262,6 +262,17 @@ impl Blows {
         names.join("+")
     }
 
+    /// Whether there has to be a switch or a takeover in the record. A worker that died while the supervisor was away is started again by the
+    /// next one, and goes on in its epoch.
+    pub fn need_switch(&self) -> bool {
+        let away = self
+            .iter()
+            .any(|blow| blow.kind == FaultKind::KillSupervisor);
+        let of_worker = |kind| matches!(kind, FaultKind::KillWorker | FaultKind::HangWorker);
+        self.iter()
+            .any(|blow| blow.needs_switch() && !(away && of_worker(blow.kind)))
+    }
+
     /// By when the first reply is to be there, where one fault struck alone.
     pub fn first_reply_limit_ms(&self) -> Option<u64> {
         if self.then.is_some() {

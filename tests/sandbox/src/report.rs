@@ -198,7 +198,7 @@ fn problems_of(outcome: &Outcome, switches: usize) -> Vec<Problem> {
             seen,
         });
     };
-    if switches == 0 && blows.iter().any(Blow::needs_switch) {
+    if switches == 0 && blows.need_switch() {
         let expected = "a switch or takeover in its record";
         problem("the supervisor", &name, expected, "none".into());
     }
@@ -442,5 +442,8 @@ mod tests {
         assert!(!report.passed, "the second one needs one");
         assert_eq!(report.faults[1].at_ms, 50);
         assert_eq!(report.problems[0].message, "kill-redis+kill-worker");
+        outcome.blows.first = blow(FaultKind::KillSupervisor, 2_000);
+        let passed = Report::new(&outcome).passed;
+        assert!(passed, "the next supervisor starts the worker again");
     }
 }

@@ -18,7 +18,7 @@ use crate::control::Control;
 use crate::course::Stage;
 use crate::daemon::{Daemon, StatusReader};
 use crate::driver::{Driver, Hands, Target};
-use crate::fault::{Blow, Blows, FaultPlan};
+use crate::fault::{Blows, FaultPlan};
 use crate::journal;
 use crate::keeper::keeper;
 use crate::member::Problem;
@@ -180,7 +180,7 @@ async fn play(
 async fn recorded(status: &StatusReader, blows: &Blows) -> Result<Status> {
     let deadline = unix_ms() + i64::try_from(SETTLE.as_millis()).unwrap_or(0);
     let since = blows.first.at_ms;
-    let wanted = usize::from(blows.iter().any(Blow::needs_switch));
+    let wanted = usize::from(blows.need_switch());
     loop {
         let now = status.read().await?;
         let switches = now.switches().filter(|switch| {

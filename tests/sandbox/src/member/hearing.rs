@@ -96,6 +96,7 @@ impl Member {
 
     /// Where the answer is a prompt without a `✓` line.
     fn confirm_by_prompt(&mut self, said: &Said, heard: &Heard) {
+        self.settle_press(said, heard);
         let upload = self.upload.clone();
         if let Some(entry) = self
             .ledger
@@ -131,6 +132,27 @@ impl Member {
             self.compare_card(&label, said);
         }
         self.upload = upload.after(&input);
+    }
+
+    /// He asked where he stands because a press of his seemed to have come to nothing: what he sees now shows that it had not.
+    fn settle_press(&mut self, said: &Said, heard: &Heard) {
+        let asks = |entry: &Entry| entry.input == Input::Resume;
+        if !self.ledger.waiting().is_some_and(asks) {
+            return;
+        }
+        let upload = self.upload.clone();
+        let last = self.ledger.latest(|entry| !asks(entry));
+        let Some(entry) = last.filter(|one| matches!(one.fate, Fate::TimedOut | Fate::Stale))
+        else {
+            return;
+        };
+        let after = upload.after(&entry.input);
+        if fits(&after, said, heard) && !fits(&upload, said, heard) {
+            entry.shown = true;
+            entry.fate = Fate::Answered;
+            entry.answered_ms = Some(heard.at_ms);
+            self.upload = after;
+        }
     }
 
     fn compare_card(&mut self, message: &str, said: &Said) {

@@ -300,3 +300,36 @@ fn a_press_that_timed_out_and_had_worked_shows_with_the_new_bot() {
     assert_eq!(member.next_input(), Some(Input::ToggleTag("video".into())));
     assert_eq!(member.problems, []);
 }
+
+#[test]
+fn a_prompt_shows_that_a_press_which_seemed_lost_had_its_effect() {
+    let mut member = up_to(Step::Files);
+    let file = act(&mut member);
+    let Input::File(name) = file else {
+        unreachable!("{file:?}")
+    };
+    let shown = format!("✓ File 1: {name}\n\nStep 5/6: Files");
+    hear(&mut member, FIRST, &shown, &["Done"]);
+    for text in [None, Some("This button is from an earlier step.")] {
+        assert_eq!(act(&mut member), Input::FilesDone);
+        let entry = member.ledger.entries.len() - 1;
+        match text {
+            None => member.press_timed_out(entry),
+            text => member.press_answered(entry, text),
+        }
+    }
+    assert_eq!(act(&mut member), Input::Resume);
+    let card = format!(
+        "Title: {}\nDescription: {}\nCategory: {}\nTags: none\nFiles: {name}\n\nStep 6/6: Review",
+        member.upload.title.clone().unwrap(),
+        member.upload.description.clone().unwrap(),
+        member.upload.category.clone().unwrap(),
+    );
+    let card = card.replace(
+        "Tags: none",
+        &format!("Tags: {}", member.upload.tags.join(", ")),
+    );
+    hear(&mut member, FIRST, &card, &["Submit"]);
+    assert_eq!(member.upload.stage, Stage::At(Step::Review));
+    assert_eq!(member.problems, []);
+}
