@@ -48,6 +48,8 @@ pub enum Stopped {
     NotLeading,
     #[error("another switch has overtaken this one")]
     Overtaken,
+    #[error("Redis does not have the history that it had: everything is read anew")]
+    AnotherHistory,
     #[error("no epoch can be minted")]
     NoEpoch(#[source] StoreError),
     #[error("reading what is known of the pool")]
@@ -76,6 +78,8 @@ struct Held {
     block: EpochBlock,
     /// The highest epoch seen in Redis.
     seen: shared_core::Epoch,
+    /// The mark of the Redis history that all of this belongs to.
+    lineage: String,
     saga: Option<drive::Running>,
     past: Vec<PastMove>,
     failed: Vec<FailedAttempt>,
@@ -164,7 +168,7 @@ impl Pool {
             return Ok(None);
         }
         let result = self.look_and_act(world, fleet).await;
-        if let Err(Stopped::NotLeading | Stopped::Overtaken) = &result {
+        if let Err(Stopped::NotLeading | Stopped::Overtaken | Stopped::AnotherHistory) = &result {
             self.held = None;
         }
         result
@@ -236,14 +240,18 @@ impl Pool {
 
     async fn look(&mut self, world: &World) -> Result<Option<Seen>, Stopped> {
         let ids: Vec<BotId> = self.bots.iter().map(|bot| bot.bot).collect();
-        let (view, leases, orders, overrides) = tokio::join!(
+        let (view, leases, orders, overrides, lineage) = tokio::join!(
             self.state.look(),
             self.state.leases(&ids),
             self.state.open_orders(),
-            self.state.overrides()
+            self.state.overrides(),
+            self.state.lineage()
         );
-        let (view, leases, orders) = (view?, leases?, orders?);
-        let overrides = self.settle_overrides(overrides?).await?;
+        let (view, leases, orders, lineage) = (view?, leases?, orders?, lineage?);
+        if self.held.as_ref().map(|held| &held.lineage) != lineage.as_ref() {
+            return Err(Stopped::AnotherHistory);
+        }
+        let overrides = self.settle_overrides(overrides).await?;
         self.hear_of_logins(world, &view.assignments);
         let Some(held) = &mut self.held else {
             return Ok(None);

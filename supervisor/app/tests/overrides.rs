@@ -127,3 +127,30 @@ fn a_pause_outlives_its_supervisor_and_redis_memory_of_it() {
     assert_eq!(Some(&board.overrides), laid.as_ref());
     assert_eq!(running.stop(), Some(0));
 }
+
+#[test]
+fn a_redis_that_loses_everything_is_filled_again_above_all_that_was_and_what_was_laid_down_stands()
+{
+    let bench = Bench::new();
+    let (running, _) = bench.ready();
+    let before = bench.until("all well", well);
+    let desk = Desk::of(&bench);
+    let pin = Order::Pin {
+        bot: BotId(BOTS[0]),
+    };
+    assert!(done(&desk.order(&bench, pin)));
+    let store = desk.store();
+    bench.until("SQL knows of it", |_| {
+        let row = desk.runtime.block_on(store.overrides().get(&name()));
+        row.unwrap().is_some_and(|row| row.pinned.is_some())
+    });
+    assert_eq!(desk.raw("FLUSHALL"), "+OK\r\n");
+    let epoch = |status: &Value| status["pools"][0]["epoch"].as_u64();
+    bench.until("served again", |s| {
+        epoch(s) > epoch(&before) && s["pools"][0]["bots"][0]["ready"] == true
+    });
+    let board = desk.board(&bench, |board| board.active == Some(BotId(BOTS[0])));
+    assert_eq!(board.overrides.pinned.unwrap().0, BotId(BOTS[0]));
+    assert!(bench.log().contains("no history's mark"), "{}", bench.log());
+    assert_eq!(running.stop(), Some(0));
+}

@@ -128,7 +128,11 @@ async fn only_the_leader_advances_and_nothing_leaves_its_end() {
     assert_eq!(read(&pool, waiting.id).await.request, waiting);
 
     let bell = pool.bell().await.unwrap();
+    let open = pool.open_orders().await.unwrap();
+    assert_eq!(open.len(), 1);
+    assert_eq!(open[0].request, waiting);
     advance(&pool, &done).await;
+    assert_eq!(pool.open_orders().await.unwrap(), [], "it is over");
     assert!(bell.wait(LONG).await, "whoever follows it was not told");
     for late in [&refused, &waiting] {
         advance(&pool, late).await;
@@ -146,6 +150,9 @@ async fn only_the_leader_advances_and_nothing_leaves_its_end() {
         "it stays forgotten"
     );
     assert_eq!(pool.orders().await.unwrap().len(), 1);
+    let gone = pool.forget_orders(&leader(), &[nonce(2)]).await.unwrap();
+    assert_eq!(gone, LeadAnswer::Done);
+    assert_eq!(pool.open_orders().await.unwrap(), []);
 }
 
 #[tokio::test]

@@ -23,7 +23,7 @@ impl Pool {
             .reserve_above(&self.name, EpochBlock::SIZE, seen)
             .await
             .map_err(Stopped::NoEpoch)?;
-        self.settle_lineage(seen).await?;
+        let lineage = self.settle_lineage(seen).await?;
         self.drop_unknown_bots(&view.assignments).await?;
         self.read_logins(&view.assignments).await;
         let overrides = self.read_overrides().await?;
@@ -33,6 +33,7 @@ impl Pool {
         Ok(Held {
             block,
             seen,
+            lineage,
             saga,
             past: past_moves(&moves),
             failed: Vec::new(),
@@ -61,16 +62,17 @@ impl Pool {
         }
     }
 
-    async fn settle_lineage(&self, seen: Epoch) -> Result<(), Stopped> {
+    /// The mark that Redis and SQL then both have.
+    async fn settle_lineage(&self, seen: Epoch) -> Result<String, Stopped> {
         let in_redis = self.state.lineage().await?;
         let epochs = self.shared.store.epochs();
         let in_sql = epochs.lineage(&self.name).await?;
         match (in_redis, in_sql) {
-            (Some(redis), Some(sql)) if redis == sql => Ok(()),
+            (Some(redis), Some(sql)) if redis == sql => Ok(redis),
             (Some(redis), None) => {
                 tracing::warn!(pool = %self.name, "the database did not know this Redis: marked");
                 epochs.set_lineage(&self.name, None, &redis).await?;
-                Ok(())
+                Ok(redis)
             }
             (found, known) => {
                 let mark = clock::nonce().to_string();
@@ -94,7 +96,7 @@ impl Pool {
                     return Err(Stopped::NotLeading);
                 }
                 match self.state.set_lineage(&self.shared.leader, &mark).await? {
-                    LeadAnswer::Done => Ok(()),
+                    LeadAnswer::Done => Ok(mark),
                     LeadAnswer::NotLeading => Err(Stopped::NotLeading),
                 }
             }

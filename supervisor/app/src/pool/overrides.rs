@@ -3,15 +3,17 @@
 //! Invariant: a pause or a pin that this leader knows of is not lost with Redis' data: what Redis does not have any more is written again.
 
 use shared_core::{Laid, Overrides};
-use shared_io::redis::LeadAnswer;
+use shared_io::redis::{LeadAnswer, StateError};
 
 use super::{Pool, Stopped};
 
 impl Pool {
     /// At the beginning of a lead.
     pub(super) async fn read_overrides(&self) -> Result<Overrides, Stopped> {
-        if let Some(overrides) = self.state.overrides().await? {
-            return Ok(overrides);
+        match self.state.overrides().await {
+            Ok(Some(overrides)) => return Ok(overrides),
+            Ok(None) => {}
+            Err(error) => damaged(error)?,
         }
         let Some(row) = self.shared.store.overrides().get(&self.name).await? else {
             return Ok(Overrides::default());
@@ -34,21 +36,23 @@ impl Pool {
     /// What counts: Redis' word, and ours where Redis has lost it.
     pub(super) async fn settle_overrides(
         &mut self,
-        found: Option<Overrides>,
+        found: Result<Option<Overrides>, StateError>,
     ) -> Result<Overrides, Stopped> {
         let Some(held) = &mut self.held else {
             return Err(Stopped::NotLeading);
         };
         match found {
-            Some(found) => held.overrides = found,
-            None if held.overrides == Overrides::default() => {}
-            None => {
-                let known = held.overrides.clone();
-                self.write_overrides(&known).await?;
-                return Ok(known);
+            Ok(Some(found)) => {
+                held.overrides = found.clone();
+                return Ok(found);
             }
+            Ok(None) if held.overrides == Overrides::default() => return Ok(Overrides::default()),
+            Ok(None) => {}
+            Err(error) => damaged(error)?,
         }
-        Ok(held.overrides.clone())
+        let known = held.overrides.clone();
+        self.write_overrides(&known).await?;
+        Ok(known)
     }
 
     pub(super) async fn write_overrides(&mut self, overrides: &Overrides) -> Result<(), Stopped> {
@@ -62,5 +66,16 @@ impl Pool {
                 Ok(())
             }
         }
+    }
+}
+
+/// What cannot be read was written by nobody that we know of; what is known otherwise counts.
+fn damaged(error: StateError) -> Result<(), StateError> {
+    match error {
+        StateError::Unreadable { .. } => {
+            tracing::error!(%error, "what was laid down is read elsewhere");
+            Ok(())
+        }
+        error => Err(error),
     }
 }
