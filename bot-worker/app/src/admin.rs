@@ -36,7 +36,7 @@ use crate::task::AbortOnDrop;
 
 use gate::Gate;
 use line::Wire;
-use recorder::Recorder;
+pub use recorder::Recorder;
 
 /// What waits to be handled; more is dropped, the admin asks again.
 const WAITING: usize = 64;
@@ -62,7 +62,8 @@ struct Office {
     state: PoolState,
     view: watch::Receiver<View>,
     wire: Wire,
-    recorder: Recorder,
+    /// Held from taking an offer until its order is given, so that whoever presses meanwhile is told the truth.
+    confirming: tokio::sync::Mutex<()>,
     /// Orders that are being followed, so that none is twice.
     followed: Mutex<BTreeSet<OrderId>>,
 }
@@ -91,7 +92,7 @@ impl Desk {
             state: state.clone(),
             view,
             wire: Wire::default(),
-            recorder: Recorder::open(&shared.store),
+            confirming: tokio::sync::Mutex::new(()),
             followed: Mutex::new(BTreeSet::new()),
         });
         let (items, inbox) = mpsc::channel(WAITING);
@@ -119,11 +120,6 @@ impl Desk {
                 false
             }
         });
-    }
-
-    /// Waits a moment until what was recorded is in SQL.
-    pub async fn flush(&self) {
-        self.office.recorder.flush().await;
     }
 
     fn take(&self, incoming: &Incoming, asked: Asked) {

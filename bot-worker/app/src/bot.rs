@@ -94,7 +94,6 @@ impl BotTask {
         if let Err(error) = context.state.release_lease(&context.lease).await {
             info!(bot = %context.lease.bot, %error, "the lease was not given back and will run out");
         }
-        context.desk.flush().await;
         context.shared.status.remove_bot(&context.status);
     }
 

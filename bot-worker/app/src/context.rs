@@ -10,7 +10,7 @@ use shared_io::redis::{PoolState, RedisState};
 use shared_io::secrets::Sealer;
 use shared_io::sql::Store;
 
-use crate::admin::Desk;
+use crate::admin::{Desk, Recorder};
 use crate::guard::{Guard, LeaseCell};
 use crate::login::Vault;
 use crate::status::{BotStatus, Status};
@@ -30,6 +30,8 @@ pub struct Shared {
     pub guard: Guard,
     pub texts: Texts,
     pub admin_texts: AdminTexts,
+    /// What admins did, on its way to SQL.
+    pub admin_records: Recorder,
 }
 
 /// Everything that one bot's tasks need.

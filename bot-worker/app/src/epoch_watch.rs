@@ -24,6 +24,8 @@ const POLL: Duration = Duration::from_millis(250);
 pub struct SeenBoard {
     pub board: Arc<PoolBoard>,
     pub changed: BootMs,
+    /// It has changed since this process first saw one: until then it may have stood there for long.
+    pub is_alive: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -58,9 +60,14 @@ impl View {
                     (known.board.seq, &known.board.leader) == (board.seq, &board.leader)
                 });
                 let changed = stood_still.map_or(now, |known| known.changed);
+                let is_alive = match stood_still {
+                    Some(known) => known.is_alive,
+                    None => known.is_some(),
+                };
                 Some(SeenBoard {
                     board: Arc::new(board),
                     changed,
+                    is_alive,
                 })
             }
         };
@@ -149,5 +156,8 @@ mod tests {
         assert_eq!(age(&emptied), BootMs(100));
         let next = emptied.next(looked(Some(board(2))), BootMs(400));
         assert_eq!(age(&next), BootMs(400));
+        let alive = |view: &View| view.board.as_ref().unwrap().is_alive;
+        assert!(!alive(&first) && !alive(&emptied), "it may be an old one");
+        assert!(alive(&next));
     }
 }

@@ -25,6 +25,7 @@ pub struct Stage {
     pub folder: Folder,
     pub sim: RunningSim,
     daemon: Child,
+    workers: Vec<(String, Child)>,
     http: reqwest::Client,
     _place: tempfile::TempDir,
 }
@@ -32,6 +33,34 @@ pub struct Stage {
 impl Stage {
     /// A system that serves, with this many members who have not said anything yet.
     pub async fn open(members: usize) -> Result<Self> {
+        Self::open_with(members, str::to_owned, &[]).await
+    }
+
+    /// The same with the configuration as `edit` makes it of the sandbox's, and with these workers started here: they are not the
+    /// supervisor's children, so it cannot kill them, and the configuration gets `local = 0`.
+    pub async fn open_with(
+        members: usize,
+        edit: impl FnOnce(&str) -> String,
+        workers: &[&str],
+    ) -> Result<Self> {
+        Self::open_knowing(members, |config, _| edit(config), workers).await
+    }
+
+    /// The first of these members is an admin of the pool.
+    pub async fn open_for_admin(members: usize) -> Result<Self> {
+        let with_admin = |config: &str, scene: &Scene| {
+            let admin = scene.members.first().map_or(0, |member| member.id);
+            let pool = "[[pool]]\nname = \"main\"\n";
+            config.replace(pool, &format!("{pool}admins = [{admin}]\n"))
+        };
+        Self::open_knowing(members, with_admin, &[]).await
+    }
+
+    async fn open_knowing(
+        members: usize,
+        edit: impl FnOnce(&str, &Scene) -> String,
+        workers: &[&str],
+    ) -> Result<Self> {
         let sim = Sim::start(SimConfig::default())
             .await
             .context("starting telegram-sim")?;
@@ -40,25 +69,76 @@ impl Stage {
         let place = tempfile::tempdir().context("a temporary folder")?;
         let folder = Folder::make(Some(&place.path().join("run")), 1)?;
         folder.write_config(&scene, sim.mtproto_addr())?;
+        let mut config = edit(&std::fs::read_to_string(folder.config())?, &scene);
+        if !workers.is_empty() {
+            config = config.replace("local = 2", "local = 0");
+        }
+        std::fs::write(folder.config(), config).context("editing the configuration")?;
         let daemon = start(&folder)?;
-        let stage = Self {
+        let mut stage = Self {
             control,
             scene,
             folder,
             sim,
             daemon,
+            workers: Vec::new(),
             http: reqwest::Client::builder().no_proxy().build()?,
             _place: place,
         };
-        stage
-            .wait("every bot is ready", READY, |status| {
-                let ready = status["pools"][0]["bots"].as_array().is_some_and(|bots| {
-                    bots.len() == 3 && bots.iter().all(|bot| bot["connection"] == "ready")
-                });
-                ready && status["pools"][0]["phase"] == "open"
-            })
-            .await?;
+        for worker in workers {
+            stage.start_worker(worker)?;
+        }
+        stage.served().await?;
         Ok(stage)
+    }
+
+    /// Until every bot is connected and members are served.
+    pub async fn served(&self) -> Result<()> {
+        self.wait("every bot is ready", READY, |status| {
+            let ready = status["pools"][0]["bots"].as_array().is_some_and(|bots| {
+                bots.len() == 3 && bots.iter().all(|bot| bot["connection"] == "ready")
+            });
+            ready && status["pools"][0]["phase"] == "open"
+        })
+        .await?;
+        Ok(())
+    }
+
+    /// Starts a worker that is nobody's child but this test's.
+    pub fn start_worker(&mut self, name: &str) -> Result<()> {
+        let log = File::create(self.folder.root.join(format!("{name}.log")))?;
+        let child = Command::new(built("understudy-worker")?)
+            .arg("--config")
+            .arg(self.folder.config())
+            .args(["--name", name])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .context("starting a worker")?;
+        self.workers.push((name.to_owned(), child));
+        Ok(())
+    }
+
+    /// Sends a signal to a worker that was started here.
+    pub fn signal_worker(&self, name: &str, with: Signal) -> Result<()> {
+        let found = self.workers.iter().find(|(known, _)| known == name);
+        let (_, child) = found.with_context(|| format!("no worker {name} was started here"))?;
+        signal(child, with);
+        Ok(())
+    }
+
+    /// SIGKILL to the supervisor; what it started lives on.
+    pub fn kill_supervisor(&mut self) -> Result<()> {
+        self.daemon.kill().context("killing the supervisor")?;
+        self.daemon.wait().context("reaping the supervisor")?;
+        Ok(())
+    }
+
+    /// The next supervisor, as a service manager would start it.
+    pub fn start_supervisor(&mut self) -> Result<()> {
+        self.daemon = start(&self.folder)?;
+        Ok(())
     }
 
     /// `understudy status --json`.
@@ -173,6 +253,10 @@ impl Drop for Stage {
             let _ = self.daemon.kill();
             let _ = self.daemon.wait();
         }
+        for (_, worker) in &mut self.workers {
+            let _ = worker.kill();
+            let _ = worker.wait();
+        }
         for (pid, _) in sandbox::daemon::processes_of(&self.folder.root) {
             if let Some(pid) = Pid::from_raw(pid) {
                 let _ = kill_process(pid, Signal::KILL);
@@ -182,7 +266,11 @@ impl Drop for Stage {
 }
 
 fn start(folder: &Folder) -> Result<Child> {
-    let log = File::create(folder.log()).context("the daemon's log")?;
+    let log = File::options()
+        .create(true)
+        .append(true)
+        .open(folder.log())
+        .context("the daemon's log")?;
     Command::new(built("understudy")?)
         .arg("run")
         .arg("--config")

@@ -128,12 +128,8 @@ impl Asking<'_> {
         }
     }
 
-    async fn confirm(
-        &self,
-        nonce: OrderId,
-        query: QueryId,
-        message: MessageId,
-    ) -> Vec<Followed> {
+    async fn confirm(&self, nonce: OrderId, query: QueryId, message: MessageId) -> Vec<Followed> {
+        let _one_at_a_time = self.office.confirming.lock().await;
         let Some(offer) = self.take_offer(nonce, query, message).await else {
             return Vec::new();
         };
@@ -151,9 +147,7 @@ impl Asking<'_> {
         };
         let details = json!({"order": request.order, "plan": request.plan, "id": nonce});
         let (certain, verdict, alert) = match bounded(self.office.state.submit(&request)).await {
-            Ok(Submitted::New | Submitted::Known(_)) => {
-                (true, AdminVerdict::Allowed, Alert::Taken)
-            }
+            Ok(Submitted::New | Submitted::Known(_)) => (true, AdminVerdict::Allowed, Alert::Taken),
             Ok(Submitted::Full) => {
                 self.record(AdminVerdict::Refused, details);
                 self.refuse(query, message, Alert::Full).await;
@@ -232,7 +226,7 @@ impl Asking<'_> {
     /// order, the message says that.
     async fn repeated(&self, nonce: OrderId, query: QueryId, message: MessageId) {
         match bounded(self.office.state.order(nonce)).await {
-            Ok(None) if !self.office.follows(nonce) => {
+            Ok(None) => {
                 self.refuse(query, message, Alert::NothingCame).await;
             }
             Ok(_) => self.alert(query, Alert::Repeated).await,
@@ -270,11 +264,9 @@ impl Asking<'_> {
     async fn happenings(&self) -> Result<Vec<Happening>, String> {
         let (store, pool) = (&self.office.shared.store, &self.office.pool);
         let (switches, events) = (store.switches(), store.events());
-        let (switches, events) = tokio::try_join!(
-            switches.list(pool, EVENTS),
-            events.list(Some(pool), EVENTS)
-        )
-        .map_err(|error| error.to_string())?;
+        let (switches, events) =
+            tokio::try_join!(switches.list(pool, EVENTS), events.list(Some(pool), EVENTS))
+                .map_err(|error| error.to_string())?;
         let switches = switches.into_iter().map(|row| Happening::Switch {
             at: row.started,
             kind: row.kind.as_str(),
@@ -322,7 +314,7 @@ impl Asking<'_> {
         };
         let mut short = [0; 8];
         short.copy_from_slice(&id[..8]);
-        self.office.recorder.record(AdminAction {
+        self.office.shared.admin_records.record(AdminAction {
             id: Nonce(short),
             pool: self.office.pool.clone(),
             at: clock::unix_now(),

@@ -44,12 +44,6 @@ pub struct Followed {
     pub certain: bool,
 }
 
-impl Office {
-    pub fn follows(&self, id: OrderId) -> bool {
-        lock(&self.followed).contains(&id)
-    }
-}
-
 /// Orders that admins gave through this bot and whose end they may not have seen.
 pub async fn unfinished(office: Arc<Office>) -> Vec<Followed> {
     let mut backoff = Backoff::new(RetryPolicy::forever(

@@ -32,9 +32,18 @@ impl<'a> Look<'a> {
         let board = office.view.borrow().board.clone();
         let (redis, sql) = (status.redis_silent_for(now), status.sql_silent_for(now));
         let bots = status.bots().into_iter();
+        let unix_now = clock::unix_now();
         Self {
             office,
-            board: board.map(|seen| (seen.board, millis(now.since(seen.changed)))),
+            board: board.map(|seen| {
+                let age = millis(now.since(seen.changed));
+                // One that was there before this process was is at least as old as its date says, clocks permitting.
+                let age = match seen.is_alive {
+                    true => age,
+                    false => age.max(unix_now.since(seen.board.at)),
+                };
+                (seen.board, age)
+            }),
             bots: bots.filter(|bot| bot.pool == office.pool).collect(),
             redis: Answered {
                 ago_ms: redis.map(millis),
@@ -47,7 +56,7 @@ impl<'a> Look<'a> {
                     || sql.is_none_or(|silent| silent > SQL_SILENT),
                 took_us: 0,
             },
-            now: clock::unix_now(),
+            now: unix_now,
         }
     }
 

@@ -1,7 +1,7 @@
 //! Carries what admins (and strangers) did to SQL, in order, waiting while SQL is away.
 //!
 //! Bounded: when the queue is full, what comes is not recorded, and the log says so. A row's id follows from the update, so a replay is
-//! one row. The carrier outlives the desk until its queue is empty; what is still queued when this process ends is lost.
+//! one row. One carrier for all of a process' desks; what is still queued when the process is killed is lost.
 
 use std::time::Duration;
 
