@@ -62,6 +62,38 @@ async fn a_client_introduces_itself_before_it_calls_and_once_for_its_key() {
 }
 
 #[tokio::test]
+async fn a_line_for_files_beside_the_main_one_does_not_kill_the_key() {
+    let telegram = Telegram::start().await;
+    let key = telegram.key().await;
+    let mut main = raw(&telegram, key).await;
+    let tl::enums::Config::Config(config) =
+        main.invoke(&introduced(tl::LAYER, CONFIG)).await.unwrap();
+    let ports: Vec<(bool, i32)> = config
+        .dc_options
+        .iter()
+        .map(|tl::enums::DcOption::Option(option)| (option.media_only, option.port))
+        .collect();
+    let [(false, _), (true, port)] = ports.as_slice() else {
+        panic!("{ports:?}")
+    };
+    let mut address = telegram.sim.mtproto_addr();
+    address.set_port(u16::try_from(*port).unwrap());
+    let mut media = connect_with_auth(Full::new(), ServerAddr::Tcp { address }, key)
+        .await
+        .unwrap();
+    for _ in 0..3 {
+        media.invoke(&CONFIG).await.unwrap();
+        main.invoke(&CONFIG).await.unwrap();
+    }
+    assert!(telegram.events("auth_key_duplicated").await.is_empty());
+    // Two on the main port are two clients.
+    let mut second = raw(&telegram, key).await;
+    second.invoke(&CONFIG).await.unwrap();
+    let refused = rpc_error(main.invoke(&CONFIG).await);
+    assert_eq!(refused, (406, "AUTH_KEY_DUPLICATED".to_owned()));
+}
+
+#[tokio::test]
 async fn other_transports_carry_calls_too() {
     let telegram = Telegram::start().await;
     let call = introduced(tl::LAYER, CONFIG);
