@@ -93,23 +93,22 @@ impl Look<'_> {
         if let Some(left_ms) = self.rests_for(holder) {
             return Err(NoRelogin::FailedRecently { left_ms });
         }
+        // First what is final: whatever comes after it may still be tried where nobody else is left.
+        let done = self.snapshot.moves_last_hour(SwitchKind::Relogin, self.now);
+        let max = self.policy.relogins_per_hour;
+        if self.freedom.bounds && done >= max {
+            return Err(NoRelogin::Bound { done, max });
+        }
         let worker = self.verdicts.worker(&holder.worker);
         if worker.is_some_and(|v| v.finding == Some(Finding::WorkerWithoutSql)) {
             return Err(NoRelogin::WithoutDatabase);
         }
-        if !self.freedom.bounds {
-            return Ok(slot);
-        }
         let since = self.snapshot.since_last(SwitchKind::Relogin, self.now);
         let again = self.policy.relogin_again_ms;
-        if let Some(left_ms) = since.and_then(|since| again.checked_sub(since))
-            && left_ms > 0
-        {
-            return Err(NoRelogin::JustDone { left_ms });
-        }
-        let done = self.snapshot.moves_last_hour(SwitchKind::Relogin, self.now);
-        match self.policy.relogins_per_hour {
-            max if done >= max => Err(NoRelogin::Bound { done, max }),
+        match since.and_then(|since| again.checked_sub(since)) {
+            Some(left_ms) if self.freedom.bounds && left_ms > 0 => {
+                Err(NoRelogin::JustDone { left_ms })
+            }
             _ => Ok(slot),
         }
     }
