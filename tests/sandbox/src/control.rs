@@ -352,19 +352,8 @@ impl Control {
         Ok(all)
     }
 
-    /// Sets a fault, and tells its number.
-    pub async fn fault(&self, fault: Value) -> Result<u64, ControlError> {
-        #[derive(Deserialize)]
-        struct Set {
-            id: u64,
-        }
-        let set: Set = self.post("a fault", "/faults", fault).await?;
-        Ok(set.id)
-    }
-
-    pub async fn clear_fault(&self, id: u64) -> Result<(), ControlError> {
-        let request = self.http.delete(format!("{}/faults/{id}", self.base));
-        let _: Value = self.run("clearing a fault", request).await?;
+    pub async fn fault(&self, fault: Value) -> Result<(), ControlError> {
+        let _: Value = self.post("a fault", "/faults", fault).await?;
         Ok(())
     }
 

@@ -31,7 +31,8 @@ impl Member {
         }
         let unsettled = self.ledger.unsettled_mut();
         let elsewhere = unsettled.is_some_and(|entry| entry.to.is_some_and(|to| to != heard.bot));
-        if said.resumed || (silent && elsewhere) {
+        // What he wrote to one bot is not answered by another one that asks for something.
+        if said.resumed || (elsewhere && (silent || said.prompt.is_some())) {
             self.resume(&said, heard);
         }
         self.bot = heard.bot;

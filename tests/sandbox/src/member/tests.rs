@@ -333,3 +333,28 @@ fn a_prompt_shows_that_a_press_which_seemed_lost_had_its_effect() {
     assert_eq!(member.upload.stage, Stage::At(Step::Review));
     assert_eq!(member.problems, []);
 }
+
+#[test]
+fn another_bots_answer_to_something_earlier_ends_the_waiting_for_the_first() {
+    let mut member = up_to(Step::Description);
+    // It went to a bot that is replaced, is asked for again by the second one, and turns out to have arrived.
+    let typed = act(&mut member);
+    hear(
+        &mut member,
+        SECOND,
+        "↻ @second goes on.\nTitle: #7-2 Bread\n\nStep 2/6: Description",
+        &[],
+    );
+    act(&mut member);
+    let Input::Description(first) = typed else {
+        unreachable!("{typed:?}")
+    };
+    hear(
+        &mut member,
+        FIRST,
+        &format!("✓ Description: {first}\n\nStep 3/6: Category"),
+        &["Science"],
+    );
+    assert_eq!(member.problems, []);
+    assert_eq!(member.next_input(), Some(Input::Category("Science".into())));
+}
