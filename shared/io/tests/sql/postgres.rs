@@ -191,22 +191,27 @@ async fn connections_that_went_silent_are_replaced_once_there_is_a_way_again() {
     };
     let store = Store::open(&through(line.port), &data.dir()).await.unwrap();
     store.bots().put(&bot(7, 0)).await.unwrap();
-    // Every connection of the pool is in use once.
-    let at_once = |count: usize| {
-        let calls = (0..count).map(|_| {
+    // Every connection of the pool waits for its answer when the line goes silent: each has a query under way.
+    let directly = data.behind().await;
+    let mut hog = directly.acquire().await.unwrap();
+    let lock = "BEGIN; LOCK TABLE bots IN ACCESS EXCLUSIVE MODE";
+    sqlx::raw_sql(lock).execute(&mut *hog).await.unwrap();
+    let calls: Vec<_> = (0..8)
+        .map(|_| {
             let store = store.clone();
             tokio::spawn(async move { store.bots().list(&pool()).await })
-        });
-        calls.collect::<Vec<_>>()
-    };
-    for call in at_once(8) {
-        call.await.unwrap().unwrap();
+        })
+        .collect();
+    let waiting = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'understudy' AND wait_event_type = 'Lock'";
+    while server.sql("postgres", waiting).unwrap() != "4" {
+        tokio::task::yield_now().await;
     }
     line.silent.send(true).unwrap();
-    for call in at_once(8) {
+    for call in calls {
         let error = timeout(QUERY_TIMEOUT * 2, call).await.unwrap().unwrap();
         assert!(error.unwrap_err().is_transient());
     }
+    sqlx::raw_sql("ROLLBACK").execute(&mut *hog).await.unwrap();
     line.silent.send(false).unwrap();
     let healed = Instant::now();
     while store.bots().list(&pool()).await.is_err() {

@@ -118,11 +118,18 @@ async fn migrate(connection: &mut AnyConnection) -> Result<(), StoreError> {
     })
 }
 
-/// Asks a connection for a sign of life before it is used and after; an error has the pool drop it.
+/// Asks a connection for a sign of life before it is used and after; an error has the pool give it up.
+///
+/// The pool would say goodbye to it and wait for the answer, also where it promises not to (sqlx-core 0.9, `AnyConnection::close_hard`),
+/// and keep its place taken meanwhile. So one that is silent is dropped here, and the pool says goodbye to an empty one instead.
 async fn still_there(connection: &mut AnyConnection) -> Result<bool, Error> {
     match tokio::time::timeout(STILL_THERE, connection.ping()).await {
         Ok(answer) => answer.map(|()| true),
-        Err(_) => Err(Error::Io(ErrorKind::TimedOut.into())),
+        Err(_) => {
+            let empty = AnyConnection::connect("sqlite::memory:").await?;
+            drop(std::mem::replace(connection, empty));
+            Err(Error::Io(ErrorKind::TimedOut.into()))
+        }
     }
 }
 
