@@ -4,7 +4,7 @@
 mod support;
 
 use serde_json::Value;
-use shared_core::{BotId, Order, Progress, Request};
+use shared_core::{BotId, Order, Progress, Request, SwitchId};
 use shared_io::redis::Submitted;
 use shared_io::sql::{AdminVerdict, EventKind};
 use support::desk::{Desk, done, name, refusal, request};
@@ -212,5 +212,88 @@ fn an_ordered_switch_to_one_that_does_not_pass_goes_back_and_says_so() {
     );
     assert!(why.contains("told so"), "{why}");
     assert_eq!(active(&bench.status()).0, BOTS[0]);
+    assert_eq!(running.stop(), Some(0));
+}
+
+#[test]
+fn orders_are_carried_out_one_after_the_other() {
+    let bench = Bench::new();
+    let (running, _) = bench.ready();
+    bench.until("all well", well);
+    let desk = Desk::of(&bench);
+    let (first, second) = (request(to(BOTS[1])), request(to(BOTS[2])));
+    assert_eq!(desk.submit(&first), Submitted::New);
+    assert_eq!(desk.submit(&second), Submitted::New);
+    for order in [&first, &second] {
+        let end = desk.until(&bench, order.id, Progress::is_over);
+        assert!(done(&end), "{end:?}\n{}", bench.log());
+    }
+    let status = bench.until("both records", |s| switches(s).len() == 3);
+    assert_eq!(
+        active(&status).0,
+        BOTS[2],
+        "in the order in which they came"
+    );
+    assert_eq!(switches(&status)[0]["from"], BOTS[1]);
+    assert_eq!(running.stop(), Some(0));
+}
+
+#[test]
+fn to_recover_is_what_automation_would_do_even_while_it_is_paused() {
+    let bench = Bench::new();
+    let (running, _) = bench.ready();
+    bench.until("all well", well);
+    let desk = Desk::of(&bench);
+    assert!(done(&desk.order(&bench, Order::Pause)));
+    bench.tell("dead", BOTS[0]);
+    desk.board(&bench, |board| board.bots[0].error.is_some());
+    let recovered = desk.order(&bench, Order::Recover);
+    assert!(done(&recovered), "{recovered:?}");
+    assert_eq!(active(&bench.status()).0, BOTS[1]);
+    assert_eq!(running.stop(), Some(0));
+}
+
+#[test]
+fn an_order_after_which_nobody_passed_has_failed() {
+    let bench = Bench::new();
+    let (running, _) = bench.ready();
+    bench.until("all well", well);
+    let desk = Desk::of(&bench);
+    for bot in BOTS {
+        bench.tell("unfit", bot);
+    }
+    let end = desk.order(&bench, Order::Rotate);
+    let Progress::Failed { why } = end else {
+        panic!("{end:?}");
+    };
+    assert!(why.starts_with("nobody passed, the pool is held"), "{why}");
+    for bot in BOTS {
+        bench.untell("unfit", bot);
+    }
+    bench.until("served again by itself", |s| active(s).0 != 0);
+    assert_eq!(running.stop(), Some(0));
+}
+
+#[test]
+fn an_order_whose_switch_never_began_has_failed() {
+    let bench = Bench::new();
+    let (running, _) = bench.ready();
+    bench.until("all well", well);
+    let desk = Desk::of(&bench);
+    // As a leader leaves it that dies between taking the order and fencing.
+    let taken = Request {
+        progress: Progress::Running {
+            switch: SwitchId([7; 8]),
+            step: "switch".into(),
+        },
+        ..request(Order::Rotate)
+    };
+    assert_eq!(desk.submit(&taken), Submitted::New);
+    let end = desk.until(&bench, taken.id, Progress::is_over);
+    assert!(
+        matches!(&end, Progress::Failed { why } if why.contains("before it began")),
+        "{end:?}"
+    );
+    assert_eq!(switches(&bench.status()).len(), 1, "nobody was moved");
     assert_eq!(running.stop(), Some(0));
 }

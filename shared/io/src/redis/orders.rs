@@ -125,7 +125,7 @@ impl PoolState {
     async fn many(&self, which: &str) -> Result<Vec<SeenRequest>, StateError> {
         let op = self.op("read", &"the orders");
         let found = self.find_orders(op, which).await?.into_iter();
-        let mut seen: Vec<SeenRequest> = found
+        Ok(found
             .filter_map(|(age_ms, text)| match readable(&text) {
                 Ok(request) => Some(SeenRequest { request, age_ms }),
                 Err(why) => {
@@ -133,15 +133,7 @@ impl PoolState {
                     None
                 }
             })
-            .collect();
-        seen.sort_by_key(|seen| {
-            (
-                std::cmp::Reverse(seen.age_ms),
-                seen.request.at,
-                seen.request.id,
-            )
-        });
-        Ok(seen)
+            .collect())
     }
 
     async fn find_orders(&self, op: Op<'_>, which: &str) -> Result<Found, StateError> {

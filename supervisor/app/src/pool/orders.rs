@@ -202,19 +202,23 @@ impl Pool {
         {
             return Ok(Progress::Failed { why: outcome });
         }
-        let report = self.state.smoke(to.bot).await?;
+        // Shown only: a report that cannot be read is in nobody's way.
+        let report = match self.state.smoke(to.bot).await {
+            Err(error) if error.is_connection() => return Err(error.into()),
+            report => report.ok().flatten(),
+        };
         let ours = report.filter(|report| Some(report.epoch) == record.epoch);
         Ok(Progress::Done {
             outcome,
-            took_ms: self.age_now(seen).await?,
+            took_ms: self.age_now(seen).await,
             smoke: ours.as_ref().map(SmokeReport::lines).unwrap_or_default(),
         })
     }
 
     /// The orders were read before the step that ended the switch.
-    async fn age_now(&self, seen: &SeenRequest) -> Result<u64, Stopped> {
-        let again = self.state.order(seen.request.id).await?;
-        Ok(again.map_or(seen.age_ms, |again| again.age_ms))
+    async fn age_now(&self, seen: &SeenRequest) -> u64 {
+        let again = self.state.order(seen.request.id).await.ok().flatten();
+        again.map_or(seen.age_ms, |again| again.age_ms)
     }
 
     /// Its switch is not under way any more, and nobody said how it ended: SQL knows, or it never began.
