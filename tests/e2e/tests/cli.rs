@@ -131,6 +131,7 @@ async fn automation_is_paused_and_a_bot_is_pinned_until_it_is_undone() {
     let away = cli(&stage, &["switch", "--to", "first"]).await;
     refused(&away, &["pinned to second", "unpin first"]);
     text(&cli(&stage, &["unpin"]).await, 0);
+    stage.ready(stage.scene.bots[0].id).await.unwrap();
     text(&cli(&stage, &["switch", "--to", "first"]).await, 0);
     assert_eq!(stage.active().await.unwrap(), stage.scene.bots[0].id);
 }
@@ -334,6 +335,25 @@ async fn what_happens_is_followed() {
     assert_eq!(order["pool"], "main");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn an_order_that_nobody_takes_is_said_to_be_open() {
+    use rustix::process::{Pid, Signal, kill_process};
+    let stage = Stage::open(1).await.unwrap();
+    let processes = sandbox::daemon::processes_of(&stage.folder.root);
+    let is_supervisor =
+        |command: &String| command.contains("understudy") && command.contains("run");
+    let found = processes.iter().find(|(_, command)| is_supervisor(command));
+    let supervisor = Pid::from_raw(found.expect("the supervisor").0).unwrap();
+    kill_process(supervisor, Signal::STOP).unwrap();
+    // It still has the lead for a moment.
+    let order = cli(&stage, &["rotate", "--timeout", "1"]).await;
+    kill_process(supervisor, Signal::CONT).unwrap();
+    refused(
+        &order,
+        &["nobody has taken the order `rotate`", "refused after 30 s"],
+    );
+}
+
 /// Every command of the document is run as it stands there, in its order, and does what it is there for.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_daily_work_is_done_as_its_document_says() {
@@ -355,6 +375,8 @@ async fn the_daily_work_is_done_as_its_document_says() {
         if command.is_empty() || command.ends_with("--follow") {
             continue;
         }
+        // As a person would find it: whoever was replaced a moment ago is connected again.
+        stage.served().await.unwrap();
         let output = tokio::process::Command::new("sh")
             .args(["-c", command])
             .current_dir(folder.path())
@@ -406,6 +428,7 @@ fn every_command_has_help_with_an_example_and_its_exit_codes() {
     assert!(commands.len() >= 12, "{commands:?}");
     let nested = [
         ("config", "check"),
+        ("config", "show"),
         ("secrets", "status"),
         ("secrets", "reseal"),
     ];

@@ -2,9 +2,11 @@
 //!
 //! Deliberately absent: asking Telegram whether tokens and channels are right; `doctor` and `smoke` do that.
 
+mod show;
+
 use serde::Serialize;
 use shared_core::{BotId, ChannelId, PoolId};
-use shared_io::config::{ChannelRole, Config, PoolConfig};
+use shared_io::config::{Config, PoolConfig};
 
 use super::{Ended, Source, out};
 
@@ -17,6 +19,17 @@ pub enum Command {
         after_help = "Example:\n  understudy config check --config understudy.toml\n\nExit codes: 0 it can be used; 2 it cannot, for the reason in the line."
     )]
     Check {
+        #[command(flatten)]
+        source: Source,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show every setting as it is in effect: the file, the environment over it, and the defaults.
+    #[command(
+        after_help = "Example:\n  understudy config show --json\n\nExit codes: 0 shown; 2 the configuration cannot be used, for the reason in the line."
+    )]
+    Show {
         #[command(flatten)]
         source: Source,
         /// Print JSON.
@@ -58,10 +71,23 @@ struct CheckedChannel {
 }
 
 pub fn run(command: &Command) -> anyhow::Result<Ended> {
-    let Command::Check { source, json } = command;
-    let config = source.load()?;
-    let checked = checked(&config);
-    if *json {
+    match command {
+        Command::Check { source, json } => check(&source.load()?, *json),
+        Command::Show { source, json } => {
+            let value = show::value(&source.load()?);
+            if *json {
+                out::json(&value)?;
+            } else {
+                let _read = out::say(&show::lines(&value).join("\n"));
+            }
+            Ok(Ended::Well)
+        }
+    }
+}
+
+fn check(config: &Config, json: bool) -> anyhow::Result<Ended> {
+    let checked = checked(config);
+    if json {
         out::json(&checked)?;
         return Ok(Ended::Well);
     }
@@ -105,21 +131,13 @@ fn checked_pool(pool: &PoolConfig) -> CheckedPool {
     });
     let channels = pool.channels.iter().map(|channel| CheckedChannel {
         channel: channel.id,
-        role: role(channel.role),
+        role: channel.role.as_str(),
     });
     CheckedPool {
         name: pool.name.clone(),
         bots: bots.collect(),
         channels: channels.collect(),
         admins: pool.admins.len(),
-    }
-}
-
-fn role(role: ChannelRole) -> &'static str {
-    match role {
-        ChannelRole::Group => "group",
-        ChannelRole::Storage => "storage",
-        ChannelRole::Broadcast => "broadcast",
     }
 }
 

@@ -19,15 +19,11 @@ pub fn card(report: &Report) -> String {
     }
     line(&mut text, "workers", &workers(report));
     line(&mut text, "redis", &redis(report));
-    line(
-        &mut text,
-        "database",
-        if report.database.ok {
-            "ok"
-        } else {
-            "cannot be reached"
-        },
-    );
+    let database = match report.database.ok {
+        true => "ok".to_owned(),
+        false => problem(report.database.problem.as_deref()),
+    };
+    line(&mut text, "database", &database);
     let supervisor = match (report.supervisor.running, &report.supervisor.leader) {
         (true, Some(_)) => "running",
         (true, None) => "running, and not leading",
@@ -206,17 +202,16 @@ fn workers(report: &Report) -> String {
 }
 
 fn redis(report: &Report) -> String {
-    match (
-        report.redis.ok,
-        report.redis.appendfsync,
-        report.redis.rtt_us,
-    ) {
-        (true, fsync, Some(rtt_us)) => {
-            format!(
-                "ok, appendfsync {}, {rtt_us} us",
-                fsync.unwrap_or("unknown")
-            )
+    let redis = &report.redis;
+    match redis.rtt_us.filter(|_| redis.ok) {
+        Some(rtt_us) => {
+            let fsync = redis.appendfsync.unwrap_or("unknown");
+            format!("ok, appendfsync {fsync}, {rtt_us} us")
         }
-        _ => "cannot be reached".to_owned(),
+        None => problem(redis.problem.as_deref()),
     }
+}
+
+fn problem(line: Option<&str>) -> String {
+    line.unwrap_or("cannot be reached").to_owned()
 }

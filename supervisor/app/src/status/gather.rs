@@ -5,9 +5,7 @@ use std::collections::BTreeMap;
 use shared_core::{BotId, BotRole, Connection, OtherLogin};
 use shared_io::clock;
 use shared_io::config::{Config, PoolConfig};
-use shared_io::redis::{
-    PoolState as State, RedisState, RedisTimeouts, SeenHeartbeat, SeenRequest, StateError,
-};
+use shared_io::redis::{PoolState as State, RedisState, SeenHeartbeat, SeenRequest, StateError};
 use shared_io::sql::{Store, SwitchRow};
 use supervisor_core::{PoolBot, PoolState, Snapshot, Standing, candidates};
 
@@ -16,7 +14,7 @@ use super::report::{
     Active, BotReport, DatabaseReport, OrderReport, Pinned, PoolReport, RedisReport, Report,
     SupervisorReport, SwitchReport, WorkerReport,
 };
-use crate::cli::open;
+use crate::cli::{open, out};
 use crate::folder::Folder;
 use crate::pool::policy;
 
@@ -24,8 +22,9 @@ use crate::pool::policy;
 const SWITCHES: u32 = 20;
 
 pub async fn gather(config: &Config) -> Report {
-    let store = open_store(config).await;
-    let redis = open_redis(config).await;
+    // What is not there or of another version is left alone; the line says so.
+    let (store, database) = parted(open::store(config).await);
+    let (redis, no_redis) = parted(open::redis(config).await);
     let heartbeats = match &redis {
         Some(redis) => redis.heartbeats().await.ok(),
         None => None,
@@ -61,9 +60,10 @@ pub async fn gather(config: &Config) -> Report {
     Report {
         pools,
         workers: workers(heartbeats.as_deref().unwrap_or_default()),
-        redis: redis_report(redis.as_ref()).await,
+        redis: redis_report(config, redis.as_ref(), no_redis).await,
         database: DatabaseReport {
             ok: store.is_some(),
+            problem: database,
         },
         supervisor: SupervisorReport {
             running: Folder::new(config.data_dir()).is_locked(),
@@ -72,38 +72,43 @@ pub async fn gather(config: &Config) -> Report {
     }
 }
 
-/// `None` when it cannot be used; one that is not there or of another version is left alone.
-async fn open_store(config: &Config) -> Option<Store> {
-    match open::database(config).await {
-        Ok(open::Database::Open(store)) => Some(store),
-        Ok(_) | Err(_) => None,
+/// What can be used, or the line that says why not.
+fn parted<T>(opened: anyhow::Result<T>) -> (Option<T>, Option<String>) {
+    match opened {
+        Ok(opened) => (Some(opened), None),
+        Err(error) => (None, Some(out::one_line(&format!("{error:#}")))),
     }
 }
 
-async fn open_redis(config: &Config) -> Option<RedisState> {
-    let url = config.redis_url();
-    let timeouts = RedisTimeouts::default();
-    RedisState::connect(&url, &config.redis.prefix, timeouts)
-        .await
-        .ok()
-}
-
-async fn redis_report(redis: Option<&RedisState>) -> RedisReport {
-    let down = RedisReport {
-        ok: false,
-        appendfsync: None,
-        rtt_us: None,
+async fn redis_report(
+    config: &Config,
+    redis: Option<&RedisState>,
+    problem: Option<String>,
+) -> RedisReport {
+    let answer = match redis {
+        Some(redis) => redis.ping().await.map(|rtt| (redis, rtt)),
+        None => {
+            return RedisReport {
+                ok: false,
+                appendfsync: None,
+                rtt_us: None,
+                problem,
+            };
+        }
     };
-    let Some(redis) = redis else {
-        return down;
-    };
-    let Ok(rtt) = redis.ping().await else {
-        return down;
-    };
-    RedisReport {
-        ok: true,
-        appendfsync: redis.durability().await.ok().map(|d| d.as_str()),
-        rtt_us: u64::try_from(rtt.as_micros()).ok(),
+    match answer {
+        Ok((redis, rtt)) => RedisReport {
+            ok: true,
+            appendfsync: redis.durability().await.ok().map(|d| d.as_str()),
+            rtt_us: u64::try_from(rtt.as_micros()).ok(),
+            problem: None,
+        },
+        Err(error) => RedisReport {
+            ok: false,
+            appendfsync: None,
+            rtt_us: None,
+            problem: Some(open::unreachable(config, &error)),
+        },
     }
 }
 

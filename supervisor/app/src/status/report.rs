@@ -121,11 +121,15 @@ pub struct RedisReport {
     pub ok: bool,
     pub appendfsync: Option<&'static str>,
     pub rtt_us: Option<u64>,
+    /// Why it is not ok.
+    pub problem: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
 pub struct DatabaseReport {
     pub ok: bool,
+    /// Why it is not.
+    pub problem: Option<String>,
 }
 
 #[derive(Debug, Serialize)]

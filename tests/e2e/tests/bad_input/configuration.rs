@@ -126,6 +126,34 @@ fn a_secret_that_everybody_may_read_is_refused_and_mended_when_asked() {
 }
 
 #[test]
+fn what_is_in_effect_is_shown_without_a_secret() {
+    let folder = Folder::new().environment("UNDERSTUDY__TIMING__PROBE_MS", "1500");
+    let shown = folder.run(&["config", "show"]);
+    assert_eq!(shown.code, Some(0), "{shown:?}");
+    for line in [
+        "timing.probe_ms = 1500",
+        "timing.lease_ttl_ms = 1000",
+        "redis.url = \"private\"",
+        "pool[0].bot[1].name = \"second\"",
+        "pool[0].bot[1].token = \"(secret)\"",
+        "pool[0].channel[0].rights = [\"post_messages\"]",
+    ] {
+        assert!(
+            shown.out.lines().any(|it| it == line),
+            "{line} is not in {}",
+            shown.out
+        );
+    }
+    let json = folder.run(&["config", "show", "--json"]);
+    for said in [shown, json] {
+        assert!(
+            !said.out.contains("AAHk3b") && !said.out.contains("0123456789abcdef"),
+            "{said:?}"
+        );
+    }
+}
+
+#[test]
 fn a_pool_or_bot_that_is_not_there_is_answered_with_those_that_are() {
     let folder = Folder::new();
     folder

@@ -171,8 +171,10 @@ fn bot_findings(
 }
 
 fn connection(name: &str, health: &BotHealth) -> Finding {
-    let username = health.username.trim_start_matches('@');
-    let who = format!("{name} @{username}");
+    let who = match health.username.trim_start_matches('@') {
+        "" => name.to_owned(),
+        username => format!("{name} @{username}"),
+    };
     if let Some(seconds) = health.flood_wait_s {
         let line = format!("{who}: Telegram asks to wait {seconds} s");
         return Finding::warn(BOT, line, "it goes on by itself");
