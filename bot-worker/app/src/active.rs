@@ -77,6 +77,7 @@ impl Active {
             tenancy,
             view: view.clone(),
             owed,
+            after_another: record.previous_bot != Some(bot),
             previous_username: previous.map(|(_, name)| name.clone()),
             usernames: usernames.iter().map(|(_, name)| name.clone()).collect(),
             parked: parked.into_iter().collect(),

@@ -24,15 +24,16 @@ use shared_io::telegram::{CallError, DcAddress, Identity, Line, LineParams, Line
 use tracing::warn;
 
 use crate::context::BotContext;
+use crate::guard::Tenancy;
 
 pub use vault::Vault;
 
 /// Connects with the assigned login, or makes it.
-pub async fn connect(context: &BotContext) -> Result<Line, CallError> {
+pub async fn connect(context: &BotContext, tenancy: Tenancy) -> Result<Line, CallError> {
     let rows = stored(context).await?;
     let (line, identity) = match good(&rows, context.lease.slot) {
         Some(row) => resume(context, row).await?,
-        None => make::assigned(context, &rows).await?,
+        None => make::assigned(context, tenancy, &rows).await?,
     };
     context.status.identity(&identity.username);
     Ok(line)
@@ -56,6 +57,15 @@ pub fn remember_name(context: &BotContext) {
             warn!(%bot, %error, "the bot's name could not be stored");
         }
     });
+}
+
+/// Is the assigned login in memory and can it be opened?
+pub fn is_in_memory(context: &BotContext) -> bool {
+    let rows = context
+        .shared
+        .logins
+        .in_memory(&context.pool, context.lease.bot);
+    good(&rows, context.lease.slot).is_some_and(|row| open_login(context, row).is_ok())
 }
 
 pub fn open_login(context: &BotContext, login: &LoginRow) -> Result<AuthKey, String> {

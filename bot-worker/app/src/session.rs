@@ -81,7 +81,7 @@ impl Session {
         let connected = tokio::select! {
             () = stop.cancelled() => return Ended::Stopped,
             () = context.cell.ended(tenancy) => return Ended::LeaseOver,
-            connected = login::connect(&context) => connected,
+            connected = login::connect(&context, tenancy) => connected,
         };
         match connected {
             Ok(line) => match Self::begin(Arc::clone(&context), tenancy, view, line).await {
@@ -195,7 +195,11 @@ impl Session {
     fn beside(&self) -> [AbortOnDrop<()>; 2] {
         let context = || Arc::clone(&self.context);
         [
-            task::spawn(login::upkeep::run(context(), self.view.clone())),
+            task::spawn(login::upkeep::run(
+                context(),
+                self.tenancy,
+                self.view.clone(),
+            )),
             task::spawn(channels::watch(context(), self.calls.clone())),
         ]
     }

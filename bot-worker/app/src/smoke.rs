@@ -12,6 +12,7 @@ use shared_core::{
 };
 use shared_io::clock;
 use shared_io::redis::LeaseAnswer;
+use shared_io::sql::StoreError;
 use shared_io::telegram::Calls;
 use tracing::{info, warn};
 
@@ -20,11 +21,13 @@ use crate::{channels, login};
 
 /// A healthy check takes a few round trips; the supervisor's own deadline is above this.
 const DEADLINE: Duration = Duration::from_millis(1500);
+/// Above a slow disk's pause, below the deadlines of this test and of a takeover's.
+const SQL_ANSWERS: Duration = Duration::from_millis(500);
 
 /// Tests, publishes the report and rings the supervisor.
 pub async fn run(context: Arc<BotContext>, calls: Calls, stamp: EpochStamp) {
     publish_milestone(&context, stamp, MilestoneKind::Activated).await;
-    let report = test(&context, &calls, stamp.epoch).await;
+    let report = test(&context, &calls, stamp.epoch, SqlAway::Bearable).await;
     if let Err(error) = context.state.put_smoke(&report).await {
         warn!(%error, "the smoke test's report did not reach Redis");
     }
@@ -33,17 +36,25 @@ pub async fn run(context: Arc<BotContext>, calls: Calls, stamp: EpochStamp) {
 
 /// Tests because somebody asked; the pool's epoch is shown and not touched.
 pub async fn run_asked(context: Arc<BotContext>, calls: Calls, epoch: Epoch, nonce: Nonce) {
-    let report = test(&context, &calls, epoch).await;
+    let report = test(&context, &calls, epoch, SqlAway::Fails).await;
     if let Err(error) = context.state.put_smoke_asked(nonce, &report).await {
         warn!(%error, "the report that was asked for did not reach Redis");
     }
 }
 
-async fn test(context: &BotContext, calls: &Calls, epoch: Epoch) -> SmokeReport {
+/// What a database that does not answer means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum SqlAway {
+    /// It is away for every bot alike: with the login at hand in memory, it is no reason against this one.
+    Bearable,
+    Fails,
+}
+
+async fn test(context: &BotContext, calls: &Calls, epoch: Epoch, sql_away: SqlAway) -> SmokeReport {
     let (rpc, redis, sql, rights) = tokio::join!(
         timed(SmokeCheck::Rpc, check_rpc(context, calls)),
         timed(SmokeCheck::Redis, check_redis(context)),
-        timed(SmokeCheck::Sql, check_sql(context)),
+        timed(SmokeCheck::Sql, check_sql(context, sql_away)),
         check_rights(context, calls),
     );
     let mut results = vec![rpc, redis, sql];
@@ -107,21 +118,31 @@ async fn check_redis(context: &BotContext) -> Result<(), String> {
     }
 }
 
-async fn check_sql(context: &BotContext) -> Result<(), String> {
+async fn check_sql(context: &BotContext, away: SqlAway) -> Result<(), String> {
     let store = &context.shared.store;
     let (bot, slot) = (context.lease.bot, context.lease.slot);
-    let row = store
-        .bots()
-        .get(&context.pool, bot)
-        .await
-        .map_err(|error| error.to_string())?;
+    let asked = async {
+        let row = store.bots().get(&context.pool, bot).await?;
+        let login = store.logins().get(&context.pool, bot, slot).await?;
+        Ok::<_, StoreError>((row, login))
+    };
+    let answer = match tokio::time::timeout(SQL_ANSWERS, asked).await {
+        Ok(answer) => answer.map_err(|error| error.to_string()),
+        Err(_) => Err(format!(
+            "the database did not answer within {} ms",
+            SQL_ANSWERS.as_millis()
+        )),
+    };
+    let (row, login) = match answer {
+        Ok(found) => found,
+        Err(error) if away == SqlAway::Bearable && login::is_in_memory(context) => {
+            warn!(%bot, error, "the database is away; the login in memory is good");
+            return Ok(());
+        }
+        Err(error) => return Err(error),
+    };
     row.ok_or_else(|| format!("{bot} is not in the database"))?;
-    let login = store
-        .logins()
-        .get(&context.pool, bot, slot)
-        .await
-        .map_err(|error| error.to_string())?
-        .ok_or_else(|| format!("no login {slot} of {bot} is stored"))?;
+    let login = login.ok_or_else(|| format!("no login {slot} of {bot} is stored"))?;
     login::open_login(context, &login).map(drop)
 }
 

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use shared_core::{EpochStamp, EventId, MemberId, Milestone, MilestoneKind};
+use shared_core::{EpochStamp, EventId, MemberId, Milestone, MilestoneKind, UnixMs};
 use shared_io::clock;
 use shared_io::redis::{OutboxPosition, RedisState, Resumed};
 use shared_io::telegram::Calls;
@@ -25,6 +25,8 @@ pub struct Terms {
     pub tenancy: Tenancy,
     pub view: watch::Receiver<View>,
     pub owed: Option<Resumed>,
+    /// Another bot answered before this epoch, so what this one kept meanwhile may be outdated.
+    pub after_another: bool,
     pub previous_username: Option<String>,
     pub usernames: Vec<String>,
     pub parked: HashSet<MemberId>,
@@ -40,6 +42,8 @@ pub struct Tenure {
     pub view: watch::Receiver<View>,
     /// What another bot finished last and this one therefore owes: showing the open conversations where they stand.
     pub owed: Option<Resumed>,
+    after_another: bool,
+    began: UnixMs,
     pub previous_username: Option<String>,
     /// Usernames of all bots of the pool that are known.
     pub usernames: Vec<String>,
@@ -65,6 +69,8 @@ impl Tenure {
             tenancy: terms.tenancy,
             view: terms.view,
             owed: terms.owed,
+            after_another: terms.after_another,
+            began: clock::unix_now(),
             previous_username: terms.previous_username,
             usernames: terms.usernames,
             outbox: Notify::new(),
@@ -84,6 +90,12 @@ impl Tenure {
     pub fn may_send(&self) -> bool {
         let current = self.view.borrow().epoch.as_ref().map(|record| record.stamp);
         current == Some(self.stamp) && self.context.cell.holds(self.tenancy)
+    }
+
+    /// A message that was kept while another bot answered, and was written before that one's last step in its conversation (`stepped`): it
+    /// answers something else. What the bot itself has not answered yet, and what is taken up before it, outdates nothing.
+    pub fn is_outdated(&self, written: UnixMs, stepped: UnixMs) -> bool {
+        self.after_another && is_outdated(written, stepped, self.began)
     }
 
     /// One event per change of bots: asked for again after a crash, it is a duplicate. `kind` tells its uses apart.
@@ -132,5 +144,31 @@ impl Tenure {
             debug!(?kind, %error, "milestone not published");
         }
         self.redis().ring_supervisor().await;
+    }
+}
+
+fn is_outdated(written: UnixMs, stepped: UnixMs, began: UnixMs) -> bool {
+    // Telegram's dates are whole seconds, rounded down.
+    stepped < began && stepped.0 >= written.0 + 1000
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_kept_is_outdated_by_the_bot_before_and_not_by_its_own_kind() {
+        let outdated =
+            |written, stepped| is_outdated(UnixMs(written), UnixMs(stepped), UnixMs(9_500));
+        assert!(outdated(3_000, 5_200), "the other bot went on after it");
+        assert!(
+            !outdated(5_000, 5_900),
+            "within the second that Telegram rounds away"
+        );
+        assert!(!outdated(7_000, 5_200), "it is the member's last word");
+        assert!(
+            !outdated(3_000, 9_600),
+            "the kept message before it was taken up just then"
+        );
     }
 }

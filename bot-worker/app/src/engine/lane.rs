@@ -224,7 +224,7 @@ fn meaning(
 ) -> Option<(UpdateId, Event)> {
     match item {
         Item::Heard(incoming) => heard(incoming, &envelope.state),
-        Item::Held(incoming) if is_outdated(incoming, envelope) => None,
+        Item::Held(incoming) if tenure.is_outdated(incoming.date, envelope.at) => None,
         Item::Held(incoming) => heard(incoming, &envelope.state),
         Item::Internal { event, id, .. } => {
             Some((UpdateId::Internal { event: *id }, event.clone()))
@@ -242,12 +242,6 @@ fn meaning(
 
 fn heard(incoming: &Incoming, dialogue: &Dialogue) -> Option<(UpdateId, Event)> {
     Some((incoming.id()?, event_of(incoming, dialogue)?))
-}
-
-/// A kept message that was written before the conversation's last step answers something else than what it was meant for.
-fn is_outdated(incoming: &Incoming, envelope: &Envelope<Dialogue>) -> bool {
-    // Telegram's dates are whole seconds, rounded down.
-    envelope.at.0 >= incoming.date.0 + 1000
 }
 
 fn settles_of(item: &Item) -> Option<OutboxPosition> {

@@ -16,19 +16,23 @@ use tracing::{info, warn};
 
 use super::{budget, good, is_about_the_key, keys, note, open_line, open_login, row};
 use crate::context::BotContext;
+use crate::guard::Tenancy;
 
 /// How long a connection that has served its purpose may take to close.
 const CLOSE: Duration = Duration::from_millis(500);
+/// Attempts are remembered for a week; the budget looks at a day.
+const KEPT_MS: i64 = 7 * 24 * 3_600_000;
 
 /// The assigned login, because it is not there or is lost; on the very first start the other one before it.
 pub async fn assigned(
     context: &BotContext,
+    tenancy: Tenancy,
     rows: &[LoginRow],
 ) -> Result<(Line, Identity), CallError> {
     let slot = context.lease.slot;
     let mut rows = rows.to_vec();
     if rows.is_empty() && can_have_two(context) {
-        match resting(context, &rows, slot.other()).await {
+        match resting(context, tenancy, &rows, slot.other()).await {
             Ok(made) => rows.push(made),
             // The key that was to rest is spoilt; the one that is to work may be good.
             Err(error) if is_about_the_key(&error) => {
@@ -37,7 +41,7 @@ pub async fn assigned(
             Err(error) => return Err(error),
         }
     }
-    let (line, identity, _) = make(context, &rows, slot, LoginState::Live).await?;
+    let (line, identity, _) = make(context, tenancy, &rows, slot, LoginState::Live).await?;
     Ok((line, identity))
 }
 
@@ -49,10 +53,11 @@ pub fn can_have_two(context: &BotContext) -> bool {
 /// A login that is closed once it is made.
 pub async fn resting(
     context: &BotContext,
+    tenancy: Tenancy,
     rows: &[LoginRow],
     slot: LoginSlot,
 ) -> Result<LoginRow, CallError> {
-    let (line, _, made) = make(context, rows, slot, LoginState::Resting).await?;
+    let (line, _, made) = make(context, tenancy, rows, slot, LoginState::Resting).await?;
     let closed = line.closed();
     line.close();
     if tokio::time::timeout(CLOSE, closed).await.is_err() {
@@ -64,6 +69,7 @@ pub async fn resting(
 
 async fn make(
     context: &BotContext,
+    tenancy: Tenancy,
     rows: &[LoginRow],
     slot: LoginSlot,
     state: LoginState,
@@ -81,11 +87,17 @@ async fn make(
         return Err(CallError::not_made("login", "NO_PRESET_KEY_LEFT"));
     }
     let line = open_line(context, key, None).await?;
+    still_ours(context, tenancy)?;
     seal(context, &line, slot, LoginState::Lost).await?;
     count(context, slot, LoginOutcome::Made, None)
         .await
         .map_err(|()| CallError::not_made("login", "LOGIN_NOT_COUNTED"))?;
-    let identity = match line.log_in(context.token()).await {
+    still_ours(context, tenancy)?;
+    let logged_in = match state {
+        LoginState::Live => line.log_in(context.token()).await,
+        LoginState::Resting | LoginState::Lost => line.log_in_for_later(context.token()).await,
+    };
+    let identity = match logged_in {
         Ok(identity) => identity,
         Err(error) => {
             warn!(%bot, %slot, %error, "Telegram refuses a login");
@@ -102,6 +114,14 @@ async fn make(
     note(context, kind, slot);
     info!(%bot, %slot, state = state.as_str(), "logged in");
     Ok((line, identity, made))
+}
+
+/// Who lost the bot meanwhile, or slept, makes no login of it: another worker may be doing so.
+fn still_ours(context: &BotContext, tenancy: Tenancy) -> Result<(), CallError> {
+    match context.cell.holds(tenancy) {
+        true => Ok(()),
+        false => Err(CallError::not_made("login", "LEASE_OVER")),
+    }
 }
 
 async fn refused(context: &BotContext, slot: LoginSlot, error: &CallError) {
@@ -133,7 +153,12 @@ async fn count(
     let attempts = context.shared.store.login_attempts();
     attempts.add(&attempt).await.map_err(|error| {
         warn!(bot = %attempt.bot, %error, "a login attempt could not be stored");
-    })
+    })?;
+    let old = UnixMs(attempt.at.0 - KEPT_MS);
+    if let Err(error) = attempts.prune(old).await {
+        warn!(%error, "old login attempts could not be forgotten");
+    }
+    Ok(())
 }
 
 async fn seal(

@@ -16,6 +16,7 @@ use tracing::{info, warn};
 use super::{make, other_login, row, stored};
 use crate::context::BotContext;
 use crate::epoch_watch::View;
+use crate::guard::Tenancy;
 
 /// A session that has been well for so long is not about to be replaced: members come first.
 const CALM: Duration = Duration::from_secs(4);
@@ -25,11 +26,11 @@ const LOOK: Duration = Duration::from_secs(30);
 const AGAIN: Duration = Duration::from_secs(20);
 const LONGEST: Duration = Duration::from_secs(3600);
 
-pub async fn run(context: Arc<BotContext>, view: watch::Receiver<View>) {
+pub async fn run(context: Arc<BotContext>, tenancy: Tenancy, view: watch::Receiver<View>) {
     tell_sql(&context).await;
     tokio::time::sleep(CALM).await;
     loop {
-        let pause = match mend(&context, &view).await {
+        let pause = match mend(&context, tenancy, &view).await {
             Ok(()) => LOOK,
             Err(error) => {
                 info!(bot = %context.lease.bot, %error, "the resting login is not there yet");
@@ -41,7 +42,11 @@ pub async fn run(context: Arc<BotContext>, view: watch::Receiver<View>) {
     }
 }
 
-async fn mend(context: &BotContext, view: &watch::Receiver<View>) -> Result<(), CallError> {
+async fn mend(
+    context: &BotContext,
+    tenancy: Tenancy,
+    view: &watch::Receiver<View>,
+) -> Result<(), CallError> {
     let rows = stored(context).await?;
     let slot = context.lease.slot.other();
     if other_login(&rows, slot) == OtherLogin::Resting || !make::can_have_two(context) {
@@ -56,7 +61,7 @@ async fn mend(context: &BotContext, view: &watch::Receiver<View>) -> Result<(), 
         let seconds = u32::try_from(until.since(now).div_ceil(1000)).unwrap_or(u32::MAX);
         return Err(CallError::held_back("login", "OTHER_MAY_BE_LIVE", seconds));
     }
-    make::resting(context, &rows, slot).await.map(drop)
+    make::resting(context, tenancy, &rows, slot).await.map(drop)
 }
 
 /// The connected one is live, the other one rests.

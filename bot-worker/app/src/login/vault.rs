@@ -85,6 +85,13 @@ impl Vault {
         }
     }
 
+    /// What is known without asking SQL.
+    pub fn in_memory(&self, pool: &PoolId, bot: BotId) -> Vec<LoginRow> {
+        let known = lock(&self.known);
+        let rows = known.rows.get(&(pool.clone(), bot));
+        rows.cloned().unwrap_or_default()
+    }
+
     /// Adds or replaces one, in SQL first.
     pub async fn put(&self, row: &LoginRow) -> Result<(), StoreError> {
         self.store.logins().put(row).await?;
@@ -175,5 +182,88 @@ impl Vault {
         }
         known.rows.insert((pool.clone(), bot), rows.clone());
         Ok(rows)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use shared_core::Secret;
+    use shared_io::sql::BotRow;
+
+    use super::*;
+
+    const BOT: BotId = BotId(7);
+
+    fn pool() -> PoolId {
+        PoolId::new("main").unwrap()
+    }
+
+    fn login(slot: LoginSlot, made: i64) -> LoginRow {
+        LoginRow {
+            pool: pool(),
+            bot: BOT,
+            slot,
+            sealed_key: "sealed1:AAAA".into(),
+            dc_id: 2,
+            dc_addr: None,
+            made: UnixMs(made),
+            state: LoginState::Live,
+        }
+    }
+
+    async fn store(folder: &std::path::Path) -> Store {
+        let url = format!("sqlite://{}?mode=rwc", folder.join("test.db").display());
+        let store = Store::open(&Secret::new(url), folder).await.unwrap();
+        let bot = BotRow {
+            pool: pool(),
+            bot: BOT,
+            name: "first".into(),
+            username: None,
+            priority: 0,
+            sealed_token: "sealed1:AAAA".into(),
+            added: UnixMs(0),
+            retired: None,
+        };
+        store.bots().put(&bot).await.unwrap();
+        store
+    }
+
+    fn states(rows: &[LoginRow]) -> Vec<LoginState> {
+        rows.iter().map(|row| row.state).collect()
+    }
+
+    #[tokio::test]
+    async fn while_sql_is_away_memory_answers_and_a_loss_is_not_forgotten() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = store(folder.path()).await;
+        let vault = Vault::new(store.clone());
+        vault.put(&login(LoginSlot::A, 1)).await.unwrap();
+        vault.put(&login(LoginSlot::B, 2)).await.unwrap();
+        store.close().await;
+        assert!(store.ping().await.is_err(), "SQL is away");
+        let rows = vault.rows(&pool(), BOT).await.unwrap();
+        assert_eq!(states(&rows), [LoginState::Live, LoginState::Live]);
+        assert!(vault.lose(&pool(), BOT, LoginSlot::A).await);
+        assert!(
+            !vault.lose(&pool(), BOT, LoginSlot::A).await,
+            "it was known"
+        );
+        let rows = vault.rows(&pool(), BOT).await.unwrap();
+        assert_eq!(states(&rows), [LoginState::Lost, LoginState::Live]);
+    }
+
+    #[tokio::test]
+    async fn a_login_that_another_worker_made_is_seen_and_never_taken_for_the_lost_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = store(folder.path()).await;
+        let vault = Vault::new(store.clone());
+        vault.put(&login(LoginSlot::A, 1)).await.unwrap();
+        store.logins().put(&login(LoginSlot::A, 5)).await.unwrap();
+        assert!(vault.lose(&pool(), BOT, LoginSlot::A).await);
+        let rows = vault.rows(&pool(), BOT).await.unwrap();
+        assert_eq!((rows[0].made, rows[0].state), (UnixMs(5), LoginState::Live));
+        let stored = store.logins().get(&pool(), BOT, LoginSlot::A).await;
+        assert_eq!(stored.unwrap().unwrap().state, LoginState::Live);
     }
 }

@@ -153,6 +153,7 @@ impl Calls {
         api_id: i32,
         api_hash: &Secret,
         token: &BotToken,
+        with_updates: bool,
     ) -> Result<Identity, CallError> {
         const METHOD: &str = "auth.importBotAuthorization";
         let request = tl::functions::auth::ImportBotAuthorization {
@@ -161,7 +162,14 @@ impl Calls {
             api_hash: api_hash.expose().into(),
             bot_auth_token: token.expose().into(),
         };
-        match self.call(METHOD, &request).await? {
+        let answer = if with_updates {
+            self.call(METHOD, &request).await?
+        } else {
+            let query = request;
+            self.call(METHOD, &tl::functions::InvokeWithoutUpdates { query })
+                .await?
+        };
+        match answer {
             tl::enums::auth::Authorization::Authorization(authorization) => {
                 self.peers()
                     .learn(std::slice::from_ref(&authorization.user), &[]);

@@ -125,11 +125,20 @@ impl Line {
 
     /// Logs the bot in on this line's key. Limited by Telegram: never on a hot path.
     pub async fn log_in(&self, token: &BotToken) -> Result<Identity, CallError> {
-        let logged_in = self
-            .calls
-            .import_bot(self.api_id, &self.api_hash, token)
-            .await;
-        match logged_in {
+        self.import(token, true).await
+    }
+
+    /// The same for a login that is kept for later: the bot's updates go on to the connection that has them.
+    pub async fn log_in_for_later(&self, token: &BotToken) -> Result<Identity, CallError> {
+        self.import(token, false).await
+    }
+
+    async fn import(&self, token: &BotToken, with_updates: bool) -> Result<Identity, CallError> {
+        let import = || {
+            self.calls
+                .import_bot(self.api_id, &self.api_hash, token, with_updates)
+        };
+        match import().await {
             Err(CallError {
                 class: ErrorClass::Moved(dc),
                 ..
@@ -137,9 +146,7 @@ impl Line {
                 let left = self.session.home();
                 self.session.move_home(i32::try_from(dc).unwrap_or(left));
                 self.calls.disconnect(left);
-                self.calls
-                    .import_bot(self.api_id, &self.api_hash, token)
-                    .await
+                import().await
             }
             settled => settled,
         }

@@ -294,3 +294,19 @@ async fn who_only_listens_hears_and_asks_for_nothing() {
         .await;
     assert_eq!(asked["events"], json!([]), "{asked}");
 }
+
+#[tokio::test]
+async fn a_login_that_is_made_for_later_takes_no_updates_away() {
+    let telegram = Telegram::start().await;
+    let bot = telegram.bot("alpha").await;
+    let member = telegram.friend("Ann", &bot).await;
+    let mut line = telegram.line(&bot).await;
+    let (mut feed, _) = caught_up(&mut line, start(&bot)).await;
+    let later = telegram.connect(telegram.key().await).await.unwrap();
+    let identity = later.log_in_for_later(&bot.token).await.unwrap();
+    assert_eq!(identity.bot, bot.id);
+    telegram.say_to(member, &bot, "one").await;
+    let heard = until(&mut feed, |_, all| !all.items.is_empty()).await;
+    assert_eq!(told(&heard.items), ["Ann: one"]);
+    assert!(!heard.from_difference, "it was not sent to the other one");
+}
