@@ -84,3 +84,8 @@ async fn kurigram_is_a_bot() {
 async fn kurigram_is_a_member_and_its_bot_is_telethon() {
     run("kurigram_member.py", &[]).await;
 }
+
+#[tokio::test]
+async fn members_on_both_clients_follow_their_groups() {
+    run("groups.py", &[]).await;
+}

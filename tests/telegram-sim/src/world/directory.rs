@@ -13,6 +13,11 @@ use super::message::Draft;
 use super::{ContentId, CopiedMessage, Now, World};
 use grammers_tl_types::{enums, types};
 
+/// Numbers of channels, members and bots do not meet: clients that keep all of them in one table by bare number (Telethon's sessions)
+/// would take one for the other. In Telegram that can happen, but never to a whole community.
+const FIRST_CHANNEL: i64 = 1_000_000_001;
+const FIRST_MEMBER: i64 = 2_000_000_001;
+const FIRST_BOT: i64 = 5_000_000_001;
 const BOTS_PER_OWNER: usize = 20;
 const FIRST_NAMES: [&str; 24] = [
     "Ada", "Bela", "Chidi", "Dana", "Emil", "Farah", "Goran", "Hana", "Ivo", "Jun", "Kira", "Lena",
@@ -34,7 +39,7 @@ impl World {
         if bot.owner.is_some() && self.accounts.values().filter(owned).count() >= BOTS_PER_OWNER {
             return Err(RpcError::bad_request("BOT_CREATE_LIMIT_EXCEEDED"));
         }
-        let id = UserId(5_000_000_001 + self.last_user);
+        let id = UserId(FIRST_BOT + self.last_user);
         self.take_username(&bot.username, ChatRef::User(id))?;
         self.last_user += 1;
         let secret = self.draw_secret();
@@ -53,7 +58,7 @@ impl World {
         first_name: &str,
         username: Option<&str>,
     ) -> Result<CreatedMember, RpcError> {
-        let id = UserId(1_000_000_001 + self.last_user);
+        let id = UserId(FIRST_MEMBER + self.last_user);
         if let Some(username) = username {
             self.take_username(username, ChatRef::User(id))?;
         }
@@ -94,7 +99,7 @@ impl World {
             Some(user) => *user,
             None => self.add_member("Owner", None)?.id,
         };
-        let id = ChannelId(1_000_000_001 + self.last_channel);
+        let id = ChannelId(FIRST_CHANNEL + self.last_channel);
         if let Some(username) = &channel.username {
             self.take_username(username, ChatRef::Channel(id))?;
         }
