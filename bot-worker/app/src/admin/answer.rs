@@ -41,7 +41,8 @@ pub async fn handle(office: Arc<Office>, item: Item) -> Vec<Followed> {
         Judged::Stranger => asking.record(AdminVerdict::Refused, json!({"why": "not an admin"})),
         Judged::Old { age_ms } => {
             asking.record(AdminVerdict::Expired, json!({"age_ms": age_ms}));
-            asking.say(&office.shared.admin_texts.old(age_ms)).await;
+            let texts = &office.shared.admin_texts;
+            asking.say(|| texts.old(age_ms)).await;
         }
         Judged::Go => match item.asked {
             Asked::Command(command) => asking.command(command).await,
@@ -72,27 +73,27 @@ impl Asking<'_> {
     async fn command(&self, command: Command) {
         let texts = &self.office.shared.admin_texts;
         let look = Look::take(self.office);
-        let screen = match command {
-            Command::Help => texts.help(),
-            Command::Status => texts.status(&look.sight()),
+        self.record(AdminVerdict::Allowed, self.seen(&look));
+        match command {
+            Command::Help => self.say(|| texts.help()).await,
+            Command::Status => self.say(|| self.card()).await,
             Command::Recovery => {
                 let proposal = texts.propose_recovery(&look.sight());
-                self.propose(&look, proposal).await
+                let screen = self.propose(&look, proposal).await;
+                self.say(|| screen.clone()).await;
             }
-        };
-        self.record(AdminVerdict::Allowed, self.seen(&look));
-        self.say(&screen).await;
+        }
     }
 
     async fn press(&self, press: Press, query: QueryId, message: MessageId) -> Vec<Followed> {
         let texts = &self.office.shared.admin_texts;
         let look = Look::take(self.office);
-        let screen = match press {
-            Press::Refresh => texts.status(&look.sight()),
-            Press::Events => texts.events(&look.sight(), self.happenings().await),
+        let fixed = match press {
+            Press::Refresh => None,
+            Press::Events => Some(texts.events(&look.sight(), self.happenings().await)),
             Press::Switch => {
                 let proposal = texts.propose_rotation(&look.sight());
-                self.propose(&look, proposal).await
+                Some(self.propose(&look, proposal).await)
             }
             Press::Confirm(nonce) => return self.confirm(nonce, query, message).await,
             Press::Drop(nonce) => {
@@ -101,11 +102,17 @@ impl Asking<'_> {
             }
         };
         self.record(AdminVerdict::Allowed, self.seen(&look));
+        let compose = || fixed.clone().unwrap_or_else(|| self.card());
         tokio::join!(
             self.office.wire.answer_press(query, None, false),
-            self.edit(message, &screen),
+            self.edit(message, compose),
         );
         Vec::new()
+    }
+
+    fn card(&self) -> Screen {
+        let look = Look::take(self.office);
+        self.office.shared.admin_texts.status(&look.sight())
     }
 
     /// Notes the offer, then shows it.
@@ -174,10 +181,10 @@ impl Asking<'_> {
     async fn drop_offer(&self, nonce: OrderId, query: QueryId, message: MessageId) {
         if self.take_offer(nonce, query, message).await.is_some() {
             self.record(AdminVerdict::Done, json!({"id": nonce}));
-            let screen = self.office.shared.admin_texts.dropped();
+            let texts = &self.office.shared.admin_texts;
             tokio::join!(
                 self.office.wire.answer_press(query, None, false),
-                self.edit(message, &screen),
+                self.edit(message, || texts.dropped()),
             );
         }
     }
@@ -196,10 +203,10 @@ impl Asking<'_> {
             Ok(Taken::Yours(offer)) => return Some(offer),
             Ok(Taken::Expired) => {
                 self.record(AdminVerdict::Expired, details("offered too long ago"));
-                let screen = self.office.shared.admin_texts.expired();
+                let texts = &self.office.shared.admin_texts;
                 tokio::join!(
                     self.alert(query, Alert::Expired),
-                    self.edit(message, &screen),
+                    self.edit(message, || texts.expired()),
                 );
             }
             Ok(Taken::Repeated) => {
@@ -236,8 +243,11 @@ impl Asking<'_> {
 
     /// In a window, and in place of the message, which loses its buttons.
     async fn refuse(&self, query: QueryId, message: MessageId, alert: Alert) {
-        let screen = self.office.shared.admin_texts.notice(alert);
-        tokio::join!(self.alert(query, alert), self.edit(message, &screen));
+        let texts = &self.office.shared.admin_texts;
+        tokio::join!(
+            self.alert(query, alert),
+            self.edit(message, || texts.notice(alert)),
+        );
     }
 
     async fn alert(&self, query: QueryId, alert: Alert) {
@@ -248,17 +258,18 @@ impl Asking<'_> {
             .await;
     }
 
-    async fn say(&self, screen: &Screen) {
+    async fn say(&self, what: impl Fn() -> Screen + Send + Sync) {
         if let Some(id) = self.entry(ANSWER) {
             let random_id = random_id(id, self.office.bot, 0);
             let wire = &self.office.wire;
-            wire.say(self.member, screen, random_id, self.until).await;
+            // Who is not answered asks again.
+            let _ = wire.say(self.member, &what, random_id, self.until).await;
         }
     }
 
-    async fn edit(&self, message: MessageId, screen: &Screen) {
+    async fn edit(&self, message: MessageId, what: impl Fn() -> Screen + Send + Sync) {
         let wire = &self.office.wire;
-        wire.edit(self.member, message, screen, self.until).await;
+        let _ = wire.edit(self.member, message, &what, self.until).await;
     }
 
     async fn happenings(&self) -> Result<Vec<Happening>, String> {

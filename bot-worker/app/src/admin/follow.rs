@@ -15,6 +15,7 @@ use tokio::time::Instant;
 
 use super::Office;
 use super::answer::bounded;
+use super::line::Shown;
 use super::look::Look;
 use crate::status::lock;
 
@@ -114,25 +115,32 @@ impl Course<'_> {
                 let due = shown
                     .as_ref()
                     .is_none_or(|(_, at)| over || at.elapsed() >= EDIT_AGAIN);
-                let is_shown = same || (due && self.show(&screen).await);
-                if is_shown && over {
-                    return;
-                }
-                if is_shown && !same {
-                    shown = Some((screen, Instant::now()));
+                let outcome = match (same, due) {
+                    (true, _) => Shown::Yes,
+                    (false, true) => self.show(&screen).await,
+                    (false, false) => Shown::NotInTime,
+                };
+                match outcome {
+                    Shown::Never => return,
+                    Shown::Yes if over => return,
+                    Shown::Yes if !same => shown = Some((screen, Instant::now())),
+                    Shown::Yes | Shown::NotInTime => {}
                 }
             }
             tokio::time::sleep(POLL).await;
         }
         let texts = &self.office.shared.admin_texts;
-        self.show(&texts.given_up(&self.order.order, &self.steps))
-            .await;
+        let look = Look::take(self.office);
+        let given_up = texts.given_up(&look.sight(), &self.order.order, &self.steps);
+        // There is nobody left to tell that it could not be shown.
+        let _ = self.show(&given_up).await;
     }
 
     /// How the message is to look, and whether that is its end; `None` when there is nothing to say yet.
     async fn look(&mut self) -> Option<(Screen, bool)> {
         let texts = &self.office.shared.admin_texts;
-        let order = &self.order.order;
+        let (order, look) = (&self.order.order, Look::take(self.office));
+        let sight = look.sight();
         match bounded(self.office.state.order(self.order.id)).await {
             Ok(Some(SeenRequest { request, .. })) => {
                 self.answered = Instant::now();
@@ -142,22 +150,25 @@ impl Course<'_> {
                 {
                     self.steps.push(step.clone());
                 }
-                let look = Look::take(self.office);
                 let progress = &request.progress;
-                let screen = texts.progress(&look.sight(), order, &self.steps, progress);
+                let screen = texts.progress(&sight, order, &self.steps, progress);
                 Some((screen, progress.is_over()))
             }
-            Ok(None) if self.order.certain => Some((texts.forgotten(order, &self.steps), true)),
+            Ok(None) if self.order.certain => {
+                Some((texts.forgotten(&sight, order, &self.steps), true))
+            }
             Ok(None) if self.began.elapsed() < DOUBT => None,
-            Ok(None) => Some((texts.not_taken(order), true)),
+            Ok(None) => Some((texts.not_taken(&sight, order), true)),
             Err(_) if self.answered.elapsed() < LOST_SIGHT => None,
-            Err(_) => Some((texts.lost_sight(order, &self.steps), false)),
+            Err(_) => Some((texts.lost_sight(&sight, order, &self.steps), false)),
         }
     }
 
-    async fn show(&self, screen: &Screen) -> bool {
+    async fn show(&self, screen: &Screen) -> Shown {
         let (member, message) = (self.order.member, self.order.message);
         let until = Instant::now() + EDIT;
-        self.office.wire.edit(member, message, screen, until).await
+        let compose = || screen.clone();
+        let wire = &self.office.wire;
+        wire.edit(member, message, &compose, until).await
     }
 }

@@ -1,8 +1,10 @@
 //! Saying, editing and answering presses over whichever line the bot has, past the outbox.
 //!
 //! A line may end at any moment and the next one comes with another session: what can be repeated without harm is tried again until its
-//! deadline. Sending bears a random id that follows from what is answered, so a repetition is not shown twice.
+//! deadline, and composed again each time, so that what is shown late is not old. Sending bears a random id that follows from what is
+//! answered, so a repetition is not shown twice. While Telegram says to wait, nothing is tried.
 
+use std::sync::Mutex;
 use std::time::Duration;
 
 use bot_worker_core::admin::Screen;
@@ -12,17 +14,36 @@ use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 use tracing::debug;
 
+use crate::status::lock;
+
 /// Between two attempts when Telegram does not say how long to wait.
 const AGAIN: Duration = Duration::from_millis(300);
 
+/// Makes what is to be shown, as it is at that moment.
+pub type Compose<'a> = &'a (dyn Fn() -> Screen + Send + Sync);
+
+/// What became of something that was to be shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum Shown {
+    Yes,
+    /// Not in time; later it may be.
+    NotInTime,
+    /// Telegram does not want it, whoever asks.
+    Never,
+}
+
 pub struct Wire {
     line: watch::Sender<Option<Calls>>,
+    /// Telegram has said to wait until then.
+    rests: Mutex<Option<Instant>>,
 }
 
 impl Default for Wire {
     fn default() -> Self {
         Self {
             line: watch::Sender::new(None),
+            rests: Mutex::new(None),
         }
     }
 }
@@ -32,22 +53,24 @@ impl Wire {
         self.line.send_replace(Some(calls.clone()));
     }
 
-    /// Whether it was said in time.
-    pub async fn say(&self, to: MemberId, screen: &Screen, random_id: i64, until: Instant) -> bool {
-        let how = How::Say { random_id };
-        self.attempt(to, screen, how, until).await
+    pub async fn say(
+        &self,
+        to: MemberId,
+        what: Compose<'_>,
+        random_id: i64,
+        until: Instant,
+    ) -> Shown {
+        self.attempt(to, what, How::Say { random_id }, until).await
     }
 
-    /// Did it come to look so?
     pub async fn edit(
         &self,
         of: MemberId,
         message: MessageId,
-        screen: &Screen,
+        what: Compose<'_>,
         until: Instant,
-    ) -> bool {
-        let how = How::Edit { message };
-        self.attempt(of, screen, how, until).await
+    ) -> Shown {
+        self.attempt(of, what, How::Edit { message }, until).await
     }
 
     /// Once: a press that is not answered is pressed again. `alert` is a window that has to be closed.
@@ -59,29 +82,48 @@ impl Wire {
         }
     }
 
-    async fn attempt(&self, to: MemberId, screen: &Screen, how: How, until: Instant) -> bool {
+    async fn attempt(&self, to: MemberId, what: Compose<'_>, how: How, until: Instant) -> Shown {
         let mut line = self.line.subscribe();
+        let mut again = Instant::now();
         loop {
+            let rests = *lock(&self.rests);
+            again = rests.map_or(again, |rests| again.max(rests));
             let calls = line.borrow_and_update().clone();
-            let pause = match calls {
-                None => None,
-                Some(calls) => match timeout_at(until, how.show(&calls, to, screen)).await {
-                    Err(_) => return false,
-                    Ok(Ok(())) => return true,
-                    Ok(Err(error)) => match pause_after(&error) {
-                        Some(pause) => Some(pause),
-                        None => return false,
+            if let Some(calls) = calls.filter(|_| again <= Instant::now()) {
+                match timeout_at(until, how.show(&calls, to, &what())).await {
+                    Err(_) => return Shown::NotInTime,
+                    Ok(Ok(())) => return Shown::Yes,
+                    Ok(Err(error)) => match self.pause_after(&error) {
+                        Some(pause) => again = Instant::now() + pause,
+                        None => return Shown::Never,
                     },
-                },
-            };
-            let until_again = pause.map_or(until, |pause| until.min(Instant::now() + pause));
+                }
+            } else if again <= Instant::now() {
+                again = until;
+            }
+            if until <= Instant::now() {
+                return Shown::NotInTime;
+            }
             // Another line is tried at once.
-            if let Ok(Err(_)) = timeout_at(until_again, line.changed()).await {
-                return false;
+            match timeout_at(until.min(again), line.changed()).await {
+                Ok(Err(_)) => return Shown::NotInTime,
+                Ok(Ok(())) => again = Instant::now(),
+                Err(_) => {}
             }
-            if Instant::now() >= until {
-                return false;
+        }
+    }
+
+    /// `None` when trying again would be of no use on any line. A session that died is followed by another one.
+    fn pause_after(&self, error: &CallError) -> Option<Duration> {
+        debug!(%error, "an admin's message did not get through");
+        match error.class {
+            ErrorClass::Wait(seconds) => {
+                let pause = Duration::from_secs(seconds.into());
+                *lock(&self.rests) = Some(Instant::now() + pause);
+                Some(pause)
             }
+            class if class.is_retryable() || class.is_fatal() => Some(AGAIN),
+            _ => None,
         }
     }
 }
@@ -118,14 +160,4 @@ impl How {
 
 fn stands_already(class: ErrorClass) -> bool {
     matches!(class, ErrorClass::SentAlready | ErrorClass::NotModified)
-}
-
-/// `None` when trying again would be of no use on any line. A session that died is followed by another one.
-fn pause_after(error: &CallError) -> Option<Duration> {
-    debug!(%error, "an admin's message did not get through");
-    match error.class {
-        ErrorClass::Wait(seconds) => Some(Duration::from_secs(seconds.into())),
-        class if class.is_retryable() || class.is_fatal() => Some(AGAIN),
-        _ => None,
-    }
 }

@@ -64,7 +64,7 @@ impl AdminTexts {
             pool: &board.pool,
             state: &state,
         }));
-        self.reasons(&board.reasons, lines);
+        self.reasons(sight, &board.reasons, lines);
         self.bots(sight, board, board_age, lines);
         self.workers(board, board_age, lines);
         lines.extend(self.stores(board, board_age));
@@ -79,10 +79,10 @@ impl AdminTexts {
         }));
     }
 
-    pub(super) fn reasons(&self, reasons: &[String], lines: &mut Vec<String>) {
+    pub(super) fn reasons(&self, sight: &Sight<'_>, reasons: &[String], lines: &mut Vec<String>) {
         let shown = reasons.iter().take(REASONS);
         lines.extend(shown.map(|reason| {
-            let reason = foreign(reason);
+            let reason = foreign(sight.in_words(reason));
             self.fill(&Line::Reason { reason: &reason })
         }));
         self.rest(reasons.len(), REASONS, lines);
@@ -196,7 +196,7 @@ impl AdminTexts {
             to: &self.bot_or_nobody(sight, switch.to),
             took: &self.took(switch.took_ms),
             first: &first,
-            cause: &foreign(&switch.cause),
+            cause: &foreign(sight.in_words(&switch.cause)),
         })
     }
 

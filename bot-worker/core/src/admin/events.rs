@@ -69,12 +69,12 @@ impl AdminTexts {
                 to: &self.bot_or_nobody(sight, *to),
                 outcome,
                 took: &self.took(*took_ms),
-                cause: &foreign(cause),
+                cause: &foreign(sight.in_words(cause)),
             }),
             Happening::Event { kind, subject, .. } => self.fill(&Line::Event {
                 age: &age,
                 kind,
-                subject: &foreign(subject),
+                subject: &foreign(sight.in_words(subject)),
             }),
         }
     }

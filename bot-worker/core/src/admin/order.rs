@@ -54,16 +54,16 @@ impl AdminTexts {
         steps: &[String],
         progress: &Progress,
     ) -> Screen {
-        let mut lines = self.course(order, steps);
+        let mut lines = self.course(sight, order, steps);
         match progress {
             Progress::Waiting => lines.push(self.waiting(sight)),
             Progress::Running { .. } => {}
-            Progress::Refused { why } => {
-                lines.push(self.fill(&Line::OrderRefused { why: &foreign(why) }))
-            }
-            Progress::Failed { why } => {
-                lines.push(self.fill(&Line::OrderFailed { why: &foreign(why) }))
-            }
+            Progress::Refused { why } => lines.push(self.fill(&Line::OrderRefused {
+                why: &foreign(sight.in_words(why)),
+            })),
+            Progress::Failed { why } => lines.push(self.fill(&Line::OrderFailed {
+                why: &foreign(sight.in_words(why)),
+            })),
             Progress::Done {
                 outcome,
                 took_ms,
@@ -71,7 +71,7 @@ impl AdminTexts {
             } => {
                 lines.push(self.fill(&Line::OrderDone {
                     time: &span(*took_ms),
-                    outcome: &foreign(outcome),
+                    outcome: &foreign(sight.in_words(outcome)),
                 }));
                 if !smoke.is_empty() {
                     lines.push(self.fill(&Line::OrderSmoke {}));
@@ -85,11 +85,11 @@ impl AdminTexts {
         self.screen(&lines, &[])
     }
 
-    fn course(&self, order: &Order, steps: &[String]) -> Vec<String> {
+    fn course(&self, sight: &Sight<'_>, order: &Order, steps: &[String]) -> Vec<String> {
         let mut lines = vec![self.fill(&Line::OrderTitle { order })];
         let from = steps.len().saturating_sub(STEPS);
         lines.extend(steps[from..].iter().map(|step| {
-            let step = foreign(step);
+            let step = foreign(sight.in_words(step));
             self.fill(&Line::OrderStep { step: &step })
         }));
         lines
@@ -106,22 +106,22 @@ impl AdminTexts {
     }
 
     /// Redis does not answer while an order is followed.
-    pub fn lost_sight(&self, order: &Order, steps: &[String]) -> Screen {
-        self.closing(order, steps, &Line::OrderLostSight {})
+    pub fn lost_sight(&self, sight: &Sight<'_>, order: &Order, steps: &[String]) -> Screen {
+        self.closing(sight, order, steps, &Line::OrderLostSight {})
     }
 
     /// The order is not in Redis any more.
-    pub fn forgotten(&self, order: &Order, steps: &[String]) -> Screen {
-        self.closing(order, steps, &Line::OrderUnknown {})
+    pub fn forgotten(&self, sight: &Sight<'_>, order: &Order, steps: &[String]) -> Screen {
+        self.closing(sight, order, steps, &Line::OrderUnknown {})
     }
 
     /// It was never there.
-    pub fn not_taken(&self, order: &Order) -> Screen {
-        self.closing(order, &[], &Line::OrderNotTaken {})
+    pub fn not_taken(&self, sight: &Sight<'_>, order: &Order) -> Screen {
+        self.closing(sight, order, &[], &Line::OrderNotTaken {})
     }
 
-    pub fn given_up(&self, order: &Order, steps: &[String]) -> Screen {
-        self.closing(order, steps, &Line::OrderGivenUp {})
+    pub fn given_up(&self, sight: &Sight<'_>, order: &Order, steps: &[String]) -> Screen {
+        self.closing(sight, order, steps, &Line::OrderGivenUp {})
     }
 
     pub fn dropped(&self) -> Screen {
@@ -134,8 +134,14 @@ impl AdminTexts {
         self.screen(&[self.fill(&Line::Expired { minutes: &minutes })], &[])
     }
 
-    fn closing(&self, order: &Order, steps: &[String], line: &Line<'_>) -> Screen {
-        let mut lines = self.course(order, steps);
+    fn closing(
+        &self,
+        sight: &Sight<'_>,
+        order: &Order,
+        steps: &[String],
+        line: &Line<'_>,
+    ) -> Screen {
+        let mut lines = self.course(sight, order, steps);
         lines.push(self.fill(line));
         self.screen(&lines, &[])
     }

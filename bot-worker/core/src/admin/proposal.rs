@@ -40,11 +40,11 @@ impl AdminTexts {
         match preview.plan {
             Some(plan) => Proposal::Offer { order, plan },
             None => {
-                let mut lines = self.situation(board, age_ms, &order);
+                let mut lines = self.situation(sight, board, age_ms, &order);
                 lines.push(self.fill(&Line::NoPlan {
-                    why: &foreign(&preview.text),
+                    why: &foreign(sight.in_words(&preview.text)),
                 }));
-                self.because(preview, &mut lines);
+                self.because(sight, preview, &mut lines);
                 Proposal::Nothing(self.screen(&lines, &[&[(Line::Back {}, Press::Refresh)]]))
             }
         }
@@ -56,11 +56,11 @@ impl AdminTexts {
             return self.nobody_can(sight);
         };
         let preview = preview(board, order);
-        let mut lines = self.situation(board, age_ms, order);
+        let mut lines = self.situation(sight, board, age_ms, order);
         lines.push(self.fill(&Line::Plan {
-            plan: &foreign(&preview.text),
+            plan: &foreign(sight.in_words(&preview.text)),
         }));
-        self.because(preview, &mut lines);
+        self.because(sight, preview, &mut lines);
         let minutes = CONFIRM_WITHIN_MS / MINUTE_MS;
         lines.push(self.fill(&Line::ConfirmHint { minutes: &minutes }));
         self.screen(
@@ -94,7 +94,13 @@ impl AdminTexts {
         self.screen(&lines, &[&[(Line::Back {}, Press::Refresh)]])
     }
 
-    fn situation(&self, board: &PoolBoard, age_ms: u64, order: &Order) -> Vec<String> {
+    fn situation(
+        &self,
+        sight: &Sight<'_>,
+        board: &PoolBoard,
+        age_ms: u64,
+        order: &Order,
+    ) -> Vec<String> {
         let pool = &board.pool;
         let mut lines = vec![self.fill(&match order {
             Order::Recover => Line::RecoveryTitle { pool },
@@ -105,14 +111,14 @@ impl AdminTexts {
             lines.push(self.fill(&Line::NothingWrong { age: &age }));
         } else {
             lines.push(self.fill(&Line::Wrong { age: &age }));
-            self.reasons(&board.reasons, &mut lines);
+            self.reasons(sight, &board.reasons, &mut lines);
         }
         lines
     }
 
-    fn because(&self, preview: &Preview, lines: &mut Vec<String>) {
+    fn because(&self, sight: &Sight<'_>, preview: &Preview, lines: &mut Vec<String>) {
         lines.extend(preview.reasons.iter().take(8).map(|reason| {
-            let reason = foreign(reason);
+            let reason = foreign(sight.in_words(reason));
             self.fill(&Line::Because { reason: &reason })
         }));
     }

@@ -62,6 +62,18 @@ impl<'a> Sight<'a> {
         }
     }
 
+    /// The operator's names in place of the bots' ids, which others' words are full of.
+    pub(super) fn in_words(&self, text: &str) -> String {
+        let Some((board, _)) = self.board else {
+            return text.to_owned();
+        };
+        let mut words = text.to_owned();
+        for bot in board.bots.iter().filter(|bot| !bot.name.is_empty()) {
+            words = replace_whole(&words, &bot.bot.to_string(), &bot.name);
+        }
+        words
+    }
+
     /// How a bot is called: by its username where that is known.
     pub fn name(&self, bot: BotId) -> String {
         let own = self
@@ -77,6 +89,41 @@ impl<'a> Sight<'a> {
         match names.find(|name| !name.is_empty()) {
             Some(name) => format!("@{name}"),
             None => bot.to_string(),
+        }
+    }
+}
+
+/// Only where the id stands alone: `b1` is not in `b10` and not in `web1`.
+fn replace_whole(text: &str, id: &str, name: &str) -> String {
+    let mut replaced = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find(id) {
+        let (before, found) = rest.split_at(at);
+        let after = &found[id.len()..];
+        let alone = |next: Option<char>| next.is_none_or(|c| !c.is_alphanumeric());
+        let follows = before.chars().next_back().or(replaced.chars().next_back());
+        let stands_alone = alone(follows) && alone(after.chars().next());
+        replaced.push_str(before);
+        replaced.push_str(if stands_alone { name } else { id });
+        rest = after;
+    }
+    replaced + rest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_replaced_where_it_stands_alone() {
+        for (text, said) in [
+            ("b1", "first"),
+            ("b1@w1 -> b2, b1", "first@w1 -> b2, first"),
+            ("b10 web1 b1: no", "b10 web1 first: no"),
+            ("b1b1 b1", "b1b1 first"),
+            ("", ""),
+        ] {
+            assert_eq!(replace_whole(text, "b1", "first"), said, "{text:?}");
         }
     }
 }

@@ -29,6 +29,12 @@ pub async fn ask(stage: &Stage, talk: &Talk<'_>, command: &str) -> Result<Viewed
     answer(stage, talk, command, before).await
 }
 
+/// How many messages he has sent here.
+pub async fn said(stage: &Stage, talk: &Talk<'_>) -> Result<usize> {
+    let seen = stage.control.view(talk.member, talk.chat, 0).await?;
+    Ok(seen.iter().filter(|one| one.from == talk.member).count())
+}
+
 /// Waits for a message beyond the first `before`.
 pub async fn answer(stage: &Stage, talk: &Talk<'_>, to: &str, before: usize) -> Result<Viewed> {
     let look = async || {

@@ -2,6 +2,7 @@
 
 use e2e::Stage;
 use rustix::process::{Signal, kill_process};
+use serde_json::json;
 
 use super::asking::{admin, ask, ask_until, data, forge, moves, reads, recorded};
 
@@ -112,8 +113,14 @@ async fn the_progress_is_shown_to_its_end_though_the_worker_that_showed_it_dies(
     let talk = admin(&stage, 0).await;
     let plan = ask_until(&stage, &talk, "/emergency_recovery", "Plan: ").await;
     let plan = plan.unwrap();
+    // Its next holder's smoke test takes a while, so that there is progress when the worker dies.
+    let slow = json!({"kind": "slow", "bot": bots[1].id, "delay_ms": 1_200, "jitter_ms": 0});
+    stage.fault(slow).await.unwrap();
     let after = stage.control.last_event().await.unwrap();
     talk.press_on(&plan, "Do it").await.unwrap();
+    reads(&stage, &talk, &plan, "Order: recover\n• ")
+        .await
+        .unwrap();
     kill_process(worker, Signal::KILL).unwrap();
     let done = reads(&stage, &talk, &plan, "Done in ").await.unwrap();
     assert!(done.text.contains("Order: recover\n"), "{}", done.text);

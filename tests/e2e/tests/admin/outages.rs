@@ -4,7 +4,7 @@ use e2e::{Stage, Talk};
 use rustix::process::Signal;
 use sandbox::processes::redis_of;
 
-use super::asking::{admin, ask, ask_until, moves, reads, recorded};
+use super::asking::{actions, admin, ask, ask_until, moves, reads, recorded, said};
 
 /// Nothing is offered, and what a person does on the host is said.
 async fn nothing_is_offered(stage: &Stage, talk: &Talk<'_>, why: &str) {
@@ -146,6 +146,33 @@ async fn with_redis_killed_the_bots_say_so_and_serve_on_when_it_is_back() {
         ask_until(&stage, &talk, "/drstatus", "main: all well")
             .await
             .unwrap();
+        // What was heard while nothing could be committed came again, and was not answered again.
+        let commands = said(&stage, &talk).await.unwrap();
+        let answers = talk.heard().await.unwrap();
+        assert_eq!(answers.len(), commands, "{answers:#?}");
     }
     assert_eq!(moves(&stage).await.unwrap().0, before.0, "nothing was done");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_done_while_sql_could_not_be_written_is_recorded_afterwards() {
+    let stage = Stage::open_for_admin(1).await.unwrap();
+    let talk = admin(&stage, 1).await;
+    let sql = stage.sql().await.unwrap();
+    let mut writer = sql.acquire().await.unwrap();
+    sqlx::query("BEGIN IMMEDIATE")
+        .execute(&mut *writer)
+        .await
+        .unwrap();
+    let help = ask(&stage, &talk, "/drhelp").await.unwrap();
+    assert!(help.text.contains("/drstatus"), "{}", help.text);
+    assert_eq!(
+        actions(&stage).await.unwrap(),
+        vec![],
+        "nobody else may write"
+    );
+    sqlx::query("ROLLBACK").execute(&mut *writer).await.unwrap();
+    recorded(&stage, &talk, "drhelp", "allowed", 1)
+        .await
+        .unwrap();
 }

@@ -28,16 +28,16 @@ fn the_card_has_every_figure_with_its_age() {
     assert_eq!(
         card.text,
         "main: degraded\n\
-         ! b3 is not ready: its token is dead\n\
+         ! third is not ready: its token is dead\n\
          Active: @first_bot, ready, reach 12, second login at rest, on w1, 600 ms ago\n\
          Epoch: e3, open, 400 ms ago\n\
          Standby: @second_bot, ready, reach 12, second login at rest, on w2, 600 ms ago\n\
          Standby: @third_bot, NOT READY (failed: ACCESS_TOKEN_EXPIRED), reach 12, no second login, on no worker, of unknown age\n\
-         Worker w1: well, 1 bots, 550 ms ago\n\
-         Worker w2: NOT WELL, 2 bots, 10 s ago\n\
+         Worker w1: well, bots: 1, 550 ms ago\n\
+         Worker w2: NOT WELL, bots: 2, 10 s ago\n\
          Redis: answers in 0.3 ms, appendfsync always, 400 ms ago\n\
          Database: answers, 400 ms ago\n\
-         Last switch: 5 min ago, switch @third_bot → @first_bot, took 430 ms, first reply after 1.1 s: b3: ACCESS_TOKEN_EXPIRED\n\
+         Last switch: 5 min ago, switch @third_bot → @first_bot, took 430 ms, first reply after 1.1 s: third: ACCESS_TOKEN_EXPIRED\n\
          Supervisor: host-1:77, heard 400 ms ago\n\
          Answered by @second_bot on w2."
     );
@@ -133,8 +133,8 @@ fn the_plan_is_shown_with_a_button_that_carries_the_nonce() {
         shown.text,
         "Emergency recovery of main\n\
          What is wrong, 400 ms ago:\n\
-         ! b3 is not ready: its token is dead\n\
-         Plan: switch from b1 to b2 on w2\n\
+         ! third is not ready: its token is dead\n\
+         Plan: switch from first to second on w2\n\
          - nothing else is to be done\n\
          The button works once, for you, within 2 min, and only while this is still the plan."
     );
@@ -167,7 +167,7 @@ fn without_a_plan_nothing_is_offered_and_the_reason_is_said() {
         "Switch of main to another bot\n\
          The supervisor knows of nothing that is wrong, 400 ms ago.\n\
          Nothing would be done: no standby is ready\n\
-         - b2: absent"
+         - second: absent"
     );
     assert_eq!(buttons(&screen), [("Back to the status", "dr:s")]);
 }
@@ -227,7 +227,7 @@ fn an_order_is_followed_to_its_measured_end() {
     assert_eq!(
         show(&steps, done),
         "Order: recover\n• fenced\n• smoke test\n\
-         Done in 612 ms: b2 answers members\n\
+         Done in 612 ms: second answers members\n\
          Smoke test passed:\n✓ rpc in 3 ms\n✓ redis in 1 ms"
     );
     let why = "the plan has changed: ask again".to_owned();
