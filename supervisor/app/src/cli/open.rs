@@ -52,6 +52,8 @@ pub fn other_schema(config: &Config, schema: SchemaSeen) -> String {
         format!(
             "{name} has schema version {found} and this program knows up to {known}; run the program that upgraded it, or restore a backup from before"
         )
+    } else if found == 0 {
+        format!("{name} is empty; the first start of `understudy run` makes its tables")
     } else {
         format!(
             "{name} has schema version {found} and this program needs {known}; the next start of `understudy run` upgrades it"

@@ -154,8 +154,13 @@ impl Common {
         if self.json {
             out::json(&end)?;
         }
-        let name = &pool.name;
-        match &end.progress {
+        Ok(self.tell(pool, &end))
+    }
+
+    /// How it stands: what was done on stdout, what was not as one line on stderr.
+    fn tell(&self, pool: &PoolConfig, end: &Request) -> Ended {
+        let (name, order, waited) = (&pool.name, &end.order, self.timeout);
+        let not_done = match &end.progress {
             Progress::Done {
                 outcome,
                 took_ms,
@@ -167,31 +172,20 @@ impl Common {
                         let _read = out::say(&format!("  {check}"));
                     }
                 }
-                Ok(Ended::Well)
+                return Ended::Well;
             }
-            Progress::Refused { why } => {
-                out::refuse(&format!("{} of pool {name} was refused: {why}", end.order));
-                Ok(Ended::NotWell)
-            }
-            Progress::Failed { why } => {
-                out::refuse(&format!("{} of pool {name} failed: {why}", end.order));
-                Ok(Ended::NotWell)
-            }
-            Progress::Waiting => {
-                out::refuse(&format!(
-                    "nobody has taken the order `{}` of pool {name} within {} s; look at `understudy status`, and at `understudy events` for what became of order {}; untaken orders are refused after 30 s",
-                    end.order, self.timeout, end.id
-                ));
-                Ok(Ended::NotWell)
-            }
-            Progress::Running { step, .. } => {
-                out::refuse(&format!(
-                    "the order `{}` of pool {name} is under way ({step}) and not done within {} s; the supervisor goes on with it, follow it with `understudy status`",
-                    end.order, self.timeout
-                ));
-                Ok(Ended::NotWell)
-            }
-        }
+            Progress::Refused { why } => format!("{order} of pool {name} was refused: {why}"),
+            Progress::Failed { why } => format!("{order} of pool {name} failed: {why}"),
+            Progress::Waiting => format!(
+                "nobody has taken the order `{order}` of pool {name} within {waited} s; look at `understudy status`, and at `understudy events` for what became of order {}; untaken orders are refused after 30 s",
+                end.id
+            ),
+            Progress::Running { step, .. } => format!(
+                "the order `{order}` of pool {name} is under way ({step}) and not done within {waited} s; the supervisor goes on with it, follow it with `understudy status`"
+            ),
+        };
+        out::refuse(&not_done);
+        Ended::NotWell
     }
 }
 
@@ -252,7 +246,10 @@ fn show(pool: &PoolConfig, order: &Order, preview: Preview, json: bool) -> anyho
 fn user() -> String {
     let named = ["SUDO_USER", "USER"].into_iter().find_map(|name| {
         let value = std::env::var(name).ok()?;
-        (!value.is_empty() && value.len() <= 64).then_some(value)
+        // It is shown to others, in lines of their own.
+        let is_name =
+            (1..=64).contains(&value.len()) && value.bytes().all(|b| b.is_ascii_graphic());
+        is_name.then_some(value)
     });
     named.unwrap_or_else(|| format!("uid {}", rustix::process::getuid().as_raw()))
 }

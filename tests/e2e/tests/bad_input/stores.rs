@@ -123,6 +123,47 @@ fn a_data_folder_that_cannot_be_written_to_is_named() {
     );
 }
 
+#[test]
+fn what_is_safe_to_mend_is_mended_when_asked_and_not_before() {
+    let folder = Folder::new();
+    let mode = |name: &str| {
+        let found = std::fs::metadata(folder.path(name)).unwrap();
+        found.permissions().mode() & 0o777
+    };
+    let set_mode = |name: &str, bits| {
+        let permissions = std::fs::Permissions::from_mode(bits);
+        std::fs::set_permissions(folder.path(name), permissions).unwrap();
+    };
+    let said = folder.run(&["doctor"]);
+    assert_eq!(said.code, Some(0), "before the first start: {said:?}");
+    assert!(
+        said.out
+            .contains("is not there yet; the first start makes it, and so does --fix"),
+        "{said:?}"
+    );
+    assert!(!folder.path("data").exists(), "looking makes nothing");
+
+    let said = folder.run(&["doctor", "--fix"]);
+    assert!(said.out.contains("fixed data folder"), "{said:?}");
+    assert_eq!(mode("data"), 0o700);
+
+    shared_io::secrets::Sealer::open_or_create_at(&folder.path("data/sealing.key")).unwrap();
+    let key = folder.read("data/sealing.key");
+    set_mode("data", 0o755);
+    set_mode("data/sealing.key", 0o644);
+    let said = folder.run(&["doctor"]);
+    said.diagnosed(&["folder's mode", "755 lets other users in", "chmod 700"]);
+    said.diagnosed(&["sealing key", "is open to other users", "chmod 600"]);
+    let said = folder.run(&["doctor", "--fix"]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    assert_eq!((mode("data"), mode("data/sealing.key")), (0o700, 0o600));
+    assert_eq!(
+        folder.read("data/sealing.key"),
+        key,
+        "the key itself is untouched"
+    );
+}
+
 #[tokio::test]
 async fn a_schema_that_is_newer_than_the_program_is_left_alone() {
     let folder = Folder::new();

@@ -36,6 +36,11 @@ async fn database(config: &Config, report: &mut Report) -> Option<Store> {
             report.add(Finding::fail(NAME, line, "this program leaves it alone"));
             None
         }
+        Ok(Database::Other(schema)) if schema.found == 0 => {
+            let line = open::other_schema(config, schema);
+            report.add(Finding::unknown(NAME, line, "nothing is wrong with that"));
+            None
+        }
         Ok(Database::Other(schema)) => {
             let line = open::other_schema(config, schema);
             report.add(Finding::warn(NAME, line, "back it up before"));
