@@ -47,6 +47,8 @@ const PAGE: usize = 500;
 const LOADED: usize = 5_000;
 /// Looked at without a hint this often.
 const POLL: Duration = Duration::from_secs(1);
+/// What could not be read is asked for again soon: a private Redis that was killed answers again in some ten milliseconds.
+const READ_AGAIN: Duration = Duration::from_millis(25);
 const SETTLE_AGAIN: Duration = Duration::from_millis(50);
 /// How long the end of a tenure waits for answers to what has left.
 const WIND_DOWN: Duration = Duration::from_millis(100);
@@ -113,18 +115,26 @@ impl Sender {
 
     async fn send_all(&mut self) -> Option<CallError> {
         let mut look = true;
+        let mut unread = false;
         let mut settling: Option<BoxFuture<'static, ()>> = None;
         loop {
-            if std::mem::take(&mut look)
-                && let Err(error) = self.load().await
-            {
-                warn!(%error, "the outbox could not be read yet");
+            if std::mem::take(&mut look) {
+                let loaded = self.load().await;
+                if let Err(error) = &loaded
+                    && !unread
+                {
+                    warn!(%error, "the outbox could not be read yet");
+                }
+                unread = loaded.is_err();
             }
             if settling.is_none() && self.tenure.has_sent() {
                 let tenure = Arc::clone(&self.tenure);
                 settling = Some(Box::pin(async move { tenure.settle_sent().await }));
             }
-            let pause = self.start_sends();
+            let mut pause = self.start_sends();
+            if unread {
+                pause = pause.min(READ_AGAIN);
+            }
             self.tenure
                 .waiting
                 .store(self.queue.len() + self.in_flight.len(), Ordering::Relaxed);
@@ -145,7 +155,7 @@ impl Sender {
                     }
                 }
                 () = self.tenure.outbox.notified() => look = true,
-                () = tokio::time::sleep(pause) => look = pause == POLL,
+                () = tokio::time::sleep(pause) => look = unread || pause == POLL,
             }
         }
     }

@@ -56,6 +56,7 @@ impl StateError {
             Self::Refused { code, .. } => matches!(
                 code.as_str(),
                 "LOADING"
+                    | "EXECABORT"
                     | "BUSY"
                     | "TRYAGAIN"
                     | "MASTERDOWN"
