@@ -65,6 +65,13 @@ pub async fn ask_until(
     }
 }
 
+/// The plan of a recovery once all three bots are in it: one that is shown while a bot still connects is refused when it has.
+pub async fn settled_plan(stage: &Stage, talk: &Talk<'_>) -> Viewed {
+    let whole = "; if it does not pass: third, then first";
+    let plan = ask_until(stage, talk, "/emergency_recovery", whole).await;
+    plan.unwrap()
+}
+
 /// Waits until this message reads so; it is edited in place.
 pub async fn reads(stage: &Stage, talk: &Talk<'_>, message: &Viewed, part: &str) -> Result<Viewed> {
     let look = async || {
@@ -152,4 +159,10 @@ pub async fn moves(stage: &Stage) -> Result<(i64, Value)> {
         .await?;
     sql.close().await;
     Ok((count.0, stage.status().await?["pools"][0]["epoch"].clone()))
+}
+
+/// Waits until the one move that was ordered is in the record.
+pub async fn moved_once(stage: &Stage) -> Result<()> {
+    let look = async || Ok((moves(stage).await?.0 == 1).then_some(()));
+    stage.until_stored("one move is recorded", look).await
 }

@@ -4,7 +4,9 @@ use e2e::{Stage, Talk};
 use rustix::process::Signal;
 use sandbox::processes::redis_of;
 
-use super::asking::{actions, admin, ask, ask_until, moves, reads, recorded, said};
+use super::asking::{
+    actions, admin, ask, ask_until, moved_once, moves, reads, recorded, said, settled_plan,
+};
 
 /// Nothing is offered, and what a person does on the host is said.
 async fn nothing_is_offered(stage: &Stage, talk: &Talk<'_>, why: &str) {
@@ -78,9 +80,7 @@ async fn an_order_confirmed_without_a_supervisor_is_taken_by_the_next_one() {
     let mut stage = Stage::open_for_admin(1).await.unwrap();
     let plan = {
         let talk = admin(&stage, 1).await;
-        ask_until(&stage, &talk, "/emergency_recovery", "Plan: ")
-            .await
-            .unwrap()
+        settled_plan(&stage, &talk).await
     };
     stage.kill_supervisor().unwrap();
     {
@@ -92,7 +92,7 @@ async fn an_order_confirmed_without_a_supervisor_is_taken_by_the_next_one() {
     stage.start_supervisor().unwrap();
     let talk = Talk::private(&stage, 0, stage.scene.bots[1].id);
     reads(&stage, &talk, &plan, "Done in ").await.unwrap();
-    assert_eq!(moves(&stage).await.unwrap().0, 1);
+    moved_once(&stage).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
