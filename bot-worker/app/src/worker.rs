@@ -4,13 +4,15 @@
 //! replayed by whoever comes next. A kill needs none of that.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use bot_worker_core::Texts;
 use bot_worker_core::admin::AdminTexts;
 use shared_core::{Nonce, WorkerId};
 use shared_io::config::Config;
-use shared_io::redis::{RedisState, RedisTimeouts};
+use shared_io::redis::{RedisState, RedisTimeouts, StateError};
+use shared_io::retry::{Failure, RetryPolicy, retry};
 use shared_io::secrets;
 use shared_io::sql::Store;
 use tokio::signal::unix::{SignalKind, signal};
@@ -25,6 +27,9 @@ use crate::heartbeat::{self, Beating};
 use crate::login::Vault;
 use crate::pool::PoolTask;
 use crate::status::Status;
+
+/// How long a worker that begins waits for Redis; then whoever started it is told.
+const REDIS_COMES: Duration = Duration::from_secs(10);
 
 /// Runs until SIGTERM or SIGINT.
 pub async fn run(
@@ -82,13 +87,7 @@ async fn open(
         .await
         .context("opening the database")?;
     let sealer = secrets::open_for(config.sealing_key(), &store).await?;
-    let redis = RedisState::connect(
-        &config.redis_url(),
-        &config.redis.prefix,
-        RedisTimeouts::default(),
-    )
-    .await
-    .context("connecting to Redis")?;
+    let redis = reach_redis(&config).await.context("connecting to Redis")?;
     Ok(Shared {
         worker,
         nonce,
@@ -104,6 +103,24 @@ async fn open(
         admin_texts: AdminTexts::english().context("reading the admins' texts")?,
         config,
     })
+}
+
+/// A worker may be started before the supervisor's Redis is: it waits a while.
+async fn reach_redis(config: &Config) -> Result<RedisState, StateError> {
+    let policy = RetryPolicy {
+        initial: Duration::from_millis(50),
+        max: Duration::from_millis(500),
+        give_up_after: Some(REDIS_COMES),
+    };
+    retry(policy, || async {
+        let (url, prefix) = (config.redis_url(), &config.redis.prefix);
+        let connected = RedisState::connect(&url, prefix, RedisTimeouts::default()).await;
+        connected.map_err(|error| match error.is_connection() {
+            true => Failure::Transient(error),
+            false => Failure::Permanent(error),
+        })
+    })
+    .await
 }
 
 async fn wait_for_end(pools: &mut JoinSet<()>) -> anyhow::Result<()> {
