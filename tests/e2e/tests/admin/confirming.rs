@@ -30,6 +30,8 @@ async fn a_confirmation_that_is_pressed_twice_moves_once() {
         .await
         .unwrap();
     assert_eq!(moves(&stage).await.unwrap(), after);
+    // And what became of it, from the leader.
+    recorded(&stage, &talk, "recover", "done", 1).await.unwrap();
     let shown = reads(&stage, &talk, &plan, "Done in ").await.unwrap();
     assert!(shown.text.contains("Smoke test passed"), "{}", shown.text);
 }

@@ -176,3 +176,29 @@ async fn what_was_done_while_sql_could_not_be_written_is_recorded_afterwards() {
         .await
         .unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redis_that_is_killed_and_brought_back_costs_no_answer() {
+    let stage = Stage::open_for_admin(1).await.unwrap();
+    let talks = [admin(&stage, 0).await, admin(&stage, 1).await];
+    for talk in &talks {
+        settled_plan(&stage, talk).await;
+    }
+    let before = moves(&stage).await.unwrap();
+    let redis = redis_of(&stage.folder.root).unwrap();
+    redis.signal(Signal::KILL).unwrap();
+    for talk in &talks {
+        ask(&stage, talk, "/drstatus").await.unwrap();
+        ask(&stage, talk, "/drhelp").await.unwrap();
+        ask_until(&stage, talk, "/drstatus", "main: all well")
+            .await
+            .unwrap();
+        let commands = said(&stage, talk).await.unwrap();
+        let answers = talk.heard().await.unwrap();
+        assert_eq!(answers.len(), commands, "{answers:#?}");
+        recorded(&stage, talk, "drhelp", "allowed", 1)
+            .await
+            .unwrap();
+    }
+    assert_eq!(moves(&stage).await.unwrap(), before);
+}
