@@ -121,8 +121,11 @@ async fn stale_sends(moment: Moment) -> Vec<Event> {
 async fn await_moment(stage: &Stage, bot: i64, begin: u64, moment: Moment) {
     let by_bot = |event: &Event| event.number("account") == Some(bot);
     stage.event(begin, "message_sent", by_bot).await.unwrap();
+    if moment == Moment::AmidSends {
+        return;
+    }
     let mut after = begin;
-    while moment == Moment::BetweenSends {
+    loop {
         let page = stage.control.events(after, 150, "message_sent").await;
         let page = page.unwrap();
         if page.events.is_empty() && page.next >= stage.control.last_event().await.unwrap() {
