@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use shared_core::{BotId, EpochRecord, EpochStamp, OutboxEntry, OutboxKind, Priority};
+use shared_core::{BotId, EpochRecord, EpochStamp, OutboxEntry, OutboxKind};
 use shared_io::redis::{OutboxPosition, StateError};
 use shared_io::telegram::{Batch, CallError, Calls, UpdateFeed};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -198,39 +198,22 @@ async fn finished<T>(task: &mut Option<AbortOnDrop<T>>) -> Result<T, JoinError> 
 }
 
 /// What is waiting to be sent. Prompts and announcements that another bot composed name the wrong bot: they are dropped, and this one,
-/// which owes them as well, makes its own.
+/// which owes them as well, makes its own. Its own ones stay, in whatever epoch and on whichever worker they were composed.
 async fn take_over_outbox(
     context: &BotContext,
     record: &EpochRecord,
 ) -> Result<Vec<OutboxEntry>, StateError> {
+    let me = context.lease.bot;
     let pending = context.state.outbox(None, PENDING).await?;
-    if record.previous_bot == Some(context.lease.bot) {
-        return Ok(pending.into_iter().map(|(_, entry)| entry).collect());
-    }
-    let (composed, answers): (Vec<_>, Vec<_>) = pending
+    let (foreign, ours): (Vec<_>, Vec<_>) = pending
         .into_iter()
-        .partition(|(_, entry)| speaks_of_its_bot(context, entry));
-    let composed: Vec<OutboxPosition> =
-        composed.into_iter().map(|(position, _)| position).collect();
-    if !composed.is_empty() {
+        .partition(|(_, entry)| entry.by.is_some_and(|composer| composer != me));
+    let foreign: Vec<OutboxPosition> = foreign.into_iter().map(|(position, _)| position).collect();
+    if !foreign.is_empty() {
         // Fenced: then nothing of this tenure will be written either.
-        let _ = context.state.discard(record.stamp, &composed).await?;
+        let _ = context.state.discard(record.stamp, &foreign).await?;
     }
-    Ok(answers.into_iter().map(|(_, entry)| entry).collect())
-}
-
-/// A prompt after a switch or the announcement of one. Anything else that waits, a course's post too, is sent by whoever is active.
-fn speaks_of_its_bot(context: &BotContext, entry: &OutboxEntry) -> bool {
-    let of_a_bot = || {
-        let bots = context.config.bots.iter();
-        bots.map(|bot| bot.bot().0)
-            .any(|bot| bot == entry.conversation.member.0)
-    };
-    match entry.priority {
-        Priority::Reprompt => true,
-        Priority::Announcement => of_a_bot(),
-        Priority::Answer => false,
-    }
+    Ok(ours.into_iter().map(|(_, entry)| entry).collect())
 }
 
 /// Will this entry, sent by whichever bot, put buttons that work in front of the member?

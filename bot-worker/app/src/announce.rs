@@ -33,6 +33,7 @@ pub async fn run(tenure: &Tenure) {
                 target: SendTarget::Channel(group),
                 priority: Priority::Announcement,
                 since: clock::unix_now(),
+                by: Some(context.lease.bot),
                 kind: OutboxKind::Say {
                     text: text.clone(),
                     keyboard: None,

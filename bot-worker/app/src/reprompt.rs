@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use shared_core::{ConversationKey, PlaceKey, UnixMs};
 use shared_io::clock;
+use shared_io::redis::OpenCursor;
 use tokio::sync::{mpsc, oneshot};
 use tracing::{info, warn};
 
@@ -21,7 +22,6 @@ const PORTION: usize = 20;
 const OUTBOX: usize = 40;
 /// Who was active within this time is shown his prompt unasked.
 const LATELY: Duration = Duration::from_secs(30 * 60);
-const PASSES: usize = 2;
 /// How often, and how far apart, the end is noted; when it never is, the next holder looks through everything once more.
 const NOTE_TRIES: u32 = 20;
 const NOTE_AGAIN: Duration = Duration::from_secs(1);
@@ -29,8 +29,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 
 pub struct Reprompts {
     tenure: Arc<Tenure>,
-    offset: usize,
-    passes: usize,
+    cursor: OpenCursor,
     finished: bool,
     since: UnixMs,
 }
@@ -42,8 +41,7 @@ impl Reprompts {
         Self {
             since: clock::unix_now(),
             tenure,
-            offset: 0,
-            passes: 0,
+            cursor: OpenCursor::default(),
             finished,
         }
     }
@@ -80,14 +78,13 @@ impl Reprompts {
 
     async fn portion(&mut self) -> Vec<ConversationKey> {
         let state = &self.tenure.context.state;
-        let page = match state.open_conversations(self.offset, PORTION).await {
+        let page = match state.open_conversations(&self.cursor, PORTION).await {
             Ok(page) => page,
             Err(error) => {
                 warn!(%error, "open conversations could not be listed yet");
                 return Vec::new();
             }
         };
-        let full = page.len() == PORTION;
         let lately: Vec<ConversationKey> = page
             .iter()
             .filter(|(_, at)| u128::from(self.since.since(*at)) <= LATELY.as_millis())
@@ -101,9 +98,11 @@ impl Reprompts {
                 return Vec::new();
             }
         };
-        self.offset += page.len();
-        if !full || lately.len() < page.len() {
-            self.end_pass();
+        self.cursor.advance(&page);
+        // Those who go on meanwhile move to the front, and have been shown where they stand by that.
+        if page.is_empty() || lately.len() < page.len() {
+            self.finished = true;
+            info!("everyone who was active lately has been shown where he stands");
         }
         lately
             .into_iter()
@@ -111,16 +110,5 @@ impl Reprompts {
             .filter(|(key, reached)| *reached || key.place != PlaceKey::Private)
             .map(|(key, _)| key)
             .collect()
-    }
-
-    /// Conversations that end meanwhile move the rest forward past the page: a second pass finds who was skipped, and the epoch's event id
-    /// turns away who was not.
-    fn end_pass(&mut self) {
-        self.passes += 1;
-        self.offset = 0;
-        if self.passes == PASSES {
-            self.finished = true;
-            info!("everyone who was active lately has been shown where he stands");
-        }
     }
 }

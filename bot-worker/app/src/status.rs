@@ -181,6 +181,10 @@ impl BotStatus {
             return;
         }
         let before = std::mem::replace(&mut facts.connection, connection);
+        if connection == Connection::Ready {
+            // Whoever calls it ready has just been answered; before that the bot would look as if it never had been.
+            facts.last_ok = Some(clock::boot_now());
+        }
         if before != connection {
             self.changed.notify_one();
         }

@@ -4,8 +4,8 @@
 //! ids. Answers to presses are not durable: they are given after the commit, and a member who gets none presses again.
 
 use shared_core::{
-    BoxId, ChannelId, ConversationKey, Keyboard, MessageId, OutboxEntry, OutboxKind, PlaceKey,
-    PoolId, Priority, QueryId, Record, SendTarget, UnixMs, UpdateId, entry_id,
+    BotId, BoxId, ChannelId, ConversationKey, Keyboard, MessageId, OutboxEntry, OutboxKind,
+    PlaceKey, PoolId, Priority, QueryId, Record, SendTarget, UnixMs, UpdateId, entry_id,
 };
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,6 +83,7 @@ pub fn outbox_of(
     pool: &PoolId,
     key: &ConversationKey,
     update: &UpdateId,
+    me: BotId,
     now: UnixMs,
 ) -> Outbox {
     let mut outbox = Outbox::default();
@@ -94,6 +95,7 @@ pub fn outbox_of(
             target,
             priority,
             since: now,
+            by: (priority == Priority::Reprompt).then_some(me),
             kind,
         };
         match effect {

@@ -168,6 +168,7 @@ mod tests {
             target: SendTarget::Member(MemberId(member)),
             priority,
             since: UnixMs(0),
+            by: None,
             kind: OutboxKind::Say {
                 text: String::new(),
                 keyboard: None,

@@ -79,6 +79,10 @@ pub struct OutboxEntry {
     pub priority: Priority,
     /// When it was committed, by the committing worker's wall clock.
     pub since: UnixMs,
+    /// Set where the words speak of the bot that composed them (a prompt after a switch, its announcement): another bot does not send them,
+    /// it owes its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<BotId>,
     #[serde(flatten)]
     pub kind: OutboxKind,
 }
@@ -198,6 +202,7 @@ mod tests {
             target: SendTarget::Member(MemberId(5)),
             priority: Priority::Answer,
             since: UnixMs(3),
+            by: Some(BotId(2)),
             kind: OutboxKind::Say {
                 text: "hello".into(),
                 keyboard: Some(Keyboard(vec![vec![Button::Press {

@@ -51,6 +51,7 @@ use shared_core::{PoolId, Secret};
 
 pub use bell::Bell;
 pub use commit::{Commit, Committed};
+pub use conversations::OpenCursor;
 pub use counters::{Counter, Counters};
 pub use epoch::{EpochAnswer, PoolView};
 pub use error::StateError;

@@ -271,17 +271,17 @@ impl<'a> Look<'a> {
         }
     }
 
-    /// The cool-down, for causes that may turn out to be nothing.
+    /// The cool-down, for causes that may turn out to be nothing: after a few moves on a guess the next one waits. What was certain, or
+    /// ordered, or the first activation says nothing about flapping.
     fn held_back(&mut self, cause: &Cause) -> Option<Plan> {
         if cause.is_certain() || !self.freedom.bounds {
             return None;
         }
-        let since = self.snapshot.since_last_move(self.now)?;
-        let left_ms = self
-            .policy
-            .cooldown_ms
-            .checked_sub(since)
-            .filter(|l| *l > 0)?;
+        let window_ms = self.policy.cooldown_ms;
+        let (guesses, left_ms) = self.snapshot.guesses_within(window_ms, self.now);
+        if guesses < self.policy.guesses {
+            return None;
+        }
         self.reasons.push(Reason::CoolDown { left_ms });
         Some(Plan::Wait { for_ms: left_ms })
     }

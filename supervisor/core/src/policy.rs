@@ -15,8 +15,10 @@ pub struct Policy {
     pub smoke_timeout_ms: u64,
     /// The same for a takeover on a silent line, where a switch is the way out: together with `line_silent_ms` within 6 s.
     pub takeover_smoke_ms: u64,
-    /// After a move, one that is not forced by a dead process or a fatal error waits this long.
+    /// Within this time there are at most `guesses` moves for what may turn out to be nothing (a silent line).
     pub cooldown_ms: u64,
+    /// Three: a line that is silent once more after each of them is not mended by moving.
+    pub guesses: u32,
     pub switches_per_hour: u32,
     pub takeovers_per_hour: u32,
     /// A bot whose sessions keep dying is not helped by yet another login: a standby answers instead.
@@ -48,6 +50,7 @@ impl Default for Policy {
             smoke_timeout_ms: 2000,
             takeover_smoke_ms: 1500,
             cooldown_ms: 60_000,
+            guesses: 3,
             switches_per_hour: 12,
             takeovers_per_hour: 60,
             relogins_per_hour: 6,

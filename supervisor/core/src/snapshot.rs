@@ -51,6 +51,8 @@ pub struct WorkerView {
 pub struct PastMove {
     pub kind: SwitchKind,
     pub at: UnixMs,
+    /// What it was made for might have turned out to be nothing (a silent line).
+    pub on_a_guess: bool,
 }
 
 /// A holder that was named and did not pass.
@@ -170,6 +172,15 @@ impl Snapshot {
     /// Milliseconds since the last move that opened an epoch.
     pub fn since_last_move(&self, now: UnixMs) -> Option<u64> {
         self.past.iter().map(|past| now.since(past.at)).min()
+    }
+
+    /// Moves on a guess within this time, and how long until the oldest of them does not count any more.
+    pub fn guesses_within(&self, window_ms: u64, now: UnixMs) -> (u32, u64) {
+        let guesses = self.past.iter().filter(|past| past.on_a_guess);
+        let left = guesses.filter_map(|past| window_ms.checked_sub(now.since(past.at)));
+        let left: Vec<u64> = left.filter(|left| *left > 0).collect();
+        let count = u32::try_from(left.len()).unwrap_or(u32::MAX);
+        (count, left.into_iter().min().unwrap_or(0))
     }
 
     /// Milliseconds since the last move of this kind.

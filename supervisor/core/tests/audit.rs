@@ -141,7 +141,8 @@ fn nothing_is_done_blind_or_during_another_switch_or_too_often() {
     fleet.past = vec![
         PastMove {
             kind: SwitchKind::Switch,
-            at: common::fleet::ago(1000)
+            at: common::fleet::ago(1000),
+            on_a_guess: false,
         };
         12
     ];

@@ -44,7 +44,7 @@ proptest! {
         let policy = Policy::default();
         let calm = Snapshot { past: Vec::new(), ..snapshot.clone() };
         let hectic = Snapshot {
-            past: vec![supervisor_core::PastMove { kind: supervisor_core::SwitchKind::First, at: UnixMs(NOW.0 - 100) }],
+            past: [supervisor_core::PastMove { kind: supervisor_core::SwitchKind::First, at: UnixMs(NOW.0 - 100), on_a_guess: true }; 5].to_vec(),
             ..snapshot
         };
         let plan = decide(&calm, &policy, NOW).plan;

@@ -165,7 +165,14 @@ async fn attempt(
     next.state = stepped.dialogue;
     next.version += 1;
     next.at = now;
-    let outbox = outbox_of(stepped.effects, &tenure.context.pool, &key, &update, now);
+    let outbox = outbox_of(
+        stepped.effects,
+        &tenure.context.pool,
+        &key,
+        &update,
+        tenure.context.lease.bot,
+        now,
+    );
     let stored = match next.encode() {
         Ok(stored) => stored,
         // Plain data: it cannot fail; if it does, the member can say it again and nothing is half done.

@@ -1,8 +1,8 @@
 //! From effects to entries: ids, addresses, order.
 
 use shared_core::{
-    Button, Keyboard, OutboxKind, PoolId, Priority, QueryId, Record, SendTarget, UnixMs, UpdateId,
-    entry_id,
+    BotId, Button, Keyboard, OutboxKind, PoolId, Priority, QueryId, Record, SendTarget, UnixMs,
+    UpdateId, entry_id,
 };
 
 use super::talk::{BROADCAST, GROUP, MEMBER, STORAGE, Talk};
@@ -12,7 +12,14 @@ const PRESS: UpdateId = UpdateId::Press { query: QueryId(3) };
 
 fn outbox(talk: &Talk) -> Outbox {
     let pool = PoolId::new("main").unwrap();
-    outbox_of(talk.effects.clone(), &pool, &talk.key, &PRESS, UnixMs(77))
+    outbox_of(
+        talk.effects.clone(),
+        &pool,
+        &talk.key,
+        &PRESS,
+        BotId(2),
+        UnixMs(77),
+    )
 }
 
 #[test]

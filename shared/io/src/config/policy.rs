@@ -20,7 +20,7 @@ pub struct PolicyConfig {
     /// How long a named holder has for its smoke test.
     #[serde(rename = "smoke_timeout_ms", deserialize_with = "millis")]
     pub smoke_timeout: Duration,
-    /// Between two moves that nothing fatal forces.
+    /// Within this time there are at most three moves for what may turn out to be nothing, a silent line.
     #[serde(rename = "cooldown_ms", deserialize_with = "millis")]
     pub cooldown: Duration,
     #[serde(deserialize_with = "whole")]

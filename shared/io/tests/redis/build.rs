@@ -112,6 +112,7 @@ pub fn reply(number: u8, member: i64) -> OutboxEntry {
         target: SendTarget::Member(MemberId(member)),
         priority: Priority::Answer,
         since: UnixMs(5),
+        by: None,
         kind: OutboxKind::Say {
             text: format!("reply {number} \"with\" ünïcode\n"),
             keyboard: None,

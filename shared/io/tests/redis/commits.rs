@@ -1,7 +1,7 @@
 //! The commit: what refuses it, that a refusal writes nothing, and that what it writes is whole.
 
 use shared_core::UnixMs;
-use shared_io::redis::{Committed, Counter, EpochAnswer, PoolState, StateError};
+use shared_io::redis::{Committed, Counter, EpochAnswer, OpenCursor, PoolState, StateError};
 
 use crate::build::*;
 use crate::server::RedisServer;
@@ -14,7 +14,9 @@ async fn written(pool: &PoolState) -> String {
         .unwrap();
     format!(
         "{conversations:?} {:?} {:?} {:?}",
-        pool.open_conversations(0, 10).await.unwrap(),
+        pool.open_conversations(&OpenCursor::default(), 10)
+            .await
+            .unwrap(),
         pool.outbox(None, 100).await.unwrap(),
         pool.records(100).await.unwrap(),
     )
@@ -50,7 +52,9 @@ async fn a_commit_writes_state_replies_records_and_counters() {
     );
     assert_eq!(pool.outbox_len().await.unwrap(), 2);
     assert_eq!(
-        pool.open_conversations(0, 10).await.unwrap(),
+        pool.open_conversations(&OpenCursor::default(), 10)
+            .await
+            .unwrap(),
         [(key, UnixMs(77))]
     );
     let stored_records = pool.records(10).await.unwrap();
@@ -248,7 +252,8 @@ async fn many_conversations_commit_at_once() {
     }
     assert_eq!(pool.outbox_len().await.unwrap(), 2000);
     assert_eq!(pool.open_count().await.unwrap(), 500);
-    let latest = pool.open_conversations(0, 2).await.unwrap();
+    let mut cursor = OpenCursor::default();
+    let latest = pool.open_conversations(&cursor, 2).await.unwrap();
     assert_eq!(
         latest,
         [
@@ -256,6 +261,42 @@ async fn many_conversations_commit_at_once() {
             (conversation(499), UnixMs(499))
         ]
     );
-    let next = pool.open_conversations(2, 1).await.unwrap();
+    cursor.advance(&latest);
+    let next = pool.open_conversations(&cursor, 1).await.unwrap();
     assert_eq!(next, [(conversation(498), UnixMs(498))]);
+}
+
+/// Whoever ends or goes on between two pages does not push anybody past them, and those of one moment are told apart.
+#[tokio::test]
+async fn paging_through_the_open_conversations_misses_nobody() {
+    let server = RedisServer::start();
+    let (pool, stamp) = open_pool(&server.state().await).await;
+    let open = async |member: i64, version: u64, at: Option<i64>| {
+        let (key, text) = (conversation(member), stored(version + 1, "x"));
+        let mut change = commit(stamp, &key, version, &text);
+        change.open = at.map(UnixMs);
+        let done = pool.commit(&change).await.unwrap();
+        assert!(matches!(done, Committed::Done { .. }), "{done:?}");
+    };
+    for member in 1..=9 {
+        // Three moments, three members each.
+        open(member, 0, Some(member / 4 * 100)).await;
+    }
+    let mut cursor = OpenCursor::default();
+    let mut seen = Vec::new();
+    loop {
+        let page = pool.open_conversations(&cursor, 2).await.unwrap();
+        if page.is_empty() {
+            break;
+        }
+        cursor.advance(&page);
+        seen.extend(page.iter().map(|(key, _)| key.member.0));
+        if seen.len() == 4 {
+            let (gone, goes_on) = (seen[0], seen[1]);
+            open(gone, 1, None).await;
+            open(goes_on, 1, Some(900)).await;
+        }
+    }
+    seen.sort_unstable();
+    assert_eq!(seen, (1..=9).collect::<Vec<_>>());
 }

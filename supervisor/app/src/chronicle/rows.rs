@@ -61,6 +61,12 @@ pub fn counts_as_past(kind: SwitchKind, cause: &Cause) -> bool {
     !(kind == SwitchKind::Switch && cause.is_ordered())
 }
 
+/// As `Cause::is_certain`, of the stable word that a row's cause begins with.
+fn is_a_guess(row: &SwitchRow) -> bool {
+    let code = row.cause.split(':').next().unwrap_or_default();
+    matches!(code, "line_silent" | "not_served")
+}
+
 /// The moves that opened an epoch, for the policy's bounds.
 pub fn past_moves(rows: &[SwitchRow]) -> Vec<PastMove> {
     let opened = rows.iter().filter(|row| row.outcome == SwitchOutcome::Done);
@@ -74,6 +80,7 @@ pub fn past_moves(rows: &[SwitchRow]) -> Vec<PastMove> {
                 RowKind::Relogin => SwitchKind::Relogin,
             },
             at: row.finished.unwrap_or(row.started),
+            on_a_guess: is_a_guess(row),
         })
         .collect()
 }

@@ -238,6 +238,7 @@ impl Pool {
                     held.past.push(PastMove {
                         kind: saga.kind,
                         at: clock::unix_now(),
+                        on_a_guess: !saga.cause.is_certain(),
                     });
                 }
                 SagaState::Held => {

@@ -101,6 +101,7 @@ pub fn parse(text: &str) -> Snapshot {
                     _ => SwitchKind::First,
                 },
                 at: ago(number("ago").unwrap()),
+                on_a_guess: words.contains(&"guess"),
             }),
             "failed" => snapshot.failed.push(FailedAttempt {
                 holder: holder(words[1]),
