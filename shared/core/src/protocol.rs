@@ -19,6 +19,9 @@ pub struct Assignment {
     /// wall clock; Telegram drops a connection that does not ping after 75 s).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub other_rests_until: Option<UnixMs>,
+    /// Who that was. Once it is heard without the bot, the other login is free before its time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub other_user: Option<WorkerId>,
 }
 
 impl Assignment {

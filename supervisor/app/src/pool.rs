@@ -193,6 +193,7 @@ impl Pool {
             let _none_moves = self.take_orders(&mut snapshot, &orders, true).await?;
             return Ok(None);
         }
+        self.free_other_logins(&mut snapshot).await?;
         // Before the saga is cleared: it says how its order ended.
         self.follow_orders(&orders).await?;
         self.close_saga().await?;

@@ -83,6 +83,9 @@ pub struct Snapshot {
 /// Telegram drops a connection that does not ping after 75 s; by then whoever was not known to be dead has let go of its login.
 const LETS_GO_MS: i64 = 90_000;
 
+/// A heartbeat this young says what is: they are sent four times a second, and at once when a bot comes or goes.
+const FRESH_MS: u64 = 1000;
+
 impl Snapshot {
     /// The bot's other login, if it is there and nobody can be connected with it any more.
     pub fn resting(&self, bot: BotId, now: UnixMs) -> Option<LoginSlot> {
@@ -118,6 +121,25 @@ impl Snapshot {
             return before.other_rests_until.filter(|until| *until > now);
         }
         (!gone).then(|| UnixMs(now.0.saturating_add(LETS_GO_MS)))
+    }
+
+    /// Has whoever last used the other login certainly let go of it? A dead process has; a worker that is heard without the bot closed
+    /// its connection before it said so.
+    /// Not asked right after a move: a heartbeat from before it knows nothing.
+    pub fn other_is_let_go(&self, given: &Assignment, now: UnixMs) -> bool {
+        if self
+            .since_last_move(now)
+            .is_some_and(|since| since <= FRESH_MS)
+        {
+            return false;
+        }
+        let user = given.other_user.as_ref();
+        let view = user.and_then(|user| self.worker(user));
+        view.is_some_and(|view| {
+            let heard = view.beat.as_ref().filter(|(_, age)| *age <= FRESH_MS);
+            view.process == Process::Dead
+                || heard.is_some_and(|(beat, _)| beat.bot(&self.pool, given.bot).is_none())
+        })
     }
 
     /// Who answers, if the epoch is open. A record that is fenced or smoking without a saga names nobody: whoever it was to be must be tested.

@@ -337,6 +337,22 @@ fn what_was_said_of_the_other_login_makes_nobody_ready() {
 }
 
 #[test]
+fn another_login_is_free_once_its_user_is_heard_without_the_bot() {
+    let said = |worker: &str, bot: &str| {
+        let text = format!(
+            "epoch open b1@w1\nworker w1 running age=100\nworker w2 {worker}\n\
+             bot b1 on w1 ready other=resting rests_in=5000 rests_for=w2\n{bot}"
+        );
+        let fleet = parse(&text);
+        fleet.other_is_let_go(&fleet.assignments[0], NOW)
+    };
+    assert!(said("running age=100", ""));
+    assert!(said("dead age=4000", ""));
+    assert!(!said("running age=1400", ""), "it may hang");
+    assert!(!said("elsewhere age=4000", ""));
+}
+
+#[test]
 fn another_login_is_left_alone_until_its_holder_has_let_go() {
     let fleet = logins("running", "ready other=resting rests_in=5000");
     let until = |slot, gone| fleet.other_rests_until(BotId(1), slot, gone, NOW);

@@ -151,6 +151,7 @@ pub fn assignment(bot: BotId, name: &str, grant: u8) -> Assignment {
         slot: LoginSlot::A,
         grant: nonce(grant),
         other_rests_until: None,
+        other_user: None,
     }
 }
 

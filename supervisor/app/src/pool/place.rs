@@ -45,6 +45,31 @@ impl Pool {
         }
     }
 
+    /// Notes which bots' other logins are free before their time, under the same grants.
+    pub(super) async fn free_other_logins(&self, snapshot: &mut Snapshot) -> Result<(), Stopped> {
+        let now = clock::unix_now();
+        let let_go = snapshot.assignments.iter().filter(|given| {
+            given.other_rests_until.is_some() && snapshot.other_is_let_go(given, now)
+        });
+        let freed: Vec<Assignment> = let_go
+            .map(|given| Assignment {
+                other_rests_until: None,
+                other_user: None,
+                ..given.clone()
+            })
+            .collect();
+        if freed.is_empty() {
+            return Ok(());
+        }
+        self.assign(&freed).await?;
+        for given in &mut snapshot.assignments {
+            if let Some(free) = freed.iter().find(|free| free.bot == given.bot) {
+                *given = free.clone();
+            }
+        }
+        Ok(())
+    }
+
     /// Breaks the leases that processes of ours held when they died, so that nobody waits for them to run out.
     pub(super) async fn free_dead_leases(
         &self,
@@ -93,11 +118,18 @@ pub(super) fn assignment(
     let gone = snapshot.assignment(bot).is_some_and(|before| {
         before.worker == *worker || fleet.dead_nonce(&before.worker).is_some()
     });
+    let before = snapshot.assignment(bot);
+    let until = snapshot.other_rests_until(bot, slot, gone, clock::unix_now());
+    let user = before.and_then(|before| match before.slot == slot {
+        true => before.other_user.clone(),
+        false => Some(before.worker.clone()),
+    });
     Assignment {
         bot,
         worker: worker.clone(),
         slot,
         grant: clock::nonce(),
-        other_rests_until: snapshot.other_rests_until(bot, slot, gone, clock::unix_now()),
+        other_rests_until: until,
+        other_user: user.filter(|_| until.is_some()),
     }
 }

@@ -242,6 +242,7 @@ fn add_bot(snapshot: &mut Snapshot, words: &[&str], opts: &BTreeMap<&str, &str>)
         other_rests_until: opts
             .get("rests_in")
             .map(|ms| ago(-ms.parse::<i64>().unwrap())),
+        other_user: opts.get("rests_for").map(|name| worker(name)),
     });
     let connection = match words.get(4).copied().filter(|w| !w.contains('=')) {
         None => return,
