@@ -23,7 +23,10 @@ async fn third_takes_over(stage: &Stage) -> Value {
     let status = stage
         .wait("the third bot is active", SWITCHED, |status| {
             let pool = &status["pools"][0];
-            pool["phase"] == "open" && is_bot(&pool["active"]["bot"], bots[2])
+            // SQL hears of the switch a moment after members are served.
+            pool["phase"] == "open"
+                && is_bot(&pool["active"]["bot"], bots[2])
+                && pool["switches"][0]["kind"] == "switch"
         })
         .await
         .unwrap();
