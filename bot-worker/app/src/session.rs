@@ -109,7 +109,13 @@ impl Session {
         let raw = line
             .take_updates()
             .ok_or_else(|| CallError::not_made("updates", "NO_UPDATE_CHANNEL"))?;
-        let start = feed_start(&context).await.map_err(|error| {
+        let (start, reach) =
+            tokio::join!(feed_start(&context), context.state.reach(context.lease.bot));
+        // Known to whoever held the bot before; only shown, so its absence stops nothing.
+        if let Ok(reach) = reach {
+            context.status.reach(reach);
+        }
+        let start = start.map_err(|error| {
             warn!(bot = %context.lease.bot, %error, "the cursor could not be read");
             CallError::not_made("updates", "CURSOR_NOT_READ")
         })?;

@@ -18,7 +18,8 @@ const SENDS: [&str; 4] = [
 
 /// How many sends a worker has handed to its connection at most.
 const IN_FLIGHT: usize = 32;
-const MEMBERS: usize = 6;
+/// Their answers are far more than may be on their way: a worker that did not stop would send the rest.
+const MEMBERS: usize = 12;
 const HELPS: usize = 4;
 
 /// When the worker is stopped. Its queue is full of sends either way.

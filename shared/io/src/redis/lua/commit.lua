@@ -44,4 +44,6 @@ for i = 1, #changes, 2 do
   redis.call('HINCRBY', KEYS[2], changes[i], changes[i + 1])
 end
 redis.call('HINCRBY', KEYS[2], 'commits', 1)
+-- Under which epoch: the append-only file then shows who wrote what.
+redis.call('HSET', KEYS[2], 'epoch', ARGV[1])
 return {'done', positions}
