@@ -142,20 +142,21 @@ impl Active {
         if tokio::time::timeout(DRAIN, drained).await.is_err() {
             warn!("what was received could not be committed in time");
         }
-        self.stop_sends().await;
+        self.stop_sends(DRAIN).await;
     }
 
     /// Stops sending, waits a moment for what is in flight, and takes what is known to be sent out of the outbox, so that the next
     /// bot does not send it again.
     pub async fn close(mut self) {
         self.engine = None;
-        self.stop_sends().await;
+        let patience = self.tenure.wind_down() + DRAIN;
+        self.stop_sends(patience).await;
     }
 
-    async fn stop_sends(&mut self) {
+    async fn stop_sends(&mut self, patience: Duration) {
         self.stop_sending.cancel();
         if let Some(sender) = self.sender.take()
-            && tokio::time::timeout(DRAIN, sender).await.is_err()
+            && tokio::time::timeout(patience, sender).await.is_err()
         {
             warn!("sends were in flight when the tenure ended");
         }
@@ -164,6 +165,11 @@ impl Active {
             .is_err()
         {
             warn!("sent entries could not be settled; they may be sent again");
+        }
+        // Whatever was on its way is answered or given up: the next sender may begin.
+        let ended = self.tenure.end_sending();
+        if tokio::time::timeout(DRAIN, ended).await.is_err() {
+            warn!("the next sender waits until this bot's lease is another's");
         }
     }
 

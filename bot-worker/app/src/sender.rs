@@ -14,6 +14,7 @@
 //! entry and bot, so that a send repeated after a lost answer is not shown twice.
 
 mod deliver;
+mod turn;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -50,8 +51,6 @@ const POLL: Duration = Duration::from_secs(1);
 /// What could not be read is asked for again soon: a private Redis that was killed answers again in some ten milliseconds.
 const READ_AGAIN: Duration = Duration::from_millis(25);
 const SETTLE_AGAIN: Duration = Duration::from_millis(50);
-/// How long the end of a tenure waits for answers to what has left.
-const WIND_DOWN: Duration = Duration::from_millis(100);
 /// A chat that cannot be written to is tried so often, this far apart, before its entry is given up.
 const REFUSALS: u32 = 12;
 const REFUSED_AGAIN: Duration = Duration::from_secs(5);
@@ -108,8 +107,11 @@ impl Sender {
 
     /// Runs until the session is over (`Some`, with Telegram's error), or the epoch is, or it is told to stop (`None`).
     pub async fn run(mut self) -> Option<CallError> {
+        if !turn::take(&self.tenure, &self.stop).await {
+            return None;
+        }
         let over = self.send_all().await;
-        self.wind_down().await;
+        self.wind_down(over.is_some()).await;
         over
     }
 
@@ -161,7 +163,11 @@ impl Sender {
     }
 
     /// Waits a moment for what is in flight: what Telegram acknowledges is not sent again by the next bot. The rest may be.
-    async fn wind_down(&mut self) {
+    async fn wind_down(&mut self, session_is_dead: bool) {
+        let bound = match session_is_dead {
+            true => turn::WIND_DOWN_DEAD,
+            false => self.tenure.wind_down(),
+        };
         let answers = async {
             while let Some(sent) = self.in_flight.next().await {
                 if matches!(sent.outcome, Outcome::Sent | Outcome::NotNeeded) {
@@ -169,7 +175,7 @@ impl Sender {
                 }
             }
         };
-        let unknown = tokio::time::timeout(WIND_DOWN, answers).await.is_err();
+        let unknown = tokio::time::timeout(bound, answers).await.is_err();
         if unknown {
             let count = u64::try_from(self.in_flight.len()).unwrap_or(u64::MAX);
             self.tenure

@@ -39,6 +39,8 @@ struct Facts {
     last_error: Option<(ErrorClass, String, BootMs)>,
     flood_until: Option<BootMs>,
     lease_held: bool,
+    /// Since when it has been ready with its lease held.
+    settled: Option<BootMs>,
     reach: u64,
     other_login: OtherLogin,
     channels: Vec<ChannelTrouble>,
@@ -69,6 +71,7 @@ impl Status {
                 last_error: None,
                 flood_until: None,
                 lease_held: false,
+                settled: None,
                 reach: 0,
                 other_login: OtherLogin::Unknown,
                 channels: Vec::new(),
@@ -92,8 +95,13 @@ impl Status {
         self.changed.notify_one();
     }
 
+    /// Figures of an epoch that is over may come late; they do not take the place of the current one's.
     pub fn set_pool(&self, work: PoolWork) {
-        lock(&self.pools).insert(work.pool.clone(), work);
+        let mut pools = lock(&self.pools);
+        let known = pools.get(&work.pool);
+        if known.is_none_or(|known| known.epoch.epoch <= work.epoch.epoch) {
+            pools.insert(work.pool.clone(), work);
+        }
     }
 
     pub fn remove_pool(&self, pool: &PoolId) {
@@ -112,8 +120,15 @@ impl Status {
             .collect()
     }
 
+    /// The work of those that are at it: what is left of a tenure that has ended is not told, or the pool would look served.
     pub fn pools(&self) -> Vec<PoolWork> {
-        lock(&self.pools).values().cloned().collect()
+        let works: Vec<PoolWork> = lock(&self.pools).values().cloned().collect();
+        let bots = lock(&self.bots);
+        let at_it = |work: &PoolWork| {
+            bots.get(&(work.pool.clone(), work.bot))
+                .is_some_and(|status| lock(&status.facts).role == BotRole::Active)
+        };
+        works.into_iter().filter(at_it).collect()
     }
 
     pub fn redis_took(&self, micros: u64) {
@@ -142,6 +157,16 @@ impl Status {
     }
 }
 
+impl Facts {
+    /// Keeps when the bot became settled; any break starts it anew.
+    fn settle(&mut self) {
+        self.settled = match self.connection == Connection::Ready && self.lease_held {
+            true => self.settled.or_else(|| Some(clock::boot_now())),
+            false => None,
+        };
+    }
+}
+
 impl BotStatus {
     fn health(&self, now: BootMs) -> BotHealth {
         let facts = lock(&self.facts);
@@ -167,6 +192,7 @@ impl BotStatus {
             flood_wait_s: waiting
                 .map(|until| u32::try_from(until.since(now).as_secs()).unwrap_or(u32::MAX)),
             lease_held: facts.lease_held,
+            settled_ms: facts.settled.map(ago),
             reach: facts.reach,
             other_login: facts.other_login,
             channels: facts.channels.clone(),
@@ -181,6 +207,7 @@ impl BotStatus {
             return;
         }
         let before = std::mem::replace(&mut facts.connection, connection);
+        facts.settle();
         if connection == Connection::Ready {
             // Whoever calls it ready has just been answered; before that the bot would look as if it never had been.
             facts.last_ok = Some(clock::boot_now());
@@ -203,7 +230,9 @@ impl BotStatus {
     }
 
     pub fn lease(&self, held: bool) {
-        let before = std::mem::replace(&mut lock(&self.facts).lease_held, held);
+        let mut facts = lock(&self.facts);
+        let before = std::mem::replace(&mut facts.lease_held, held);
+        facts.settle();
         if before != held {
             self.changed.notify_one();
         }
@@ -226,6 +255,12 @@ impl BotStatus {
 
     pub fn reach(&self, reach: u64) {
         lock(&self.facts).reach = reach;
+    }
+
+    /// Did Telegram answer anything within this time?
+    pub fn was_answered_within(&self, time: std::time::Duration) -> bool {
+        let last = lock(&self.facts).last_ok;
+        last.is_some_and(|last| clock::boot_now().since(last) <= time)
     }
 
     pub fn answered(&self, micros: u64) {

@@ -41,6 +41,7 @@ pub struct Inspection {
 pub enum RedisSetting {
     AppendOnly,
     AppendFsyncAlways,
+    AppendFsyncEverySec,
     NoEviction,
 }
 
@@ -49,6 +50,7 @@ impl RedisSetting {
         match self {
             Self::AppendOnly => ("appendonly", "yes"),
             Self::AppendFsyncAlways => ("appendfsync", "always"),
+            Self::AppendFsyncEverySec => ("appendfsync", "everysec"),
             Self::NoEviction => ("maxmemory-policy", "noeviction"),
         }
     }

@@ -80,6 +80,8 @@ pub(super) struct PoolKeys {
     pub waiting: String,
     /// hash `bot epoch`: who last finished showing the open conversations
     pub resumed: String,
+    /// string `Sending`: who may have calls on their way
+    pub sending: String,
     /// stream, field `m`
     pub milestones: String,
     /// stream: what nobody could read, moved out of the way, with a reason
@@ -118,6 +120,7 @@ impl PoolKeys {
             counters: key("counters"),
             waiting: key("parked"),
             resumed: key("resumed"),
+            sending: key("sending"),
             milestones: key("milestones"),
             poison: key("outbox:poison"),
             orders: key("orders"),

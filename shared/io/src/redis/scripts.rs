@@ -29,6 +29,7 @@ scripts! {
     UNPARK = "unpark.lua";
     POISON = "poison.lua";
     RESUMED = "resumed.lua";
+    BEGIN_SENDING = "begin_sending.lua";
     MOVE_CHANNELS = "move_channels.lua";
     RENEW_LEASES = "renew_leases.lua";
     COMMIT_PRIVATE = "commit_private.lua";

@@ -1,0 +1,72 @@
+//! Who empties the outbox: one sender after the other, so that nothing leaves through two bots while the first one's answers are on their way.
+//!
+//! ```text
+//! begin_sending    the next sender, once the one before it has ended, or can send no more because its bot's lease is not its own
+//! end_sending      a sender whose last calls are answered and settled
+//! ```
+//! Invariant: the place is taken under the epoch and only from whoever the taker saw there. It says nothing about who may commit. What a sender
+//! had on its way when it died stays unknown: its entries are sent again, by the same bot under the same random id.
+
+use serde::{Deserialize, Serialize};
+use shared_core::{BotId, EpochStamp, Nonce, WorkerId};
+
+use super::commit::json;
+use super::epoch::{fenced, stamp_arguments};
+use super::error::{StateError, json_fault};
+use super::reply::Reply;
+use super::{EpochAnswer, PoolState, scripts};
+
+/// A sender: one tenure of one process.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sending {
+    pub bot: BotId,
+    pub worker: WorkerId,
+    pub nonce: Nonce,
+    pub epoch: EpochStamp,
+}
+
+impl PoolState {
+    /// Who may have calls on their way.
+    pub async fn sending(&self) -> Result<Option<Sending>, StateError> {
+        let op = self.op("read", &"who sends");
+        let found: Option<Vec<u8>> = self
+            .link
+            .query(op, ::redis::cmd("GET").arg(&self.keys.sending))
+            .await?;
+        found
+            .map(|text| serde_json::from_slice(&text))
+            .transpose()
+            .map_err(|error| StateError::unreadable(op, json_fault("who sends", &error)))
+    }
+
+    /// Takes the place of `before`. `Done(false)`: somebody else has it by now.
+    pub async fn begin_sending(
+        &self,
+        before: Option<&Sending>,
+        mine: &Sending,
+    ) -> Result<EpochAnswer<bool>, StateError> {
+        let op = self.op("begin to send as", &mine.bot);
+        let before = before.map(|before| json(op, before)).transpose()?;
+        let mut script = scripts::BEGIN_SENDING.prepare_invoke();
+        script
+            .key(&self.keys.epoch)
+            .key(&self.keys.sending)
+            .arg(&stamp_arguments(mine.epoch))
+            .arg(before.unwrap_or_default())
+            .arg(json(op, mine)?);
+        let reply: Reply = self.link.script(op, &script).await?;
+        match reply.word.as_str() {
+            "done" => Ok(EpochAnswer::Done(true)),
+            "other" => Ok(EpochAnswer::Done(false)),
+            _ => fenced(op, reply),
+        }
+    }
+
+    /// Says that nothing of ours is on its way any more. In whatever epoch: it stays true.
+    pub async fn end_sending(&self, mine: &Sending) -> Result<bool, StateError> {
+        let op = self.op("end sending as", &mine.bot);
+        let mut script = scripts::DELETE_OWN.prepare_invoke();
+        script.key(&self.keys.sending).arg(json(op, mine)?);
+        self.link.script(op, &script).await
+    }
+}

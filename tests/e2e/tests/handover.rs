@@ -1,0 +1,99 @@
+//! A switch away from a bot that is well shows nothing twice and loses nothing, however slow the line or the old worker is.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use std::time::Duration;
+
+use e2e::{Stage, Talk, built};
+use rustix::process::{Signal, kill_process};
+use sandbox::control::{Content, Event};
+use serde_json::json;
+
+const MEMBERS: usize = 20;
+/// A reply of the bots that nothing but `/help` leads to.
+const REPLY: &str = "What I know:";
+
+async fn stage_where_all_know_all_bots() -> Stage {
+    let stage = Stage::open(MEMBERS).await.unwrap();
+    for bot in stage.scene.bots.iter().map(|bot| bot.id) {
+        for member in 0..MEMBERS {
+            Talk::private(&stage, member, bot)
+                .start(None)
+                .await
+                .unwrap();
+        }
+        let reached = u64::try_from(MEMBERS).unwrap();
+        stage.reach_is(bot, reached).await.unwrap();
+    }
+    stage.settled().await.unwrap();
+    stage
+}
+
+/// All members ask the active bot at once; returns when it has begun to answer.
+async fn everybody_asks(stage: &Stage, bot: i64) {
+    let begin = stage.control.last_event().await.unwrap();
+    for member in &stage.scene.members {
+        let to = Talk::private(stage, 0, bot).chat;
+        let text = Content::Text("/help".into());
+        stage
+            .control
+            .send(member.id, to, &text, None)
+            .await
+            .unwrap();
+    }
+    let answers = |event: &Event| event.number("account") == Some(bot);
+    stage.event(begin, "message_sent", answers).await.unwrap();
+}
+
+async fn switch_by_hand(stage: &Stage, to: &str) {
+    let output = tokio::process::Command::new(built("understudy").unwrap())
+        .args(["switch", "--to", to, "--config"])
+        .arg(stage.folder.config())
+        .output()
+        .await
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+}
+
+async fn everybody_has_one_reply(stage: &Stage) {
+    stage.settled().await.unwrap();
+    let mut replies = std::collections::BTreeMap::new();
+    for bot in stage.scene.bots.iter().map(|bot| bot.id) {
+        for (member, said) in stage.sent_to_members(0, bot, REPLY).await.unwrap() {
+            *replies.entry(member).or_insert(0) += said.len();
+        }
+    }
+    for member in &stage.scene.members {
+        assert_eq!(replies.get(&member.id), Some(&1), "{replies:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_switch_over_a_slow_line_says_nothing_twice() {
+    let stage = stage_where_all_know_all_bots().await;
+    stage
+        .fault(json!({"kind": "slow", "delay_ms": 300}))
+        .await
+        .unwrap();
+    let bot = stage.active().await.unwrap();
+    everybody_asks(&stage, bot).await;
+    switch_by_hand(&stage, "second").await;
+    everybody_has_one_reply(&stage).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_switch_while_the_old_worker_stalls_says_nothing_twice() {
+    let stage = stage_where_all_know_all_bots().await;
+    let bot = stage.active().await.unwrap();
+    let worker = stage.worker_of(bot).await.unwrap();
+    everybody_asks(&stage, bot).await;
+    // Shorter than its lease: it may go on sending when it wakes up, until it has looked.
+    kill_process(worker, Signal::STOP).unwrap();
+    let switch = switch_by_hand(&stage, "second");
+    let wake = async {
+        tokio::time::sleep(Duration::from_millis(600)).await;
+        kill_process(worker, Signal::CONT).unwrap();
+    };
+    tokio::join!(switch, wake);
+    everybody_has_one_reply(&stage).await;
+}
