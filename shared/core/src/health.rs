@@ -84,6 +84,9 @@ pub struct BotHealth {
     /// Seconds that Telegram told us to wait, if that is not over.
     pub flood_wait_s: Option<u32>,
     pub lease_held: bool,
+    /// For how long the bot has been ready with its lease held, without a break; `None` while it is not.
+    #[serde(default)]
+    pub settled_ms: Option<u64>,
     /// The login that this connection does not use.
     #[serde(default)]
     pub other_login: OtherLogin,

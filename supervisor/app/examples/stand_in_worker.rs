@@ -178,6 +178,7 @@ impl Worker {
             }),
             flood_wait_s: None,
             lease_held: held,
+            settled_ms: None,
             reach: 3,
             other_login: match self.told("resting", lease.bot) {
                 true => OtherLogin::Resting,

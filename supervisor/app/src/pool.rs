@@ -15,8 +15,8 @@ mod place;
 use std::collections::BTreeMap;
 
 use shared_core::{
-    Assignment, BootMs, BotId, Connection, EpochBlock, EpochRecord, Holder, OtherLogin, Overrides,
-    PoolId,
+    Assignment, BootMs, BotId, Connection, EpochBlock, EpochRecord, EpochStamp, Holder, OtherLogin,
+    Overrides, Phase, PoolId,
 };
 use shared_io::clock;
 use shared_io::config::{Config, PolicyConfig, PoolConfig};
@@ -82,6 +82,8 @@ struct Held {
     lineage: String,
     saga: Option<drive::Running>,
     past: Vec<PastMove>,
+    /// The epoch that is open, and since when this supervisor has seen it so.
+    opened: Option<(EpochStamp, BootMs)>,
     failed: Vec<FailedAttempt>,
     overrides: Overrides,
     /// The last switch that SQL knew of.
@@ -89,6 +91,24 @@ struct Held {
     published: Option<board::Published>,
     /// When orders that are over were last looked through.
     swept: BootMs,
+}
+
+impl Held {
+    /// Counted by a clock that does not jump, so that nobody is taken for idle because a wall clock did.
+    fn open_for_ms(&mut self, record: Option<&EpochRecord>) -> u64 {
+        let open = record.filter(|record| record.phase == Phase::Open);
+        let Some(stamp) = open.map(|record| record.stamp) else {
+            self.opened = None;
+            return 0;
+        };
+        let now = clock::boot_now();
+        let since = match self.opened {
+            Some((known, since)) if known == stamp => since,
+            _ => now,
+        };
+        self.opened = Some((stamp, since));
+        u64::try_from(now.since(since).as_millis()).unwrap_or(u64::MAX)
+    }
 }
 
 /// What a look brought.
@@ -260,6 +280,7 @@ impl Pool {
         if let Some(record) = &view.epoch {
             held.seen = held.seen.max(record.stamp.epoch);
         }
+        let open_for_ms = held.open_for_ms(view.epoch.as_ref());
         let now = clock::unix_now();
         held.past.retain(|past| now.since(past.at) < PAST_MS);
         held.failed.retain(|failed| now.since(failed.at) < PAST_MS);
@@ -268,6 +289,7 @@ impl Pool {
             redis: world.redis,
             database_ok: world.database_ok,
             epoch: view.epoch,
+            open_for_ms,
             bots: self.bots.clone(),
             workers: world.workers.clone(),
             assignments: view.assignments,

@@ -46,6 +46,8 @@ pub enum Violation {
     AssignedElsewhere(BotId, WorkerId),
     #[error("{0}'s lease is held by worker {1}")]
     LeaseElsewhere(BotId, WorkerId),
+    #[error("worker {1} does not hold {0}'s lease")]
+    NoLease(BotId, WorkerId),
     #[error("{0} has failed")]
     FailedBot(BotId),
     #[error("{0} is not connected")]
@@ -147,6 +149,14 @@ impl Audit<'_> {
                 self.relogin(&holder, *slot, cause)?;
                 self.queue(*bot, then)
             }
+            Plan::Renew {
+                holder,
+                cause,
+                then,
+            } => {
+                self.renewal(holder, cause)?;
+                self.queue(holder.bot, then)
+            }
             Plan::Switch {
                 from,
                 to,
@@ -204,6 +214,18 @@ impl Audit<'_> {
         self.bounded(SwitchKind::Relogin, self.policy.relogins_per_hour, cause)?;
         self.worker(&holder.worker)?;
         self.login_here(holder, slot)
+    }
+
+    /// Whoever has the lease is the one process that can act for this worker: a predecessor of the same name has lost it.
+    fn renewal(&self, holder: &Holder, cause: &Cause) -> Result<(), Violation> {
+        self.starts_from(holder)?;
+        self.bounded(SwitchKind::Takeover, self.policy.takeovers_per_hour, cause)?;
+        self.standby(holder)?;
+        let mut leases = self.snapshot.leases.iter();
+        match leases.any(|lease| lease.bot == holder.bot && lease.worker == holder.worker) {
+            true => Ok(()),
+            false => Err(Violation::NoLease(holder.bot, holder.worker.clone())),
+        }
     }
 
     fn switch(&self, from: &Holder, to: &Holder, cause: &Cause) -> Result<(), Violation> {

@@ -8,6 +8,7 @@
 //! its line is silent, its neighbours' is not   the same
 //! its token or the bot itself is dead          switch to the best standby
 //! the holder's worker is the trouble           takeover by another worker, the bot stays; with the resting login if it may be used
+//! the holder is connected and not at work      renew: the same holder under another epoch
 //! the holder's line is silent, unclear whose   takeover, and a standby if that does not pass either
 //! nobody is answered                           hold: Telegram or our line is down, do not burn through the pool
 //! our own request is refused                   hold
@@ -23,6 +24,7 @@ mod activate;
 mod logins;
 mod place;
 mod rank;
+mod renew;
 
 use shared_core::{BotId, Connection, Holder, UnixMs};
 
@@ -88,6 +90,8 @@ impl Freedom {
 enum Trouble {
     Bot(Cause),
     Worker(Cause),
+    /// It is connected, and its process will not do this epoch's work.
+    Idle(Cause),
     /// Its line is silent and nothing tells the bot's trouble from the worker's.
     Unclear(Cause),
     Everybody,
@@ -140,6 +144,7 @@ impl<'a> Look<'a> {
             None => self.place(Some(holder)),
             Some(Trouble::Bot(cause)) => self.relogin_else_switch(holder, cause),
             Some(Trouble::Worker(cause)) => self.takeover(holder, cause),
+            Some(Trouble::Idle(cause)) => self.renew(holder, cause),
             Some(Trouble::Unclear(cause)) => self.takeover_else_switch(holder, cause),
             Some(Trouble::Everybody) => Plan::Hold {
                 why: Hold::LineDown,
@@ -179,6 +184,9 @@ impl<'a> Look<'a> {
                 }
                 (Health::Failed, Finding::NotServed { for_ms }) => {
                     return Some(Trouble::Worker(Cause::NotServed { for_ms }));
+                }
+                (Health::Failed, Finding::NotWorking { for_ms }) => {
+                    return Some(Trouble::Idle(Cause::NotWorking { for_ms }));
                 }
                 (_, Finding::Ours { name }) => return Some(Trouble::Ours(name)),
                 _ => {}

@@ -46,6 +46,12 @@ pub enum Plan {
         cause: Cause,
         then: Vec<Holder>,
     },
+    /// The same bot on the same worker with the same login, under another epoch. When it does not pass, `then` are tried in order.
+    Renew {
+        holder: Holder,
+        cause: Cause,
+        then: Vec<Holder>,
+    },
     /// Another bot. When it does not pass, `then` are tried in order.
     Switch {
         from: Holder,
@@ -74,6 +80,10 @@ pub enum Cause {
     NotServed {
         for_ms: u64,
     },
+    /// Connected, and not at the work of its epoch: it will not begin with it by itself.
+    NotWorking {
+        for_ms: u64,
+    },
     WorkerDead,
     WorkerSilent {
         age_ms: u64,
@@ -99,6 +109,7 @@ impl Cause {
             },
             Self::LineSilent { .. } => "line_silent",
             Self::NotServed { .. } => "not_served",
+            Self::NotWorking { .. } => "not_working",
             Self::WorkerDead => "worker_dead",
             Self::WorkerSilent { .. } => "worker_silent",
             Self::WorkerGone => "worker_gone",
@@ -111,6 +122,7 @@ impl Cause {
         match self {
             Self::NobodyActive
             | Self::BotFatal { .. }
+            | Self::NotWorking { .. }
             | Self::WorkerDead
             | Self::WorkerSilent { .. }
             | Self::WorkerGone
@@ -243,6 +255,7 @@ impl Plan {
             Self::FirstActivation { cause, .. }
             | Self::Takeover { cause, .. }
             | Self::Relogin { cause, .. }
+            | Self::Renew { cause, .. }
             | Self::Switch { cause, .. } => Some(cause),
             Self::Nothing | Self::Wait { .. } | Self::PlaceStandbys(_) | Self::Hold { .. } => None,
         }
@@ -253,6 +266,7 @@ impl Plan {
         let (first, then): (BotId, &[Holder]) = match self {
             Self::FirstActivation { to, .. } => (to.bot, &[]),
             Self::Takeover { bot, then, .. } | Self::Relogin { bot, then, .. } => (*bot, then),
+            Self::Renew { holder, then, .. } => (holder.bot, then),
             Self::Switch { to, then, .. } => (to.bot, then),
             Self::Nothing | Self::Wait { .. } | Self::PlaceStandbys(_) | Self::Hold { .. } => {
                 return Vec::new();
@@ -268,6 +282,7 @@ impl Plan {
             Self::FirstActivation { cause, .. }
             | Self::Takeover { cause, .. }
             | Self::Relogin { cause, .. }
+            | Self::Renew { cause, .. }
             | Self::Switch { cause, .. } => *cause = of,
             Self::Nothing | Self::Wait { .. } | Self::PlaceStandbys(_) | Self::Hold { .. } => {}
         }

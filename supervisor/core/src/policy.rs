@@ -11,6 +11,11 @@ pub struct Policy {
     pub line_silent_ms: u64,
     /// A standby counts as a witness that Telegram can be reached if it was answered within this time.
     pub witness_ms: u64,
+    /// A holder that has been connected, with its epoch open, for this long works under that epoch, or never will by itself: one that
+    /// may resume it does so within 100 ms.
+    pub idle_ms: u64,
+    /// After a renewal that did not help the next one waits this long while a standby is ready.
+    pub renew_again_ms: u64,
     /// How long a named holder has for its smoke test.
     pub smoke_timeout_ms: u64,
     /// The same for a takeover on a silent line, where a switch is the way out: together with `line_silent_ms` within 6 s.
@@ -47,6 +52,8 @@ impl Default for Policy {
             worker_silent_ms: 1500,
             line_silent_ms: 3500,
             witness_ms: 2500,
+            idle_ms: 1500,
+            renew_again_ms: 30_000,
             smoke_timeout_ms: 2000,
             takeover_smoke_ms: 1500,
             cooldown_ms: 60_000,

@@ -75,6 +75,7 @@ fn content(plan: &Plan) -> String {
         Plan::Relogin {
             bot, worker, slot, ..
         } => format!("relogin {bot} {worker} {slot}"),
+        Plan::Renew { holder, .. } => format!("renew {}", Shown(holder)),
         Plan::Switch { from, to, .. } => format!("switch {} {}", Shown(from), Shown(to)),
         Plan::PlaceStandbys(placements) => {
             let each = placements
@@ -94,9 +95,10 @@ fn content(plan: &Plan) -> String {
 
 fn then(plan: &Plan) -> &[Holder] {
     match plan {
-        Plan::Takeover { then, .. } | Plan::Relogin { then, .. } | Plan::Switch { then, .. } => {
-            then
-        }
+        Plan::Takeover { then, .. }
+        | Plan::Relogin { then, .. }
+        | Plan::Renew { then, .. }
+        | Plan::Switch { then, .. } => then,
         Plan::Nothing
         | Plan::Wait { .. }
         | Plan::Hold { .. }
@@ -117,6 +119,9 @@ fn described(snapshot: &Snapshot, plan: &Plan) -> String {
         }
         Plan::Relogin { bot, worker, .. } => {
             format!("{} goes on with its other login on {worker}", name(bot))
+        }
+        Plan::Renew { holder, .. } => {
+            format!("{} begins anew on {}", name(&holder.bot), holder.worker)
         }
         Plan::Switch { from, to, .. } => {
             let (from, bot) = (name(&from.bot), name(&to.bot));

@@ -41,7 +41,7 @@ pub enum SwitchKind {
     First,
     /// The bot changes.
     Switch,
-    /// The worker changes, the bot stays.
+    /// The worker changes, the bot stays; or both stay and the epoch alone is another one.
     Takeover,
     /// The login changes, bot and worker stay.
     Relogin,
@@ -166,7 +166,11 @@ const UNRECORDED: usize = 16;
 
 impl Saga {
     pub fn start(seed: SagaSeed) -> Advanced {
-        let kind = kind(seed.previous_bot, seed.from.as_ref(), &seed.to, seed.assign);
+        let kind = match kind(seed.previous_bot, seed.from.as_ref(), &seed.to, seed.assign) {
+            // Only a renewal starts from whom it leads to.
+            SwitchKind::Switch if seed.from.as_ref() == Some(&seed.to) => SwitchKind::Takeover,
+            kind => kind,
+        };
         let saga = Self {
             id: seed.id,
             kind,

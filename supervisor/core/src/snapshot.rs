@@ -68,6 +68,8 @@ pub struct Snapshot {
     pub redis: RedisView,
     pub database_ok: bool,
     pub epoch: Option<EpochRecord>,
+    /// For how long the epoch has been open, as far as the leader knows; 0 while it is not.
+    pub open_for_ms: u64,
     pub bots: Vec<PoolBot>,
     pub workers: Vec<WorkerView>,
     pub assignments: Vec<Assignment>,
@@ -80,8 +82,9 @@ pub struct Snapshot {
     pub overrides: Overrides,
 }
 
-/// Telegram drops a connection that does not ping after 75 s; by then whoever was not known to be dead has let go of its login.
-const LETS_GO_MS: i64 = 90_000;
+/// A worker that is cut off from Redis keeps its connection for ten minutes, quietly; by then whoever was not known to be dead has let go of
+/// its login. One that hangs is dropped by Telegram after 75 s without a ping.
+const LETS_GO_MS: i64 = 660_000;
 
 /// A heartbeat this young says what is: they are sent four times a second, and at once when a bot comes or goes.
 const FRESH_MS: u64 = 1000;

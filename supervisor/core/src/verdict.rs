@@ -6,7 +6,7 @@
 
 use std::fmt;
 
-use shared_core::{BotHealth, BotId, Connection, ErrorClass, WorkerId};
+use shared_core::{Assignment, BotHealth, BotId, Connection, ErrorClass, WorkerId};
 
 use crate::policy::Policy;
 use crate::snapshot::{Process, RedisView, Snapshot, WorkerView};
@@ -34,6 +34,10 @@ pub enum Finding {
     NotReported,
     /// The worker has been up long enough and does not serve the bot.
     NotServed {
+        for_ms: u64,
+    },
+    /// It is connected and does not do the work of the pool's epoch.
+    NotWorking {
         for_ms: u64,
     },
     NoLease,
@@ -183,7 +187,15 @@ fn judge_bot(
     }
     let never_for_ms = held_in_vain_ms(bot, &assignment.worker, snapshot);
     match (health, never_for_ms) {
-        (Some(health), never_for_ms) => judge_line(health, never_for_ms.unwrap_or(0), policy),
+        (Some(health), never_for_ms) => {
+            let line = judge_line(health, never_for_ms.unwrap_or(0), policy);
+            match idle_ms(health, assignment, snapshot, policy) {
+                Some(for_ms) if matches!(line.health, Health::Healthy | Health::Degraded) => {
+                    verdict(Health::Failed, Finding::NotWorking { for_ms })
+                }
+                _ => line,
+            }
+        }
         (None, Some(for_ms)) if for_ms >= policy.line_silent_ms => {
             verdict(Health::Failed, Finding::NotServed { for_ms })
         }
@@ -198,6 +210,25 @@ fn held_in_vain_ms(bot: BotId, worker: &WorkerId, snapshot: &Snapshot) -> Option
     let active = holder.bot == bot && holder.worker == *worker;
     let up_for_ms = snapshot.worker(worker).and_then(WorkerView::up_for_ms)?;
     active.then_some(up_for_ms)
+}
+
+/// For how long the holder has been connected without doing the work of its epoch: a restarted process whose predecessor was named, or one that
+/// fails as it begins. The epoch must have been open for long enough when the heartbeat was sent.
+fn idle_ms(
+    health: &BotHealth,
+    given: &Assignment,
+    snapshot: &Snapshot,
+    policy: &Policy,
+) -> Option<u64> {
+    let record = snapshot.epoch.as_ref()?;
+    let holder = snapshot.holder()?;
+    let (beat, age_ms) = snapshot.worker(&given.worker)?.beat.as_ref()?;
+    let active = holder.bot == given.bot && holder.worker == given.worker;
+    let mut works = beat.pools.iter();
+    let works = works.any(|work| work.pool == snapshot.pool && work.epoch == record.stamp);
+    let open_ms = snapshot.open_for_ms.saturating_sub(*age_ms);
+    let for_ms = health.settled_ms?.min(open_ms);
+    (active && !works && for_ms >= policy.idle_ms).then_some(for_ms)
 }
 
 /// The bot's last words, if they were final.
@@ -275,6 +306,9 @@ impl fmt::Display for Finding {
             Self::NotReported => write!(f, "its worker has not reported it yet"),
             Self::NotServed { for_ms } => {
                 write!(f, "its worker is up for {for_ms} ms and does not serve it")
+            }
+            Self::NotWorking { for_ms } => {
+                write!(f, "connected for {for_ms} ms and not at work")
             }
             Self::NoLease => write!(f, "connected without its lease"),
             Self::Connecting => write!(f, "connecting"),

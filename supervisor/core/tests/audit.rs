@@ -48,6 +48,14 @@ fn takeover(from: &str, to: &str) -> Plan {
     }
 }
 
+fn renew(at: &str) -> Plan {
+    Plan::Renew {
+        holder: holder(at),
+        cause: Cause::NotWorking { for_ms: 1600 },
+        then: Vec::new(),
+    }
+}
+
 fn place(bots: &[(i64, &str)]) -> Plan {
     let placements = bots.iter().map(|(bot, at)| Placement {
         bot: BotId(*bot),
@@ -104,6 +112,8 @@ fn every_rule_refuses_its_plan() {
             switch("b1@w1", "b2@w2", &["b4@w2"]),
             Violation::FailedBot(BotId(4)),
         ),
+        (renew("b2@w2"), Violation::NotTheHolder),
+        (renew("b1@w1"), Violation::NoLease(BotId(1), worker("w1"))),
         (takeover("b1@w1", "w1"), Violation::SameHolder),
         (takeover("b2@w2", "w1"), Violation::NotTheHolder),
         (takeover("b1@w1", "w3"), Violation::DeadWorker(w3)),
@@ -358,7 +368,7 @@ fn another_login_is_left_alone_until_its_holder_has_let_go() {
     let until = |slot, gone| fleet.other_rests_until(BotId(1), slot, gone, NOW);
     assert_eq!(until(LoginSlot::A, true), Some(common::fleet::ago(-5000)));
     assert_eq!(until(LoginSlot::B, true), None);
-    assert_eq!(until(LoginSlot::B, false), Some(UnixMs(NOW.0 + 90_000)));
+    assert_eq!(until(LoginSlot::B, false), Some(UnixMs(NOW.0 + 660_000)));
     assert_eq!(
         fleet.other_rests_until(BotId(9), LoginSlot::A, false, NOW),
         None

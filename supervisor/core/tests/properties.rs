@@ -40,6 +40,20 @@ proptest! {
     }
 
     #[test]
+    fn only_who_is_connected_with_its_lease_and_not_at_work_is_renewed(snapshot in fleet()) {
+        let policy = Policy::default();
+        if let Plan::Renew { holder, .. } = decide(&snapshot, &policy, NOW).plan {
+            let stamp = snapshot.epoch.as_ref().unwrap().stamp;
+            let (beat, age_ms) = snapshot.worker(&holder.worker).unwrap().beat.as_ref().unwrap();
+            prop_assert!(beat.pools.iter().all(|work| work.epoch != stamp));
+            prop_assert!(beat.bot(&snapshot.pool, holder.bot).unwrap().settled_ms >= Some(policy.idle_ms));
+            prop_assert!(snapshot.open_for_ms >= policy.idle_ms + age_ms);
+            prop_assert_eq!(&snapshot.lease(holder.bot).unwrap().worker, &holder.worker);
+            prop_assert!(snapshot.overrides.paused.is_none());
+        }
+    }
+
+    #[test]
     fn the_cool_down_never_delays_a_fatal_error(snapshot in fleet()) {
         let policy = Policy::default();
         let calm = Snapshot { past: Vec::new(), ..snapshot.clone() };

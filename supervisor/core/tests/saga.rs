@@ -406,3 +406,22 @@ fn the_timeline_takes_the_workers_first_milestones() {
     assert_eq!(timeline.first_reply_at, Some(UnixMs(9)));
     assert!(timeline.is_complete());
 }
+
+#[test]
+fn a_renewal_is_a_takeover_without_a_new_worker_and_assigns_nothing() {
+    let started = Saga::start(seed(holder("b1@w1"), &["b2@w2"]));
+    assert_eq!(started.saga.kind, SwitchKind::Takeover);
+    assert_eq!(started.actions, [Action::Fence]);
+    let fenced = started
+        .saga
+        .advance(Observation::Fenced { stamp: stamp(4) }, NOW);
+    let activate = Action::Activate {
+        to: holder("b1@w1"),
+        stamp: stamp(4),
+    };
+    assert_eq!(fenced.actions, [activate], "its worker keeps what it has");
+    let tested = fenced.saga.advance(Observation::Activated, NOW).saga;
+    let next = tested.advance(Observation::Waited { ms: 2000 }, NOW).saga;
+    assert_eq!(next.kind, SwitchKind::Switch);
+    assert_eq!(next.target(), Some(&holder("b2@w2")));
+}

@@ -36,6 +36,7 @@ impl Pool {
             lineage,
             saga,
             past: past_moves(&moves),
+            opened: None,
             failed: Vec::new(),
             overrides,
             last: moves.into_iter().next(),

@@ -4,7 +4,7 @@
 //! the leader looks again before it acts.
 
 use anyhow::Context;
-use shared_core::{BotId, LoginSlot, Order, Preview};
+use shared_core::{BotId, EpochRecord, LoginSlot, Order, Phase, Preview};
 use shared_io::clock;
 use shared_io::config::{Config, PoolConfig};
 use shared_io::redis::{PoolState, RedisState, SeenHeartbeat, StateError};
@@ -38,7 +38,13 @@ pub async fn snapshot(
     heartbeats: &[SeenHeartbeat],
     store: Option<&Store>,
 ) -> Result<Snapshot, StateError> {
-    let (view, saga, overrides) = tokio::join!(state.look(), state.saga(), state.overrides());
+    let ids: Vec<BotId> = pool.bots.iter().map(|bot| bot.bot()).collect();
+    let (view, saga, overrides, leases) = tokio::join!(
+        state.look(),
+        state.saga(),
+        state.overrides(),
+        state.leases(&ids)
+    );
     let view = view?;
     // One that cannot be read is the supervisor's to report.
     let saga = saga?.and_then(|text| serde_json::from_str::<Saga>(&text).ok());
@@ -61,16 +67,23 @@ pub async fn snapshot(
         pool: pool.name.clone(),
         redis: RedisView::Up { for_ms: u64::MAX },
         database_ok: store.is_some(),
+        open_for_ms: open_for_ms(view.epoch.as_ref()),
         epoch: view.epoch,
         bots,
         workers: heartbeats.iter().map(worker_view).collect(),
         assignments: view.assignments,
-        leases: Vec::new(),
+        leases: leases?.into_iter().flatten().collect(),
         saga,
         past: Vec::new(),
         failed: Vec::new(),
         overrides: overrides?.unwrap_or_default(),
     })
+}
+
+/// By the dates, since this is one look only.
+fn open_for_ms(record: Option<&EpochRecord>) -> u64 {
+    let open = record.filter(|record| record.phase == Phase::Open);
+    open.map_or(0, |record| clock::unix_now().since(record.since))
 }
 
 async fn rests(store: &Store, pool: &PoolConfig, bot: BotId, slot: LoginSlot) -> bool {

@@ -193,6 +193,7 @@ fn is_of_the_session(cause: &Cause) -> bool {
         Cause::LineSilent { .. } => true,
         Cause::NobodyActive
         | Cause::NotServed { .. }
+        | Cause::NotWorking { .. }
         | Cause::WorkerDead
         | Cause::WorkerSilent { .. }
         | Cause::WorkerGone

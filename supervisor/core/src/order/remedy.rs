@@ -32,6 +32,7 @@ fn of_finding(finding: &Finding) -> &'static str {
         | Finding::WorkerFailed
         | Finding::NotServed { .. } => "start its worker again, or wait until it has another one",
         Finding::Shaky { .. } | Finding::LineSilent { .. } => "check its worker's way to Telegram",
+        Finding::NotWorking { .. } => "wait until it has begun anew",
         Finding::NoHeartbeat
         | Finding::Unassigned
         | Finding::NotReported

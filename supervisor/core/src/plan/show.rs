@@ -54,6 +54,14 @@ impl fmt::Display for Plan {
                 write!(f, "relogin {bot}@{worker} slot {slot} ({cause})")?;
                 list(f, then)
             }
+            Self::Renew {
+                holder,
+                cause,
+                then,
+            } => {
+                write!(f, "renew {} ({cause})", Shown(holder))?;
+                list(f, then)
+            }
             Self::Switch {
                 from,
                 to,
@@ -83,6 +91,9 @@ impl fmt::Display for Cause {
             Self::BotFatal { error, .. } => write!(f, "{error}"),
             Self::LineSilent { silent_ms } => write!(f, "line silent for {silent_ms} ms"),
             Self::NotServed { for_ms } => write!(f, "not served for {for_ms} ms"),
+            Self::NotWorking { for_ms } => {
+                write!(f, "connected for {for_ms} ms and not at work")
+            }
             Self::WorkerDead => write!(f, "worker process dead"),
             Self::WorkerSilent { age_ms } => write!(f, "worker silent for {age_ms} ms"),
             Self::WorkerGone => write!(f, "worker not heard of any more"),

@@ -51,6 +51,11 @@ impl SagaSeed {
             Plan::Switch {
                 to, cause, then, ..
             } => (to.clone(), then.clone(), cause, None),
+            Plan::Renew {
+                holder,
+                cause,
+                then,
+            } => (holder.clone(), then.clone(), cause, None),
             Plan::Takeover {
                 bot,
                 to: worker,

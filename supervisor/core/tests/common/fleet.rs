@@ -3,10 +3,10 @@
 //! ```text
 //! redis down | redis up MS
 //! database down
-//! epoch open b1@w1 | epoch fenced prev=b1
+//! epoch open b1@w1 [open=MS] | epoch fenced prev=b1
 //! worker w1 running|dead|elsewhere [age=MS] [up=MS] [sql=no]     no `age`: no heartbeat yet; `up` also counts for the process
 //! bot b1 on w1 ready|connecting|absent|shaky|failed [ok=MS] [reach=N] [lease=no] [error=NAME] [wait=S] [prio=N]
-//!     [slot=b] [said=b] [other=resting|missing|lost|unknown] [sql_rests=yes] [rests_in=MS]     `said`: the report is about this login;
+//!     [settled=MS] [works=EPOCH] [slot=b] [said=b] [other=resting|missing|lost|unknown] [sql_rests=yes] [rests_in=MS]     `said`: the report is about this login;
 //!     `rests_in`: its other login may be connected for so long
 //! bot b2 homeless
 //! past switch|takeover|relogin ago=MS
@@ -58,6 +58,7 @@ pub fn empty() -> Snapshot {
         redis: RedisView::Up { for_ms: 600_000 },
         database_ok: true,
         epoch: None,
+        open_for_ms: 0,
         bots: Vec::new(),
         workers: Vec::new(),
         assignments: Vec::new(),
@@ -90,7 +91,11 @@ pub fn parse(text: &str) -> Snapshot {
                 snapshot.redis = RedisView::Up { for_ms };
             }
             "database" => snapshot.database_ok = false,
-            "epoch" => snapshot.epoch = Some(epoch(&words, &opts)),
+            "epoch" => {
+                let open_ms = number("open").unwrap_or(600_000);
+                snapshot.open_for_ms = open_ms.unsigned_abs();
+                snapshot.epoch = Some(epoch(&words, &opts));
+            }
             "worker" => snapshot.workers.push(worker_view(&words, &opts)),
             "bot" => add_bot(&mut snapshot, &words, &opts),
             "past" => snapshot.past.push(PastMove {
@@ -219,6 +224,25 @@ fn worker_view(words: &[&str], opts: &BTreeMap<&str, &str>) -> WorkerView {
     }
 }
 
+fn work(bot: BotId, epoch: u64) -> PoolWork {
+    PoolWork {
+        pool: pool(),
+        bot,
+        epoch: stamp(epoch),
+        phase: Phase::Open,
+        conversations_open: 0,
+        outbox: 0,
+        commits: 0,
+        commits_refused: 0,
+        duplicates: 0,
+        sent: 0,
+        updates_unknown: 0,
+        files_to_resend: 0,
+        maybe_repeated: 0,
+        parked: 0,
+    }
+}
+
 fn add_bot(snapshot: &mut Snapshot, words: &[&str], opts: &BTreeMap<&str, &str>) {
     let bot: BotId = words[1].parse().unwrap();
     let priority = opts
@@ -280,6 +304,7 @@ fn add_bot(snapshot: &mut Snapshot, words: &[&str], opts: &BTreeMap<&str, &str>)
         }),
         flood_wait_s: number("wait").map(|s| s as u32),
         lease_held: opts.get("lease") != Some(&"no"),
+        settled_ms: number("settled"),
         reach: number("reach").unwrap_or(0),
         other_login: match opts.get("other").copied().unwrap_or("missing") {
             "resting" => OtherLogin::Resting,
@@ -296,5 +321,16 @@ fn add_bot(snapshot: &mut Snapshot, words: &[&str], opts: &BTreeMap<&str, &str>)
         .beat
         .as_mut()
         .expect("the worker beats");
+    if health.settled_ms.is_some() && health.lease_held {
+        snapshot.leases.push(LoginLease {
+            bot,
+            slot: health.slot,
+            worker: at,
+            nonce: Nonce([1; 8]),
+        });
+    }
+    if let Some(epoch) = number("works") {
+        beat.pools.push(work(bot, epoch));
+    }
     beat.bots.push(health);
 }

@@ -34,9 +34,14 @@ fn bot_line(bot: u32) -> impl Strategy<Value = String> {
     ];
     let lease = prop_oneof![4 => Just("yes"), 1 => Just("no")];
     let line = (connection, error, 0..6000u64, lease);
-    (0..8u8, worker, line, login(), 0..3u32)
+    let at_work = prop_oneof![
+        2 => Just(String::new()),
+        1 => (0..4000u64).prop_map(|ms| format!("settled={ms}")),
+        1 => (0..4000u64, 2..4u64).prop_map(|(ms, epoch)| format!("settled={ms} works={epoch}"))
+    ];
+    (0..8u8, worker, line, login(), 0..3u32, at_work)
         .prop_map(
-            move |(homeless, worker, (connection, error, ok, lease), login, prio)| {
+            move |(homeless, worker, (connection, error, ok, lease), login, prio, at_work)| {
                 if homeless == 0 {
                     return format!("bot b{bot} homeless prio={prio}");
                 }
@@ -44,7 +49,7 @@ fn bot_line(bot: u32) -> impl Strategy<Value = String> {
                     return format!("bot b{bot} on {worker} {login}");
                 }
                 format!(
-                    "bot b{bot} on {worker} {connection} ok={ok} lease={lease} prio={prio} {error} {login}"
+                    "bot b{bot} on {worker} {connection} ok={ok} lease={lease} prio={prio} {error} {login} {at_work}"
                 )
             },
         )
@@ -94,7 +99,8 @@ pub fn order() -> impl Strategy<Value = Order> {
 
 pub fn fleet() -> impl Strategy<Value = Snapshot> {
     let epoch = prop_oneof![
-        6 => (1..5u32, 1..4u32).prop_map(|(b, w)| format!("epoch open b{b}@w{w}")),
+        6 => (1..5u32, 1..4u32, 0..4000u64)
+            .prop_map(|(b, w, ms)| format!("epoch open b{b}@w{w} open={ms}")),
         1 => Just("epoch fenced prev=b1".to_owned()),
         1 => (1..5u32).prop_map(|b| format!("epoch smoking b{b}@w1 prev=b2")),
         1 => Just(String::new()),

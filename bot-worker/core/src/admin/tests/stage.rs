@@ -179,6 +179,7 @@ pub fn health(bot: BotId, username: &str) -> BotHealth {
         last_error: None,
         flood_wait_s: None,
         lease_held: true,
+        settled_ms: None,
         other_login: OtherLogin::Resting,
         channels: vec![],
         reach: 12,
