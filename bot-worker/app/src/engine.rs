@@ -269,6 +269,16 @@ impl Engine {
         let (fresh, stale): (Vec<_>, Vec<_>) = held
             .into_iter()
             .partition(|(_, incoming)| u128::from(now.since(incoming.date)) < HELD_FOR.as_millis());
+        if !stale.is_empty() {
+            let count = u64::try_from(stale.len()).unwrap_or(u64::MAX);
+            warn!(
+                count,
+                "messages that a standby kept for too long are not acted on"
+            );
+            self.tenure
+                .work
+                .count(&self.tenure, Counter::HeldDropped, count);
+        }
         for (position, _) in stale {
             self.settle(Origin::Held(position));
         }

@@ -65,7 +65,9 @@ impl LeaseCell {
     }
 
     pub fn holds(&self, tenancy: Tenancy) -> bool {
-        self.tenancies.load(Ordering::Acquire) == tenancy.0 && self.is_held()
+        // Under the lock of whoever counts: a tenancy and whether it holds are one reading.
+        let lease = lock(&self.clock);
+        self.tenancies.load(Ordering::Acquire) == tenancy.0 && lease.holds(clock::boot_now())
     }
 
     fn is_held(&self) -> bool {

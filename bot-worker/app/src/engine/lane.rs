@@ -94,7 +94,8 @@ pub async fn run(
             Ok(Try::ReadAgain) => {}
             Err(error) => {
                 warn!(conversation = %key, %error, "a conversation waits");
-                damaged += u32::from(!error.is_connection());
+                // Only what is stored can be damaged; a Redis that refuses (full, read-only, no access) is waited for.
+                damaged += u32::from(matches!(error, StateError::Unreadable { .. }));
                 if damaged > DAMAGED {
                     error!(conversation = %key, %error, "given up: what is stored needs a look");
                     break Outcome::GivenUp;

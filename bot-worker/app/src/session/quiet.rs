@@ -5,9 +5,12 @@
 //! nothing (it is away)             the connection is kept; what comes in is looked at for admins' commands and is otherwise dropped
 //! the lease is ours again          the session ends; the next one fetches everything from the committed cursor, with the same key
 //! another has it, not assigned     the session ends; its socket is closed
+//! nothing for ten minutes          the session ends; its socket is closed
 //! ```
 //! Quiet means: no engine, no sender, no probe, no difference is fetched, nothing is committed; not a single call is made of its own
 //! accord. So a worker that slept through its lease and wakes up beside its successor does no harm before it knows.
+
+use std::time::Duration;
 
 use shared_core::{BotRole, Connection};
 use tokio_util::sync::CancellationToken;
@@ -15,6 +18,9 @@ use tracing::warn;
 
 use super::{Ended, Session, line_lost};
 use crate::guard::Settled;
+
+/// Before the leader, who may be cut off from here and not from Redis, takes this login to be free (`supervisor-core`, eleven minutes).
+const AT_MOST: Duration = Duration::from_secs(600);
 
 impl Session {
     pub(super) async fn keep_quiet(
@@ -32,6 +38,7 @@ impl Session {
         }
         let mut settled = std::pin::pin!(self.context.cell.settled());
         let mut line_closed = std::pin::pin!(line_closed);
+        let mut over = std::pin::pin!(tokio::time::sleep(AT_MOST));
         loop {
             tokio::select! {
                 biased;
@@ -40,6 +47,7 @@ impl Session {
                     Settled::Held => Ended::Regained,
                     Settled::NotOurs => Ended::LeaseOver,
                 },
+                () = &mut over => return Ended::LeaseOver,
                 () = &mut line_closed => return line_lost("the line's task ended"),
                 heard = self.feed.overhear() => match heard {
                     // Until Redis is known to be away somebody else may hold this bot and answer; what is dropped comes again.

@@ -41,7 +41,7 @@ counters! {
     Parked = "parked",
     ConversationsContinued = "conversations_continued",
     ConversationsParked = "conversations_parked",
-    /// Private messages that a standby could not keep because it kept too many.
+    /// Private messages to a standby that nobody acted on: it kept too many, or kept them for too long.
     HeldDropped = "held_dropped",
 }
 
