@@ -16,7 +16,7 @@ pub struct Assignment {
     /// Changes with each reassignment, so that a worker that slept through one cannot come back under it.
     pub grant: Nonce,
     /// Who last used the other login is not known to have let go of it: it is not to be connected before this time (the leader's
-    /// wall clock; Telegram drops a connection that does not ping after 75 s).
+    /// wall clock).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub other_rests_until: Option<UnixMs>,
     /// Who that was. Once it is heard without the bot, the other login is free before its time.
