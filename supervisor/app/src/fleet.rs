@@ -13,7 +13,7 @@ use shared_core::{BootMs, Nonce, WorkerId};
 use shared_io::clock;
 use shared_io::redis::SeenHeartbeat;
 use shared_io::retry::{Backoff, RetryPolicy};
-use supervisor_core::{Process as Seen, WorkerView};
+use supervisor_core::{Policy, Process as Seen, WorkerView};
 use tokio::sync::mpsc;
 
 use crate::folder::Folder;
@@ -33,12 +33,34 @@ pub struct Death {
     pub pid: u32,
 }
 
+/// When a silent process of ours is taken for hung.
+#[derive(Debug, Clone, Copy)]
+pub struct Patience {
+    pub silent_ms: u64,
+    /// For one that was never heard since it was started or adopted.
+    pub start_ms: u64,
+}
+
+impl Patience {
+    pub fn of(policy: &Policy) -> Self {
+        Self {
+            silent_ms: policy.worker_silent_ms.saturating_mul(2),
+            start_ms: policy.start_grace_ms.saturating_add(5000),
+        }
+    }
+}
+
+/// Between two looks at the heartbeats; after a longer gap (Redis was away, or we slept) silence is counted anew.
+const GAP: Duration = Duration::from_secs(1);
+
 pub struct Fleet {
     program: PathBuf,
     config: PathBuf,
     folder: Folder,
     slots: BTreeMap<WorkerId, Slot>,
     deaths: mpsc::Sender<Death>,
+    /// Since when heartbeats are looked at without a gap, and the last look.
+    watched: Option<(BootMs, BootMs)>,
 }
 
 struct Slot {
@@ -52,6 +74,10 @@ enum State {
         process: Process,
         nonce: Option<Nonce>,
         since: BootMs,
+        /// When a heartbeat of this very process was last known.
+        heard: Option<BootMs>,
+        /// It was killed after so long a silence.
+        hung_ms: Option<u64>,
     },
     Dead {
         /// Of the process that died; its leases may be broken.
@@ -74,6 +100,7 @@ impl Fleet {
             folder: folder.clone(),
             slots: BTreeMap::new(),
             deaths,
+            watched: None,
         };
         for number in 1..=count {
             let worker = WorkerId::new(format!("w{number}")).context("naming a worker")?;
@@ -141,6 +168,8 @@ impl Fleet {
             process,
             nonce,
             since: clock::boot_now(),
+            heard: None,
+            hung_ms: None,
         })
     }
 
@@ -158,22 +187,23 @@ impl Fleet {
         });
     }
 
-    /// Takes note of a death.
-    pub fn died(&mut self, death: &Death) {
-        let Some(slot) = self.slots.get_mut(&death.worker) else {
-            return;
-        };
+    /// Takes note of a death. After how long a silence it was killed for it, if it was.
+    pub fn died(&mut self, death: &Death) -> Option<u64> {
+        let slot = self.slots.get_mut(&death.worker)?;
         let State::Running {
             process,
             nonce,
             since,
+            hung_ms,
+            ..
         } = &mut slot.state
         else {
-            return;
+            return None;
         };
         if process.pid() != death.pid {
-            return;
+            return None;
         }
+        let hung_ms = *hung_ms;
         let status = process.reap().map(|status| status.to_string());
         tracing::error!(worker = %death.worker, pid = death.pid, ?status, "worker has died");
         let now = clock::boot_now();
@@ -185,6 +215,7 @@ impl Fleet {
             nonce: *nonce,
             again_at: now.plus(pause),
         };
+        hung_ms
     }
 
     /// Starts those again whose pause is over.
@@ -215,6 +246,43 @@ impl Fleet {
                         *again_at = now.plus(pause);
                     }
                 }
+            }
+        }
+    }
+
+    /// Kills those of ours that have been silent for too long while Redis could be heard: they are started again when their end is seen.
+    pub fn end_hung(&mut self, heartbeats: &[SeenHeartbeat], patience: Patience) {
+        let now = clock::boot_now();
+        let unbroken = self.watched.filter(|(_, last)| now.since(*last) <= GAP);
+        let (watched, _) = unbroken.unwrap_or((now, now));
+        self.watched = Some((watched, now));
+        for (worker, slot) in &mut self.slots {
+            let State::Running {
+                process,
+                nonce,
+                since,
+                heard,
+                hung_ms,
+            } = &mut slot.state
+            else {
+                continue;
+            };
+            let beat = heartbeats.iter().find(|h| h.heartbeat.worker == *worker);
+            let ours = beat.filter(|h| nonce.is_none_or(|nonce| nonce == h.heartbeat.nonce));
+            if let Some(age_ms) = ours.map(|h| h.age_ms) {
+                let at = now.minus(Duration::from_millis(age_ms));
+                *heard = Some(heard.map_or(at, |known| known.max(at)));
+            }
+            let (from, limit) = match *heard {
+                Some(heard) => (heard, patience.silent_ms),
+                None => (*since, patience.start_ms),
+            };
+            let silent = now.since(from.max(watched)).as_millis();
+            let silent_ms = u64::try_from(silent).unwrap_or(u64::MAX);
+            if silent_ms >= limit && hung_ms.is_none() && process.is_alive() {
+                *hung_ms = Some(silent_ms);
+                tracing::error!(%worker, pid = process.pid(), silent_ms, "worker hangs, killing it");
+                process.signal(rustix::process::Signal::KILL);
             }
         }
     }

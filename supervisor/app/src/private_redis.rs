@@ -3,7 +3,8 @@
 //! Once everything is set up it has a guard ([`PrivateRedis::guard`]): a task of its own that starts it again the moment it dies, whatever else
 //! the supervisor is busy with, because no lease outlives a second without Redis.
 //!
-//! Invariant: never two servers on one folder; the running one holds the seat's lock. It is only ended by an orderly stop, after the workers.
+//! Invariant: never two servers on one folder; the running one holds the seat's lock. So does a child of it that rewrites its file, also beyond
+//! its end: whoever is found on the seat is only taken for the server when it answers. It is only ended by an orderly stop, after the workers.
 
 use std::ffi::OsString;
 use std::io::{Read, Seek, SeekFrom};
@@ -12,9 +13,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context;
+use rustix::process::Signal;
 use shared_io::config::{AppendFsync, Config};
 use shared_io::redis::{RedisState, RedisTimeouts, StateError};
 use shared_io::retry::{Backoff, RetryPolicy};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -28,6 +31,12 @@ const START_PATIENCE: Duration = Duration::from_secs(120);
 const CONFIGURED_PATIENCE: Duration = Duration::from_secs(3);
 /// Redis flushes its file to disk when it is asked to end.
 const STOP_PATIENCE: Duration = Duration::from_secs(30);
+/// A server answers at once, also while it reads its file.
+const PROOF: Duration = Duration::from_secs(3);
+/// A killed process is gone as soon as the kernel comes to it.
+const KILLED: Duration = Duration::from_secs(2);
+/// Nobody has more children with one lock than this.
+const HOLDERS: usize = 8;
 const START_POLL: Duration = Duration::from_millis(10);
 /// A server that dies at once is not started in a hot loop; the first restart of one that had run waits for nothing.
 const RESTART: RetryPolicy =
@@ -50,12 +59,13 @@ pub struct PrivateRedis {
 
 impl PrivateRedis {
     /// Adopts the server that runs on this folder, or starts one.
-    pub fn start(config: &Config, folder: &Folder) -> anyhow::Result<Self> {
+    pub async fn start(config: &Config, folder: &Folder) -> anyhow::Result<Self> {
         let seat = Seat::new(&folder.redis(), "redis");
         let log = folder.log("redis");
         let socket = config.redis_socket();
         let fsync = config.redis.appendfsync;
-        let (process, adopted) = launch(&seat, &folder.redis(), &socket, &log, fsync)?;
+        let (process, adopted) =
+            occupy(&seat, &folder.redis(), &socket, &log, fsync, PROOF).await?;
         Ok(Self {
             seat,
             folder: folder.redis(),
@@ -99,7 +109,7 @@ impl PrivateRedis {
                 _ = &mut asked => return self,
                 () = tokio::time::sleep(pause) => {}
             }
-            if let Err(error) = self.restart() {
+            if let Err(error) = self.restart().await {
                 tracing::error!("{error:#}");
             }
         }
@@ -117,14 +127,17 @@ impl PrivateRedis {
     }
 
     /// Should it not start, its end is seen again at once and the pause grows: the workers are not ended for that.
-    fn restart(&mut self) -> anyhow::Result<()> {
-        (self.process, self.adopted) = launch(
+    async fn restart(&mut self) -> anyhow::Result<()> {
+        // Whoever is left on the seat is no server: a child that was rewriting its file inherited its lock.
+        (self.process, self.adopted) = occupy(
             &self.seat,
             &self.folder,
             &self.socket,
             &self.log,
             self.fsync,
-        )?;
+            Duration::ZERO,
+        )
+        .await?;
         self.started = Instant::now();
         tracing::info!(
             pid = self.process.pid(),
@@ -151,7 +164,69 @@ impl Guard {
     }
 }
 
-fn launch(
+/// The server on the seat, adopted or started. Whoever holds the seat has `proof` to show that it is the server, and is killed when it does not.
+async fn occupy(
+    seat: &Seat,
+    folder: &Path,
+    socket: &Path,
+    log: &Path,
+    fsync: AppendFsync,
+    proof: Duration,
+) -> anyhow::Result<(Process, bool)> {
+    for _ in 0..HOLDERS {
+        let (process, adopted) = take_or_launch(seat, folder, socket, log, fsync)?;
+        if !adopted {
+            return Ok((process, false));
+        }
+        if answers(&process, socket, proof).await {
+            tracing::info!(pid = process.pid(), "adopted the private Redis");
+            return Ok((process, true));
+        }
+        tracing::warn!(
+            pid = process.pid(),
+            "holds the private Redis' lock and is no server, killing it"
+        );
+        process.signal(Signal::KILL);
+        anyhow::ensure!(
+            process.ends_within(KILLED).await,
+            "process {} holds the private Redis' lock in {} and does not end",
+            process.pid(),
+            folder.display()
+        );
+    }
+    anyhow::bail!(
+        "the private Redis' lock in {} is taken again and again",
+        folder.display()
+    )
+}
+
+/// Does this very process listen on the socket and answer? Any answer will do: one that reads its file refuses all commands.
+async fn answers(process: &Process, socket: &Path, at_most: Duration) -> bool {
+    let until = Instant::now() + at_most;
+    while Instant::now() < until && process.is_alive() {
+        let asked = tokio::time::timeout_at(until, ask(process, socket)).await;
+        if matches!(asked, Ok(Ok(true))) {
+            return true;
+        }
+        tokio::time::sleep(START_POLL).await;
+    }
+    false
+}
+
+async fn ask(process: &Process, socket: &Path) -> std::io::Result<bool> {
+    let mut stream = tokio::net::UnixStream::connect(socket).await?;
+    let listener = stream.peer_cred()?.pid();
+    let other = listener.is_some_and(|pid| u32::try_from(pid) != Ok(process.pid()));
+    if other {
+        return Ok(false);
+    }
+    stream.write_all(b"PING\r\n").await?;
+    let mut first = [0];
+    stream.read_exact(&mut first).await?;
+    Ok(matches!(first[0], b'+' | b'-'))
+}
+
+fn take_or_launch(
     seat: &Seat,
     folder: &Path,
     socket: &Path,
@@ -174,10 +249,7 @@ fn launch(
                 )?;
             Ok((process, false))
         }
-        Taken::Adopted(process, _) => {
-            tracing::info!(pid = process.pid(), "adopted the private Redis");
-            Ok((process, true))
-        }
+        Taken::Adopted(process, _) => Ok((process, true)),
         Taken::Hidden => anyhow::bail!(
             "a process that cannot be seen from here runs the private Redis in {}; end it, or use another data_dir",
             folder.display()
@@ -273,8 +345,33 @@ fn last_warning(log: &Path) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::unwrap_used, clippy::panic)]
     use super::*;
+
+    #[tokio::test]
+    async fn whoever_holds_the_lock_and_is_no_server_makes_room() {
+        let place = tempfile::tempdir().unwrap();
+        let folder = place.path();
+        let (socket, log) = (folder.join("redis.sock"), folder.join("redis.log"));
+        let seat = Seat::new(folder, "redis");
+        let Taken::Free(lock) = seat.take().unwrap() else {
+            panic!("somebody sits there");
+        };
+        let sleeper = seat
+            .launch(lock, Path::new("sleep"), &["600".into()], None, &log)
+            .unwrap();
+        let occupy = |proof| occupy(&seat, folder, &socket, &log, AppendFsync::Everysec, proof);
+        let (server, adopted) = occupy(Duration::from_millis(200)).await.unwrap();
+        assert!(!adopted);
+        assert!(!sleeper.is_alive());
+        sleeper.stop(Duration::from_secs(5)).await;
+
+        // The server itself proves what it is, also to one that comes as it starts.
+        let (found, adopted) = occupy(Duration::from_secs(10)).await.unwrap();
+        assert!(adopted);
+        assert_eq!(found.pid(), server.pid());
+        server.stop(Duration::from_secs(10)).await;
+    }
 
     #[test]
     fn a_failed_start_is_told_in_redis_own_words() {

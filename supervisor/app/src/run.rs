@@ -19,10 +19,10 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
 use crate::chronicle::{Chronicle, Closing};
-use crate::fleet::{self, Death, Fleet};
+use crate::fleet::{self, Death, Fleet, Patience};
 use crate::folder::Folder;
 use crate::lead::{self, Lead};
-use crate::pool::{Pool, Shared, Stopped};
+use crate::pool::{Pool, Shared, Stopped, policy};
 use crate::private_redis::{self, PrivateRedis};
 use crate::seed;
 use crate::world::{RedisWatch, World};
@@ -38,7 +38,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     // Signals are caught from here on, so that whatever is started is also ended.
     let mut stop = Stop::new()?;
     let private = match config.redis_is_private() {
-        true => Some(PrivateRedis::start(&config, &folder)?),
+        true => Some(PrivateRedis::start(&config, &folder).await?),
         false => None,
     };
     let ready = tokio::select! {
@@ -104,6 +104,7 @@ struct Daemon {
     chronicle: Chronicle,
     closing: Closing,
     fleet: Fleet,
+    patience: Patience,
     deaths: mpsc::Receiver<Death>,
     lead: Lead,
     pools: Vec<Pool>,
@@ -159,6 +160,7 @@ impl Daemon {
             chronicle,
             closing,
             fleet,
+            patience: Patience::of(&policy(&config.policy)),
             deaths,
             lead,
             pools,
@@ -178,8 +180,10 @@ impl Daemon {
                 () = stop.asked() => return,
                 death = self.deaths.recv() => {
                     if let Some(death) = death {
-                        self.fleet.died(&death);
-                        let details = serde_json::json!({ "pid": death.pid });
+                        let details = match self.fleet.died(&death) {
+                            Some(ms) => serde_json::json!({ "pid": death.pid, "killed_when_silent_for_ms": ms }),
+                            None => serde_json::json!({ "pid": death.pid }),
+                        };
                         let worker = death.worker.as_str();
                         self.chronicle.event(None, EventKind::WorkerDied, worker, details);
                     }
@@ -198,6 +202,7 @@ impl Daemon {
             self.lead.unknown();
             return;
         };
+        self.fleet.end_hung(&heartbeats, self.patience);
         if !self.lead.leads() {
             return;
         }
