@@ -22,19 +22,22 @@ as_root() {
 }
 
 # Debian's package scripts ask this program whether a service may be started. It is put in place for one installation only.
+# One that was there beforehand is somebody else's, whatever is in it, and stays.
 policy=/usr/sbin/policy-rc.d
+policy_is_ours=
 
 forbid_services() {
     [ ! -e "$policy" ] || return 0
+    policy_is_ours=1
+    trap allow_services EXIT
     printf '#!/bin/sh\nexit 101\n' | as_root tee "$policy" >/dev/null
     as_root chmod 755 "$policy"
-    trap allow_services EXIT
 }
 
 allow_services() {
-    if [ -f "$policy" ] && [ "$(cat "$policy")" = "$(printf '#!/bin/sh\nexit 101')" ]; then
-        as_root rm -f "$policy"
-    fi
+    [ -n "$policy_is_ours" ] || return 0
+    as_root rm -f "$policy"
+    policy_is_ours=
     trap - EXIT
 }
 
@@ -57,12 +60,16 @@ install_package() {
         fail "$program is missing ($why) and this is not root: run 'sudo apt-get install $package'"
     say "installing $package: $why"
     forbid_services
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$package" >/dev/null 2>&1 || {
-        as_root apt-get update -qq >/dev/null 2>&1 || true
-        as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$package" >/dev/null ||
-            fail "cannot install the package '$package' ($why)"
-    }
+    apt_install "$package" || fail "cannot install the package '$package' ($why)"
     allow_services
+}
+
+# apt_install PACKAGE: once more after an update, because a fresh machine has no lists of packages, or old ones.
+apt_install() {
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$1" >/dev/null 2>&1 || {
+        as_root apt-get update -qq >/dev/null 2>&1 || true
+        as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$1" >/dev/null
+    }
 }
 
 # What the tests need besides: a PostgreSQL that they start themselves, each one of its own. Debian keeps its programs outside of PATH.
@@ -100,8 +107,7 @@ need_headers() {
     [ "$(id -u)" = 0 ] || sudo -n true 2>/dev/null ||
         fail "the C headers are missing and this is not root: run 'sudo apt-get install libc6-dev'"
     say "installing libc6-dev: SQLite is compiled with its headers"
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq libc6-dev >/dev/null ||
-        fail "cannot install the package 'libc6-dev'"
+    apt_install libc6-dev || fail "cannot install the package 'libc6-dev'"
 }
 
 # need_clients TARGET: the Python clients that the simulator is proved with, in an environment of their own below TARGET. An
@@ -127,11 +133,7 @@ need_venv() {
     [ "$(id -u)" = 0 ] || sudo -n true 2>/dev/null ||
         fail "python3-venv is missing and this is not root: run 'sudo apt-get install python3-venv'"
     say "installing python3-venv: the Python clients get an environment of their own"
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends python3-venv >/dev/null 2>&1 || {
-        as_root apt-get update -qq >/dev/null 2>&1 || true
-        as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends python3-venv >/dev/null ||
-            fail "cannot install the package 'python3-venv'"
-    }
+    apt_install python3-venv || fail "cannot install the package 'python3-venv'"
 }
 
 # Where cargo puts the binaries.

@@ -8,7 +8,9 @@
 //! Deliberately absent: reloading, versions and their history, and asking Telegram whether any of it is true.
 
 mod database;
+mod environment;
 mod error;
+mod example;
 mod log;
 mod policy;
 mod pool;
@@ -166,13 +168,7 @@ impl Raw {
     fn read(text: &str, surroundings: &Surroundings) -> Result<Self, Fault> {
         ::config::Config::builder()
             .add_source(::config::File::from_str(text, ::config::FileFormat::Toml))
-            .add_source(
-                ::config::Environment::with_prefix("UNDERSTUDY")
-                    .prefix_separator("__")
-                    .separator("__")
-                    .ignore_empty(true)
-                    .source(Some(surroundings.settings())),
-            )
+            .add_source(environment::Variables::of(surroundings))
             .build()
             .and_then(::config::Config::try_deserialize)
             .map_err(|error| error::translate(error, surroundings))
@@ -180,6 +176,10 @@ impl Raw {
 
     /// Checks what needs no secret first, so that a wrong number is not hidden behind a missing file.
     fn resolve(self, file: &Path, surroundings: &Surroundings) -> Result<Config, Fault> {
+        if self.data_dir.to_string_lossy().trim().is_empty() {
+            let mend = "write a folder, as understudy.example.toml shows";
+            return Err(Fault::inconsistent("data_dir", "is empty", mend));
+        }
         let home = file.parent().unwrap_or(Path::new("/"));
         let data_dir = home.join(&self.data_dir);
         self.telegram.validate()?;

@@ -33,6 +33,15 @@ fn the_example_loads_once_its_secrets_are_there() {
     let pool = config.pool(&PoolId::new("main").unwrap()).unwrap();
     assert_eq!(pool.bots.len(), 3);
     assert_eq!(pool.storage(), Some(ChannelId(1_000_000_002)));
+    assert_eq!(
+        config.left_as_in_the_example(),
+        [
+            "telegram.api_id = 1",
+            "pool[0].channel[0].id = 1000000001",
+            "pool[0].channel[1].id = 1000000002",
+            "pool[0].channel[2].id = 1000000003",
+        ]
+    );
     // Every line that is not commented out shows the default.
     let minimal = Folder::minimal().load().unwrap();
     assert_eq!(config.timing, minimal.timing);
@@ -47,6 +56,7 @@ fn the_example_loads_once_its_secrets_are_there() {
 fn the_least_file_gives_an_embedded_deployment() {
     let folder = Folder::minimal();
     let config = folder.load().unwrap();
+    assert_eq!(config.left_as_in_the_example(), [""; 0]);
     assert_eq!(config.data_dir(), folder.path("data"));
     assert!(config.redis_is_private());
     let socket = folder.path("data/redis/redis.sock");
@@ -100,6 +110,19 @@ fn the_environment_stands_over_the_file_and_the_file_over_the_defaults() {
     assert_eq!(config.workers.local, 5);
     assert_eq!(config.timing.lease_ttl, Duration::from_secs(2));
     assert_eq!(config.timing.probe, Duration::from_millis(700));
+}
+
+#[test]
+fn a_variable_that_says_a_number_is_a_text_where_one_is_wanted() {
+    let folder = Folder::minimal();
+    let over = Surroundings::empty()
+        .with("UNDERSTUDY__REDIS__PREFIX", "7")
+        .with("UNDERSTUDY__DATA_DIR", "42")
+        .with("UNDERSTUDY__WORKERS__LOCAL", " 3 ");
+    let config = folder.load_in(&over).unwrap();
+    assert_eq!(config.redis.prefix, "7");
+    assert_eq!(config.data_dir(), folder.path("42"));
+    assert_eq!(config.workers.local, 3);
 }
 
 #[test]

@@ -110,6 +110,9 @@ enum Command {
     Status {
         #[command(flatten)]
         source: Source,
+        /// Of one pool only.
+        #[arg(long, value_name = "NAME")]
+        pool: Option<String>,
         /// Print JSON.
         #[arg(long)]
         json: bool,
@@ -147,13 +150,13 @@ enum Command {
     )]
     Doctor(doctor::Args),
     /// Check or show the configuration.
-    #[command(subcommand)]
+    #[command(subcommand, after_help = after("understudy config check\n  understudy config show --json"))]
     Config(config::Command),
     /// Show what happened: events, switches and orders, by time.
     #[command(after_help = after("understudy events --limit 50\n  understudy events --follow --json"))]
     Events(events::Args),
     /// Look after secrets at rest: with which key they are sealed, a key's rotation, and its loss.
-    #[command(subcommand)]
+    #[command(subcommand, after_help = after("understudy secrets status\n  understudy secrets reseal"))]
     Secrets(secrets::Command),
     /// Print a completion script for a shell.
     #[command(
@@ -180,8 +183,9 @@ pub fn main(args: Args) -> anyhow::Result<ExitCode> {
             runtime.block_on(run::run(config))?;
             Ended::Well
         }
-        Command::Status { source, json } => {
-            runtime.block_on(status::show(&source.load()?, json))?
+        Command::Status { source, pool, json } => {
+            let config = pools::only(source.load()?, pool.as_deref())?;
+            runtime.block_on(status::show(&config, json))?
         }
         Command::Switch(args) => runtime.block_on(args.run())?,
         Command::Rotate(args) => runtime.block_on(args.run())?,

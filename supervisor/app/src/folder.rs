@@ -2,6 +2,8 @@
 //!
 //! Invariant: one supervisor a folder. The lock is the kernel's, so it is gone with the process, however that ends.
 
+mod access;
+
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -97,15 +99,41 @@ impl Folder {
         }
     }
 
-    /// Does a supervisor run on this folder?
-    pub fn is_locked(&self) -> bool {
-        let Ok(file) = File::open(self.lock_file()) else {
-            return false;
+    /// Does a supervisor run on this folder? An error when this user may not know.
+    pub fn is_locked(&self) -> anyhow::Result<bool> {
+        let path = self.lock_file();
+        let file = match File::open(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                return Err(access::denied(&path));
+            }
+            Err(_) => return Ok(false),
         };
-        matches!(
+        Ok(matches!(
             flock(&file, FlockOperation::NonBlockingLockShared),
             Err(rustix::io::Errno::WOULDBLOCK)
-        )
+        ))
+    }
+
+    /// May this user read what is in it? Whoever may not would take everything for absent. What is not there may be read.
+    pub fn may_be_read(&self) -> anyhow::Result<()> {
+        for path in [
+            self.root.clone(),
+            self.lock_file(),
+            self.root.join("understudy.db"),
+        ] {
+            if let Err(error) = File::open(&path)
+                && error.kind() == io::ErrorKind::PermissionDenied
+            {
+                return Err(access::denied(&path));
+            }
+        }
+        Ok(())
+    }
+
+    /// Did a supervisor ever lead on it?
+    pub fn is_used(&self) -> bool {
+        self.leader_file().exists()
     }
 }
 

@@ -12,10 +12,13 @@ pub use look::preview;
 use shared_io::config::Config;
 
 use crate::cli::{Ended, out};
+use crate::folder::Folder;
 
 /// Prints the report; how it ended says whether all is well.
 pub async fn show(config: &Config, json: bool) -> anyhow::Result<Ended> {
-    let report = gather::gather(config).await;
+    // Whoever may not look would take everything for absent.
+    Folder::new(config.data_dir()).may_be_read()?;
+    let report = gather::gather(config).await?;
     if json {
         out::json(&report)?;
     } else {

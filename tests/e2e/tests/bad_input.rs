@@ -11,5 +11,9 @@ mod configuration;
 mod folder;
 #[path = "bad_input/online.rs"]
 mod online;
+#[path = "bad_input/pools.rs"]
+mod pools;
+#[path = "bad_input/rights.rs"]
+mod rights;
 #[path = "bad_input/stores.rs"]
 mod stores;

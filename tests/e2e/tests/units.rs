@@ -1,9 +1,11 @@
-//! The systemd units are started by their own command lines, with other folders, and serve: Redis, a supervisor and two workers apart.
+//! The systemd units are started by their own command lines, with other folders, and serve: all in one service, and Redis, a supervisor and
+//! two workers apart.
 //!
 //! What systemd itself does with them (users, restarts, sandboxing) is not tested here.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -126,18 +128,87 @@ fn configure(host: &Host) {
     fs::write(&host.config, host.here(&text)).unwrap();
 }
 
+/// A host with the sandbox's configuration, of the Telegram `sim`.
+async fn host(sim: &telegram_sim::RunningSim, place: &Path) -> Host {
+    let control = Control::new(&sim.control_url()).unwrap();
+    let scene = Scene::make(&control, 2, 1).await.unwrap();
+    let folder = Folder::make(Some(&place.join("u")), 1).unwrap();
+    folder.write_config(&scene, sim.mtproto_addr()).unwrap();
+    Host {
+        root: folder.root.clone(),
+        config: folder.config(),
+    }
+}
+
+/// Every bot is connected, and members are served.
+fn is_complete(status: &Value) -> bool {
+    let pool = &status["pools"][0];
+    let ready = pool["bots"]
+        .as_array()
+        .is_some_and(|bots| bots.len() == 3 && bots.iter().all(|bot| bot["connection"] == "ready"));
+    ready && pool["phase"] == "open" && status["supervisor"]["leader"].is_string()
+}
+
+/// The workers' pids.
+fn workers(status: &Value) -> BTreeSet<u64> {
+    let workers = status["workers"].as_array().unwrap().iter();
+    workers
+        .filter_map(|worker| worker["pid"].as_u64())
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_one_service_is_restarted_around_what_it_started_and_ends_it_when_stopped() {
+    let sim = Sim::start(SimConfig::default()).await.unwrap();
+    let place = tempfile::tempdir().unwrap();
+    let host = host(&sim, place.path()).await;
+    fs::create_dir(host.root.join("state")).unwrap();
+    let unit = unit_text("understudy.service");
+    assert!(unit.lines().any(|line| line == "KillMode=process"));
+
+    let mut started = Started(Vec::new());
+    let guard = Everything(host.root.clone());
+    started
+        .0
+        .push(host.start("understudy.service", "supervisor"));
+    let before = tokio::task::block_in_place(|| host.wait("every bot is connected", is_complete));
+    // As systemd restarts it with KillMode=process: the main process alone is gone.
+    started.kill("supervisor");
+    started
+        .0
+        .push(host.start("understudy.service", "supervisor"));
+    let after = tokio::task::block_in_place(|| {
+        host.wait("the next supervisor leads", |status| {
+            is_complete(status) && status["supervisor"]["leader"] != before["supervisor"]["leader"]
+        })
+    });
+    assert_eq!(workers(&before), workers(&after), "workers were restarted");
+    assert_eq!(workers(&after).len(), 2);
+
+    let (_, mut supervisor) = started.0.remove(0);
+    let pid = rustix::process::Pid::from_child(&supervisor);
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    let ended = tokio::task::block_in_place(|| supervisor.wait().unwrap());
+    assert!(ended.success(), "{ended:?}");
+    let left = sandbox::processes::processes_of(&host.root);
+    assert!(left.is_empty(), "an orderly stop leaves {left:?}");
+    drop(guard);
+}
+
+/// What a supervisor that was killed leaves behind ends with the test.
+struct Everything(PathBuf);
+
+impl Drop for Everything {
+    fn drop(&mut self) {
+        sandbox::processes::signal_all(&self.0, rustix::process::Signal::KILL);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_units_serve_and_outlive_each_other() {
     let sim = Sim::start(SimConfig::default()).await.unwrap();
-    let control = Control::new(&sim.control_url()).unwrap();
-    let scene = Scene::make(&control, 2, 1).await.unwrap();
     let place = tempfile::tempdir().unwrap();
-    let folder = Folder::make(Some(&place.path().join("u")), 1).unwrap();
-    folder.write_config(&scene, sim.mtproto_addr()).unwrap();
-    let host = Host {
-        root: folder.root.clone(),
-        config: folder.config(),
-    };
+    let host = host(&sim, place.path()).await;
     configure(&host);
     for name in ["run", "redis", "state"] {
         fs::create_dir(host.root.join(name)).unwrap();
@@ -161,15 +232,7 @@ async fn the_units_serve_and_outlive_each_other() {
     started
         .0
         .push(host.start("understudy-supervisor.service", "supervisor"));
-    let status = tokio::task::block_in_place(|| {
-        host.wait("every bot is connected", |status| {
-            let pool = &status["pools"][0];
-            let ready = pool["bots"].as_array().is_some_and(|bots| {
-                bots.len() == 3 && bots.iter().all(|bot| bot["connection"] == "ready")
-            });
-            ready && pool["phase"] == "open"
-        })
-    });
+    let status = tokio::task::block_in_place(|| host.wait("every bot is connected", is_complete));
     let holder = status["pools"][0]["active"]["worker"]
         .as_str()
         .unwrap()

@@ -63,6 +63,13 @@ impl PolicyConfig {
                 "make it at least three timing.heartbeat_ms",
             ));
         }
+        if self.line_silent < timing.probe * 2 {
+            return Err(Fault::inconsistent(
+                "policy.line_silent_ms",
+                "is so short that one late probe would look like a silent line",
+                "make it at least two timing.probe_ms",
+            ));
+        }
         Ok(())
     }
 }

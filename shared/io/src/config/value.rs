@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde::de::{Deserializer, Error, Visitor};
 
-/// A whole number, also as text (environment variables are texts).
+/// A whole number. A text is none: what the environment says is read before it comes here (`environment.rs`).
 pub(super) fn whole<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,
@@ -42,9 +42,10 @@ impl Visitor<'_> for WholeNumber {
         i64::try_from(number).map_err(|_| E::custom("is out of range; write a smaller number"))
     }
 
-    fn visit_str<E: Error>(self, text: &str) -> Result<i64, E> {
-        let number = text.trim().parse();
-        number.map_err(|_| E::custom("is a text and has to be a whole number; write digits only"))
+    fn visit_str<E: Error>(self, _text: &str) -> Result<i64, E> {
+        Err(E::custom(
+            "is a text and has to be a whole number; write digits only, without quotes",
+        ))
     }
 }
 

@@ -86,7 +86,22 @@ fn values_of_another_kind() {
     check(
         "api_id = 17",
         "api_id = \"S3CRET\"",
-        "understudy.toml: telegram.api_id: is a text and has to be a whole number; write digits only",
+        "understudy.toml: telegram.api_id: is a text and has to be a whole number; write digits only, without quotes",
+    );
+    check(
+        "[telegram]",
+        "[workers]\nlocal = \"2\"\n[telegram]",
+        "understudy.toml: workers.local: is a text and has to be a whole number; write digits only, without quotes",
+    );
+    check(
+        "[telegram]",
+        "[timing]\nprobe_ms = \"700\"\n[telegram]",
+        "understudy.toml: timing.probe_ms: is a text and has to be a whole number; write digits only, without quotes",
+    );
+    check(
+        "[telegram]",
+        "data_dir = \"\"\n[telegram]",
+        "understudy.toml: data_dir: is empty; write a folder, as understudy.example.toml shows",
     );
     check(
         "api_id = 17",
@@ -244,6 +259,10 @@ fn numbers_out_of_range_and_out_of_step() {
             "policy.worker_silent_ms: is so short that a late heartbeat would look like a dead worker; make it at least three timing.heartbeat_ms",
         ),
         (
+            "[timing]\nprobe_ms = 1800",
+            "policy.line_silent_ms: is so short that one late probe would look like a silent line; make it at least two timing.probe_ms",
+        ),
+        (
             "[redis]\nprefix = \"a{b}\"",
             "redis.prefix: is not fit for a key; write 1 to 16 of a-z, 0-9 and '-'",
         ),
@@ -376,7 +395,7 @@ fn a_setting_from_the_environment_is_complained_about_by_its_variable() {
         (
             "UNDERSTUDY__WORKERS__LOCAL",
             "S3CRET",
-            "workers.local: is a text and has to be a whole number; write digits only",
+            "workers.local: is a text and has to be a whole number; write digits only, without quotes",
         ),
         (
             "UNDERSTUDY__LOG__COLOUR",

@@ -95,7 +95,7 @@ fn check(config: &Config, json: bool) -> anyhow::Result<Ended> {
         let _read = out::say(&line(pool));
     }
     for note in &checked.notes {
-        let _read = out::say(&format!("note: {note}"));
+        let _read = out::say(&format!("warning: {note}"));
     }
     let _read = out::say(&format!(
         "{}: ok; Redis {}, database {}, {} local workers, data in {}",
@@ -120,7 +120,7 @@ fn checked(config: &Config) -> Checked {
         },
         workers: config.workers.local,
         pools: config.pools.iter().map(checked_pool).collect(),
-        notes: config.pools.iter().filter_map(note).collect(),
+        notes: notes(config),
     }
 }
 
@@ -139,6 +139,18 @@ fn checked_pool(pool: &PoolConfig) -> CheckedPool {
         channels: channels.collect(),
         admins: pool.admins.len(),
     }
+}
+
+fn notes(config: &Config) -> Vec<String> {
+    let left = config.left_as_in_the_example();
+    let example = (!left.is_empty()).then(|| {
+        format!(
+            "the example's values stand unchanged, write your own: {}",
+            left.join(", ")
+        )
+    });
+    let pools = config.pools.iter().filter_map(note);
+    example.into_iter().chain(pools).collect()
 }
 
 fn note(pool: &PoolConfig) -> Option<String> {

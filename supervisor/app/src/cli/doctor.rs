@@ -7,9 +7,9 @@
 
 mod clock;
 mod deployment;
-mod finding;
 mod folder;
 mod redis;
+mod result;
 mod sql;
 mod tools;
 
@@ -19,13 +19,17 @@ use std::path::Path;
 use serde::Serialize;
 use shared_io::config::{Config, Problem};
 
-use super::{Ended, Source, out};
-use finding::{Finding, Verdict};
+use super::{Ended, Source, out, pools};
+use crate::folder::Folder;
+use result::{CheckResult, Grade};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(flatten)]
     source: Source,
+    /// Of the pools only this one; what concerns the whole deployment is checked all the same.
+    #[arg(long, value_name = "NAME")]
+    pool: Option<String>,
     /// Mend what is safe to mend: make the data folder, narrow modes, settings of the private Redis.
     #[arg(long)]
     fix: bool,
@@ -38,29 +42,27 @@ pub struct Args {
 struct Report {
     fix: bool,
     json: bool,
-    findings: Vec<Finding>,
+    results: Vec<CheckResult>,
 }
 
 #[derive(Serialize)]
 struct Summary<'a> {
     failed: usize,
     warnings: usize,
-    findings: &'a [Finding],
+    #[serde(rename = "findings")]
+    results: &'a [CheckResult],
 }
 
 impl Report {
-    fn add(&mut self, finding: Finding) {
+    fn add(&mut self, result: CheckResult) {
         if !self.json {
-            let _read = out::say(&finding.to_string());
+            let _read = out::say(&result.to_string());
         }
-        self.findings.push(finding);
+        self.results.push(result);
     }
 
-    fn count(&self, verdict: Verdict) -> usize {
-        self.findings
-            .iter()
-            .filter(|f| f.verdict == verdict)
-            .count()
+    fn count(&self, grade: Grade) -> usize {
+        self.results.iter().filter(|f| f.grade == grade).count()
     }
 }
 
@@ -68,45 +70,54 @@ pub async fn run(args: &Args) -> anyhow::Result<Ended> {
     let mut report = Report {
         fix: args.fix,
         json: args.json,
-        findings: Vec::new(),
+        results: Vec::new(),
     };
-    match configuration(&args.source, &mut report) {
-        Some(config) => everything(&config, &mut report).await,
+    let loaded = configuration(&args.source, &mut report);
+    if let Some(config) = &loaded {
+        // Whoever may not look would take everything for absent.
+        Folder::new(config.data_dir()).may_be_read()?;
+    }
+    match loaded {
+        Some(config) => {
+            let shown = pools::only(config.clone(), args.pool.as_deref())?;
+            everything(&config, &shown, &mut report).await;
+        }
         None => {
             tools::check(None, &mut report).await;
             let why = "the rest is not looked at without a configuration";
-            report.add(Finding::unknown(
+            report.add(CheckResult::unknown(
                 "deployment",
                 why,
                 "mend the configuration first",
             ));
         }
     }
-    let (failed, warnings) = (report.count(Verdict::Fail), report.count(Verdict::Warn));
+    let (failed, warnings) = (report.count(Grade::Fail), report.count(Grade::Warn));
     if args.json {
         out::json(&Summary {
             failed,
             warnings,
-            findings: &report.findings,
+            results: &report.results,
         })?;
     } else {
-        let checks = report.findings.len();
+        let checks = report.results.len();
         let _read = out::say(&format!(
             "{checks} checks: {failed} failed, {warnings} warnings, {} mended, {} not known",
-            report.count(Verdict::Fixed),
-            report.count(Verdict::Unknown)
+            report.count(Grade::Fixed),
+            report.count(Grade::Unknown)
         ));
     }
     Ok(Ended::of(failed == 0))
 }
 
-async fn everything(config: &Config, report: &mut Report) {
+/// `shown` has the pools whose bots are looked at.
+async fn everything(config: &Config, shown: &Config, report: &mut Report) {
     tools::check(Some(config), report).await;
     folder::check(config, report).await;
     clock::check(report).await;
     let store = sql::check(config, report).await;
     let redis = redis::check(config, report).await;
-    deployment::check(config, redis.as_ref(), report).await;
+    deployment::check(shown, redis.as_ref(), report).await;
     if let Some(store) = store {
         store.close().await;
     }
@@ -122,7 +133,8 @@ fn configuration(source: &Source, report: &mut Report) -> Option<Config> {
                 let pools = config.pools.len();
                 let bots: usize = config.pools.iter().map(|pool| pool.bots.len()).sum();
                 let line = format!("{}: pools {pools}, bots {bots}", config.file.display());
-                report.add(Finding::ok(NAME, line));
+                report.add(CheckResult::ok(NAME, line));
+                example(&config, report);
                 return Some(config);
             }
             Err(error) => error,
@@ -136,17 +148,27 @@ fn configuration(source: &Source, report: &mut Report) -> Option<Config> {
         match exposed.filter(|_| report.fix) {
             Some((path, mode)) if narrow(&path, mode & 0o770).is_ok() => {
                 let line = format!("{} is no longer open to every user", path.display());
-                report.add(Finding::fixed("secret file", line));
+                report.add(CheckResult::fixed("secret file", line));
             }
             _ => {
                 let line = out::one_line(&format!("{error:#}"));
                 // The line says how to mend it.
-                report.add(Finding::fail(NAME, line, "then run this again"));
+                report.add(CheckResult::fail(NAME, line, "then run this again"));
                 return None;
             }
         }
     }
     None
+}
+
+/// It loads, and Telegram would refuse it.
+fn example(config: &Config, report: &mut Report) {
+    let left = config.left_as_in_the_example();
+    if !left.is_empty() {
+        let line = format!("the example's values stand unchanged: {}", left.join(", "));
+        let remedy = "write your own (docs/first-pool.md)";
+        report.add(CheckResult::fail("example values", line, remedy));
+    }
 }
 
 fn narrow(path: &Path, mode: u32) -> std::io::Result<()> {

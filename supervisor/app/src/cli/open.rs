@@ -5,6 +5,8 @@ use shared_io::config::Config;
 use shared_io::redis::{RedisState, RedisTimeouts, StateError};
 use shared_io::sql::{SchemaSeen, Store};
 
+use crate::folder::Folder;
+
 /// What is there of the database.
 pub enum Database {
     /// SQLite's file does not exist; the first start makes it.
@@ -16,9 +18,11 @@ pub enum Database {
 
 /// Changes nothing.
 pub async fn database(config: &Config) -> anyhow::Result<Database> {
-    let file = config.data_dir().join("understudy.db");
-    if config.database.url.is_none() && !file.is_file() {
-        return Ok(Database::NotYet);
+    if config.database.url.is_none() {
+        Folder::new(config.data_dir()).may_be_read()?;
+        if !config.data_dir().join("understudy.db").is_file() {
+            return Ok(Database::NotYet);
+        }
     }
     let schema = Store::peek(&config.database_url())
         .await
@@ -82,6 +86,9 @@ pub fn redis_name(config: &Config) -> String {
 }
 
 pub async fn redis(config: &Config) -> anyhow::Result<RedisState> {
+    if config.redis_is_private() {
+        Folder::new(config.data_dir()).may_be_read()?;
+    }
     let timeouts = RedisTimeouts::default();
     let connected = RedisState::connect(&config.redis_url(), &config.redis.prefix, timeouts).await;
     connected.map_err(|error| anyhow!("{}", unreachable(config, &error)))
@@ -92,14 +99,28 @@ pub fn unreachable(config: &Config, error: &StateError) -> String {
     let name = redis_name(config);
     match error {
         StateError::Unreachable { why, .. } if config.redis_is_private() => {
-            format!("{name} cannot be reached ({why}): `understudy run` starts it")
+            format!("{name} cannot be reached ({why}): {}", remedy(config))
         }
         StateError::Unreachable { why, .. } => {
             format!(
-                "{name} cannot be reached ({why}): start it, or mend [redis] url in {}",
+                "{name} cannot be reached ({why}): start it, or mend [redis] url in {}; one that hangs wants a restart",
                 config.file.display()
             )
         }
         error => format!("{name}: {error}"),
+    }
+}
+
+/// What brings the private server back. A supervisor starts it again the moment it is dead, and not before.
+fn remedy(config: &Config) -> String {
+    let folder = Folder::new(config.data_dir());
+    match folder.is_locked() {
+        Ok(true) => format!(
+            "the supervisor runs and starts it again when it is dead; if it hangs, kill it (its pid is in {}); its log is {}",
+            folder.redis().join("redis.pid").display(),
+            folder.log("redis").display()
+        ),
+        Ok(false) => "`understudy run` starts it".to_owned(),
+        Err(error) => error.to_string(),
     }
 }

@@ -23,6 +23,15 @@ pub fn the_pool<'a>(config: &'a Config, named: Option<&str>) -> anyhow::Result<&
     }
 }
 
+/// The configuration with the named pool alone; as it is when none is named.
+pub fn only(mut config: Config, named: Option<&str>) -> anyhow::Result<Config> {
+    if let Some(name) = named {
+        let wanted = the_pool(&config, Some(name))?.name.clone();
+        config.pools.retain(|pool| pool.name == wanted);
+    }
+    Ok(config)
+}
+
 /// A bot by its configured name, its id (`b7`, `7`) or its @username as far as SQL knows it.
 pub async fn the_bot(
     pool: &PoolConfig,

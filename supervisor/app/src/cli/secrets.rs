@@ -2,13 +2,15 @@
 //!
 //! Invariant: nothing here shows a secret or a key; what no key opens is overwritten by nothing but `give-up`, which has to be told twice.
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use serde::Serialize;
 use shared_io::config::Config;
-use shared_io::secrets::{self as sealed, Sealer, Survey, Tally};
+use shared_io::secrets::{self as sealed, SealError, Sealer, Survey, Tally};
 use shared_io::sql::Store;
 
+use super::open::Database;
 use super::{Ended, Source, open, out};
+use crate::folder::Folder;
 
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
@@ -65,8 +67,26 @@ pub async fn run(command: &Command) -> anyhow::Result<Ended> {
 
 /// The store, and the key that is there; none is made.
 async fn both(config: &Config) -> anyhow::Result<(Store, Sealer)> {
-    let sealer = Sealer::open_existing_at(config.sealing_key())?;
+    if config.sealing_key().starts_with(config.data_dir()) {
+        Folder::new(config.data_dir()).may_be_read()?;
+    }
+    let sealer = match Sealer::open_existing_at(config.sealing_key()) {
+        Err(SealError::KeyMissing { path }) if is_before_the_first_start(config).await? => bail!(
+            "there is no sealing key `{}` yet: the first start of `understudy run` makes it; keep a copy of it elsewhere then",
+            path.display()
+        ),
+        opened => opened?,
+    };
     Ok((open::store(config).await?, sealer))
+}
+
+/// Then nothing is sealed yet, and no other host has a key.
+async fn is_before_the_first_start(config: &Config) -> anyhow::Result<bool> {
+    Ok(match open::database(config).await? {
+        Database::NotYet => true,
+        Database::Other(schema) => schema.found == 0,
+        Database::Open(_) => false,
+    })
 }
 
 #[derive(Serialize)]

@@ -50,8 +50,8 @@ struct Tested {
 
 pub async fn run(args: &Args) -> anyhow::Result<Ended> {
     let config = args.source.load()?;
-    let redis = open::redis(&config).await?;
     let pools = chosen(&config, args)?;
+    let redis = open::redis(&config).await?;
     let mut tests = Vec::new();
     for pool in &pools {
         for bot in bots(&config, pool, &redis, args).await? {

@@ -24,11 +24,16 @@ pub fn card(report: &Report) -> String {
         false => problem(report.database.problem.as_deref()),
     };
     line(&mut text, "database", &database);
+    // Who leads is in Redis alone.
     let supervisor = match (report.supervisor.running, &report.supervisor.leader) {
         (true, Some(_)) => "running",
-        (true, None) => "running, and not leading",
+        (true, None) if report.redis.ok => "running, and not leading",
+        (true, None) => "running; whether it leads is not known without Redis",
         (false, Some(_)) => "leads on another data folder",
-        (false, None) => "not running on this data folder; nobody would switch",
+        (false, None) if report.redis.ok => "not running on this data folder; nobody would switch",
+        (false, None) => {
+            "not running on this data folder; whether another one leads is not known without Redis"
+        }
     };
     line(&mut text, "supervisor", supervisor);
     text

@@ -21,7 +21,8 @@ use crate::pool::policy;
 /// How many switches are shown.
 const SWITCHES: u32 = 20;
 
-pub async fn gather(config: &Config) -> Report {
+pub async fn gather(config: &Config) -> anyhow::Result<Report> {
+    let running = Folder::new(config.data_dir()).is_locked()?;
     // What is not there or of another version is left alone; the line says so.
     let (store, database) = parted(open::store(config).await);
     let (redis, no_redis) = parted(open::redis(config).await);
@@ -57,7 +58,7 @@ pub async fn gather(config: &Config) -> Report {
         Some(redis) => redis.leader().await.ok().flatten(),
         None => None,
     };
-    Report {
+    Ok(Report {
         pools,
         workers: workers(heartbeats.as_deref().unwrap_or_default()),
         redis: redis_report(config, redis.as_ref(), no_redis).await,
@@ -65,11 +66,8 @@ pub async fn gather(config: &Config) -> Report {
             ok: store.is_some(),
             problem: database,
         },
-        supervisor: SupervisorReport {
-            running: Folder::new(config.data_dir()).is_locked(),
-            leader,
-        },
-    }
+        supervisor: SupervisorReport { running, leader },
+    })
 }
 
 /// What can be used, or the line that says why not.

@@ -42,6 +42,38 @@ fn a_wrong_type_is_named_with_what_is_expected() {
 }
 
 #[test]
+fn a_number_in_quotes_and_an_empty_folder_are_refused() {
+    let folder = Folder::new();
+    folder.replace("local = 1", "local = \"1\"");
+    let parts = [
+        "workers.local: is a text",
+        "write digits only, without quotes",
+    ];
+    refused_everywhere(&folder, &parts);
+    folder.replace("local = \"1\"", "local = 1");
+    folder.replace("data_dir = \"data\"", "data_dir = \"\"");
+    refused_everywhere(&folder, &["data_dir: is empty; write a folder"]);
+}
+
+#[test]
+fn values_of_the_example_that_stand_unchanged_are_named() {
+    let folder = Folder::new();
+    let left = "the example's values stand unchanged";
+    assert!(!folder.run(&["config", "check"]).out.contains(left));
+    folder.replace("api_id = 17", "api_id = 1");
+    folder.replace("id = 500", "id = 1000000002");
+    let values = "telegram.api_id = 1, pool[0].channel[0].id = 1000000002";
+    let said = folder.run(&["config", "check"]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    let line = said.out.lines().find(|line| line.contains(left)).unwrap();
+    assert!(
+        line.starts_with("warning: ") && line.ends_with(values),
+        "{line}"
+    );
+    folder.run(&["doctor"]).diagnosed(&[left, values]);
+}
+
+#[test]
 fn what_is_not_toml_is_named_by_its_line() {
     let folder = Folder::new();
     folder.replace("api_id = 17", "api_id = ");
@@ -151,23 +183,4 @@ fn what_is_in_effect_is_shown_without_a_secret() {
             "{said:?}"
         );
     }
-}
-
-#[test]
-fn a_pool_or_bot_that_is_not_there_is_answered_with_those_that_are() {
-    let folder = Folder::new();
-    folder
-        .run(&["rotate", "--pool", "other"])
-        .refused_in_one_line(&["there is no pool `other`", "--pool is one of: main"]);
-    folder
-        .run(&["switch", "--to", "third"])
-        .refused_in_one_line(&[
-            "pool `main` has no bot `third`",
-            "write one of: first, second",
-        ]);
-    folder.replace("[[pool]]", "[[pool]]\nname = \"second\"\n[[pool.bot]]\nname = \"x\"\ntoken = \"file:third.token\"\n[[pool.channel]]\nid = 501\nrole = \"storage\"\n[[pool]]");
-    folder.write("third.token", "7000003:AAHk3b_0123456789-abcdefghijklmnop");
-    folder
-        .run(&["pause"])
-        .refused_in_one_line(&["which pool? add --pool with one of: second, main"]);
 }

@@ -136,6 +136,7 @@ fn what_is_safe_to_mend_is_mended_when_asked_and_not_before() {
     };
     let said = folder.run(&["doctor"]);
     assert_eq!(said.code, Some(0), "before the first start: {said:?}");
+    assert!(said.out.contains("?     supervisor"), "{said:?}");
     assert!(
         said.out
             .contains("is not there yet; the first start makes it, and so does --fix"),

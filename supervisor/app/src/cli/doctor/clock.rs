@@ -8,7 +8,7 @@ use std::path::Path;
 use shared_core::UnixMs;
 
 use super::Report;
-use super::finding::Finding;
+use super::result::CheckResult;
 use super::tools::outputs;
 
 const NAME: &str = "clock";
@@ -25,12 +25,12 @@ pub async fn check(report: &mut Report) {
     report.add(synchronised().await);
 }
 
-async fn synchronised() -> Finding {
+async fn synchronised() -> CheckResult {
     let words = ["show", "--property=NTPSynchronized", "--value"];
     if let Ok(said) = outputs("timedatectl", &words).await {
         return match said.trim() {
-            "yes" => Finding::ok(NAME, "synchronised"),
-            _ => Finding::warn(NAME, "not synchronised", REMEDY),
+            "yes" => CheckResult::ok(NAME, "synchronised"),
+            _ => CheckResult::warn(NAME, "not synchronised", REMEDY),
         };
     }
     if let Ok(said) = outputs("chronyc", &["-n", "tracking"]).await {
@@ -38,15 +38,15 @@ async fn synchronised() -> Finding {
             .lines()
             .any(|line| line.starts_with("Leap status") && line.trim().ends_with("Normal"));
         return if normal {
-            Finding::ok(NAME, "synchronised by chrony")
+            CheckResult::ok(NAME, "synchronised by chrony")
         } else {
-            Finding::warn(NAME, "chrony has not synchronised it", REMEDY)
+            CheckResult::warn(NAME, "chrony has not synchronised it", REMEDY)
         };
     }
     if Path::new(MARK).exists() {
-        return Finding::ok(NAME, "synchronised by systemd-timesyncd");
+        return CheckResult::ok(NAME, "synchronised by systemd-timesyncd");
     }
-    Finding::unknown(
+    CheckResult::unknown(
         NAME,
         "neither timedatectl nor chronyc tells whether it is synchronised",
         "in a container, look at the host",
@@ -54,7 +54,7 @@ async fn synchronised() -> Finding {
 }
 
 /// How far a store's clock is from ours, which read `before` and `after` around it.
-pub fn against(check: &'static str, before: UnixMs, theirs: UnixMs, after: UnixMs) -> Finding {
+pub fn against(check: &'static str, before: UnixMs, theirs: UnixMs, after: UnixMs) -> CheckResult {
     let off = if theirs.0 < before.0 {
         theirs.0 - before.0
     } else {
@@ -62,24 +62,24 @@ pub fn against(check: &'static str, before: UnixMs, theirs: UnixMs, after: UnixM
     };
     let line = format!("its clock is {off} ms off ours");
     match off.abs() {
-        ms if ms <= NEAR_MS => Finding::ok(check, "its clock is ours"),
-        ms if ms <= FAR_MS => Finding::warn(check, line, REMEDY),
-        _ => Finding::fail(check, line, REMEDY),
+        ms if ms <= NEAR_MS => CheckResult::ok(check, "its clock is ours"),
+        ms if ms <= FAR_MS => CheckResult::warn(check, line, REMEDY),
+        _ => CheckResult::fail(check, line, REMEDY),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::finding::Verdict;
+    use super::super::result::Grade;
     use super::*;
 
     #[test]
     fn a_reading_between_ours_is_ours() {
-        let verdict = |theirs| against("x", UnixMs(10_000), UnixMs(theirs), UnixMs(10_400)).verdict;
-        assert_eq!(verdict(10_200), Verdict::Ok);
-        assert_eq!(verdict(9_100), Verdict::Ok);
-        assert_eq!(verdict(8_000), Verdict::Warn);
-        assert_eq!(verdict(12_000), Verdict::Warn);
-        assert_eq!(verdict(90_000), Verdict::Fail);
+        let grade = |theirs| against("x", UnixMs(10_000), UnixMs(theirs), UnixMs(10_400)).grade;
+        assert_eq!(grade(10_200), Grade::Ok);
+        assert_eq!(grade(9_100), Grade::Ok);
+        assert_eq!(grade(8_000), Grade::Warn);
+        assert_eq!(grade(12_000), Grade::Warn);
+        assert_eq!(grade(90_000), Grade::Fail);
     }
 }

@@ -7,7 +7,7 @@ use shared_io::redis::{RedisState, SeenHeartbeat, StateError};
 
 use super::super::{out, when};
 use super::Report;
-use super::finding::Finding;
+use super::result::CheckResult;
 use crate::folder::Folder;
 
 const SUPERVISOR: &str = "supervisor";
@@ -17,24 +17,38 @@ const BOT: &str = "bot";
 const QUIET_MS: u64 = 1_500;
 
 pub async fn check(config: &Config, redis: Option<&RedisState>, report: &mut Report) {
-    let runs_here = Folder::new(config.data_dir()).is_locked();
+    let folder = Folder::new(config.data_dir());
+    // An unreadable folder was refused before the first check.
+    let runs_here = folder.is_locked().unwrap_or(false);
     let Some(redis) = redis else {
-        let line = if runs_here {
-            "it runs on this data folder, and Redis cannot be reached"
-        } else {
-            "none runs on this data folder"
-        };
-        let remedy = "start `understudy run`, then run this again";
-        report.add(Finding::unknown(SUPERVISOR, line, remedy));
+        report.add(without_redis(runs_here, folder.is_used()));
         return;
     };
     if let Err(error) = running(config, redis, runs_here, report).await {
         let line = out::one_line(&error.to_string());
-        report.add(Finding::fail(
+        report.add(CheckResult::fail(
             "deployment",
             line,
             "run this again when Redis answers",
         ));
+    }
+}
+
+/// Who leads is in Redis alone.
+fn without_redis(runs_here: bool, is_used: bool) -> CheckResult {
+    let start = "start `understudy run`, then run this again";
+    match (runs_here, is_used) {
+        (true, _) => CheckResult::unknown(
+            SUPERVISOR,
+            "it runs on this data folder; whether it leads is not known without Redis",
+            "mend Redis, then run this again",
+        ),
+        (false, true) => CheckResult::fail(
+            SUPERVISOR,
+            "none runs on this data folder, which has been used, and Redis cannot be reached",
+            start,
+        ),
+        (false, false) => CheckResult::unknown(SUPERVISOR, "none runs on this data folder", start),
     }
 }
 
@@ -46,17 +60,17 @@ async fn running(
 ) -> Result<(), StateError> {
     let leader = redis.leader().await?;
     report.add(match (&leader, runs_here) {
-        (Some(leader), true) => Finding::ok(SUPERVISOR, format!("{leader} leads")),
-        (Some(leader), false) => Finding::ok(
+        (Some(leader), true) => CheckResult::ok(SUPERVISOR, format!("{leader} leads")),
+        (Some(leader), false) => CheckResult::ok(
             SUPERVISOR,
             format!("{leader} leads, on another data folder"),
         ),
-        (None, true) => Finding::fail(
+        (None, true) => CheckResult::fail(
             SUPERVISOR,
             "it runs and does not lead: nobody would switch",
             "look at its log",
         ),
-        (None, false) => Finding::warn(
+        (None, false) => CheckResult::warn(
             SUPERVISOR,
             "none runs: members are served while their worker lives, and nobody would switch",
             "start `understudy run`",
@@ -75,15 +89,15 @@ async fn running(
                 laid.by
             );
             let remedy = format!("understudy resume --pool {}", pool.name);
-            report.add(Finding::warn("paused", line, remedy));
+            report.add(CheckResult::warn("paused", line, remedy));
         }
         if let Some((bot, laid)) = &overrides.pinned {
             let line = format!("pool {}: pinned to {bot} by {}", pool.name, laid.by);
             let remedy = format!("understudy unpin --pool {}", pool.name);
-            report.add(Finding::warn("pinned", line, remedy));
+            report.add(CheckResult::warn("pinned", line, remedy));
         }
         for bot in &pool.bots {
-            bot_findings(pool, bot, &heartbeats, report);
+            bot_results(pool, bot, &heartbeats, report);
         }
     }
     Ok(())
@@ -94,18 +108,18 @@ fn workers(config: &Config, heartbeats: &[SeenHeartbeat], led: bool, report: &mu
     let fresh = heartbeats.iter().filter(|seen| seen.age_ms < QUIET_MS);
     let (count, line) = (fresh.count(), heard(heartbeats));
     report.add(if count >= wanted.max(1) {
-        Finding::ok(WORKERS, line)
+        CheckResult::ok(WORKERS, line)
     } else if led {
         let line = format!("{count} of {} are heard: {line}", wanted.max(1));
-        Finding::fail(WORKERS, line, "look at their logs in the data folder")
+        CheckResult::fail(WORKERS, line, "look at their logs in the data folder")
     } else {
-        Finding::unknown(WORKERS, line, "the supervisor starts them")
+        CheckResult::unknown(WORKERS, line, "the supervisor starts them")
     });
     for seen in heartbeats {
         let beat = &seen.heartbeat;
         if !beat.sql_ok {
             let line = format!("{} cannot reach SQL", beat.worker);
-            report.add(Finding::fail(
+            report.add(CheckResult::fail(
                 WORKERS,
                 line,
                 "look at [database] on its machine",
@@ -118,7 +132,7 @@ fn workers(config: &Config, heartbeats: &[SeenHeartbeat], led: bool, report: &mu
                 beat.version,
                 env!("CARGO_PKG_VERSION")
             );
-            report.add(Finding::warn(
+            report.add(CheckResult::warn(
                 WORKERS,
                 line,
                 "restart it with the other version",
@@ -138,7 +152,7 @@ fn heard(heartbeats: &[SeenHeartbeat]) -> String {
     }
 }
 
-fn bot_findings(
+fn bot_results(
     pool: &PoolConfig,
     bot: &BotConfig,
     heartbeats: &[SeenHeartbeat],
@@ -156,13 +170,17 @@ fn bot_findings(
     let name = format!("{}/{}", pool.name, bot.name);
     let Some(health) = health else {
         let line = format!("{name}: no worker has it");
-        report.add(Finding::unknown(BOT, line, "`understudy status` says more"));
+        report.add(CheckResult::unknown(
+            BOT,
+            line,
+            "`understudy status` says more",
+        ));
         return;
     };
     report.add(connection(&name, health));
     for trouble in &health.channels {
         let line = format!("{name}: {}", trouble.what);
-        report.add(Finding::fail(
+        report.add(CheckResult::fail(
             "channel",
             line,
             "members would miss this bot's replies there",
@@ -170,36 +188,36 @@ fn bot_findings(
     }
 }
 
-fn connection(name: &str, health: &BotHealth) -> Finding {
+fn connection(name: &str, health: &BotHealth) -> CheckResult {
     let who = match health.username.trim_start_matches('@') {
         "" => name.to_owned(),
         username => format!("{name} @{username}"),
     };
     if let Some(seconds) = health.flood_wait_s {
         let line = format!("{who}: Telegram asks to wait {seconds} s");
-        return Finding::warn(BOT, line, "it goes on by itself");
+        return CheckResult::warn(BOT, line, "it goes on by itself");
     }
     if health.connection != Connection::Ready {
         let error = health.last_error.as_ref();
         let error = error.map_or(String::new(), |error| format!(" ({})", error.name));
         let line = format!("{who}: is not connected{error}");
-        return Finding::fail(BOT, line, "look at the log of its worker");
+        return CheckResult::fail(BOT, line, "look at the log of its worker");
     }
     match health.other_login {
-        OtherLogin::Resting => Finding::ok(
+        OtherLogin::Resting => CheckResult::ok(
             BOT,
             format!("{who}: connected, with a second login at rest"),
         ),
-        OtherLogin::Unknown => Finding::ok(
+        OtherLogin::Unknown => CheckResult::ok(
             BOT,
             format!("{who}: connected; its second login is not known yet"),
         ),
-        OtherLogin::Missing => Finding::warn(
+        OtherLogin::Missing => CheckResult::warn(
             BOT,
             format!("{who}: connected, without a second login"),
             "it is made in time; a lost login means a switch until then",
         ),
-        OtherLogin::Lost => Finding::warn(
+        OtherLogin::Lost => CheckResult::warn(
             BOT,
             format!("{who}: connected; its second login is lost"),
             "it is made anew in time; a lost login means a switch until then",

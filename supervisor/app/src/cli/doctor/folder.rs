@@ -11,7 +11,7 @@ use shared_io::clock;
 use shared_io::config::Config;
 use tokio::time::Instant;
 
-use super::finding::Finding;
+use super::result::CheckResult;
 use super::{Report, narrow};
 use crate::folder::Folder;
 
@@ -33,9 +33,9 @@ pub async fn check(config: &Config, report: &mut Report) {
     mode(folder, report);
     let folder = folder.to_owned();
     // Syncing blocks; it is done beside the runtime.
-    let findings = tokio::task::spawn_blocking(move || [writable(&folder), disk(&folder)]).await;
-    for finding in findings.into_iter().flatten() {
-        report.add(finding);
+    let results = tokio::task::spawn_blocking(move || [writable(&folder), disk(&folder)]).await;
+    for result in results.into_iter().flatten() {
+        report.add(result);
     }
     report.add(open_files());
 }
@@ -44,12 +44,12 @@ fn is_there(folder: &Path, report: &mut Report) -> bool {
     const NAME: &str = "data folder";
     match std::fs::metadata(folder) {
         Ok(found) if found.is_dir() => {
-            report.add(Finding::ok(NAME, folder.display().to_string()));
+            report.add(CheckResult::ok(NAME, folder.display().to_string()));
             true
         }
         Ok(_) => {
             let line = format!("{} is not a folder", folder.display());
-            report.add(Finding::fail(
+            report.add(CheckResult::fail(
                 NAME,
                 line,
                 "move it away, or write another data_dir",
@@ -59,7 +59,7 @@ fn is_there(folder: &Path, report: &mut Report) -> bool {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound && report.fix => {
             match Folder::new(folder).make() {
                 Ok(()) => {
-                    report.add(Finding::fixed(
+                    report.add(CheckResult::fixed(
                         NAME,
                         format!("{} is made", folder.display()),
                     ));
@@ -67,7 +67,7 @@ fn is_there(folder: &Path, report: &mut Report) -> bool {
                 }
                 Err(error) => {
                     let line = super::out::one_line(&format!("{error:#}"));
-                    report.add(Finding::fail(
+                    report.add(CheckResult::fail(
                         NAME,
                         line,
                         "make it, or write another data_dir",
@@ -86,7 +86,7 @@ fn is_there(folder: &Path, report: &mut Report) -> bool {
                 folder.display(),
                 error.kind()
             );
-            report.add(Finding::fail(
+            report.add(CheckResult::fail(
                 NAME,
                 line,
                 "look at its owner and at the folders above it",
@@ -97,7 +97,7 @@ fn is_there(folder: &Path, report: &mut Report) -> bool {
 }
 
 /// The first start would make it, if it may.
-fn absent(folder: &Path) -> Finding {
+fn absent(folder: &Path) -> CheckResult {
     const NAME: &str = "data folder";
     let above = folder.ancestors().skip(1).find(|above| above.is_dir());
     let may_make = above.is_some_and(|above| {
@@ -109,10 +109,10 @@ fn absent(folder: &Path) -> Finding {
     });
     let line = format!("{} is not there yet", folder.display());
     if may_make {
-        return Finding::warn(NAME, line, "the first start makes it, and so does --fix");
+        return CheckResult::warn(NAME, line, "the first start makes it, and so does --fix");
     }
     let above = above.map_or_else(PathBuf::new, Path::to_owned);
-    Finding::fail(
+    CheckResult::fail(
         NAME,
         format!("{line}, and {} is not writable", above.display()),
         "make it as root and give it to this user, or write another data_dir",
@@ -134,14 +134,14 @@ fn mode(folder: &Path, report: &mut Report) {
         );
         let remedy =
             "run this as the user that runs the supervisor, or give the folder to that user";
-        report.add(Finding::warn(NAME, line, remedy));
+        report.add(CheckResult::warn(NAME, line, remedy));
     } else if mode & 0o077 == 0 {
-        report.add(Finding::ok(NAME, format!("{mode:o}, ours alone")));
+        report.add(CheckResult::ok(NAME, format!("{mode:o}, ours alone")));
     } else if report.fix && narrow(folder, 0o700).is_ok() {
-        report.add(Finding::fixed(NAME, format!("{mode:o} is 700 now")));
+        report.add(CheckResult::fixed(NAME, format!("{mode:o} is 700 now")));
     } else {
         let line = format!("{mode:o} lets other users in");
-        report.add(Finding::fail(
+        report.add(CheckResult::fail(
             NAME,
             line,
             format!("run: chmod 700 '{}'", folder.display()),
@@ -150,13 +150,13 @@ fn mode(folder: &Path, report: &mut Report) {
 }
 
 /// A file is written, synced and removed again.
-fn writable(folder: &Path) -> Finding {
+fn writable(folder: &Path) -> CheckResult {
     const NAME: &str = "folder's disk";
     let file = folder.join(format!(".doctor-{}", clock::nonce()));
     let tried = sync_times(&file);
     let removed = std::fs::remove_file(&file);
     match tried {
-        Err(error) => Finding::fail(
+        Err(error) => CheckResult::fail(
             NAME,
             format!(
                 "{} cannot be written to ({})",
@@ -165,7 +165,7 @@ fn writable(folder: &Path) -> Finding {
             ),
             "look at its owner, its mode and the free space of its disk",
         ),
-        Ok(_) if removed.is_err() => Finding::fail(
+        Ok(_) if removed.is_err() => CheckResult::fail(
             NAME,
             format!("{} cannot be removed again", file.display()),
             "look at the folder's mode",
@@ -173,10 +173,10 @@ fn writable(folder: &Path) -> Finding {
         Ok(took) => {
             let line = format!("a synced write takes {:.1} ms", took.as_secs_f64() * 1000.0);
             if took <= SLOW_SYNC {
-                Finding::ok(NAME, line)
+                CheckResult::ok(NAME, line)
             } else {
                 let remedy = "every commit waits for it with appendfsync always; use a faster disk";
-                Finding::warn(NAME, line, remedy)
+                CheckResult::warn(NAME, line, remedy)
             }
         }
     }
@@ -201,13 +201,13 @@ fn sync_times(path: &Path) -> std::io::Result<Duration> {
     Ok(times[SYNCS / 2])
 }
 
-fn disk(folder: &Path) -> Finding {
+fn disk(folder: &Path) -> CheckResult {
     const NAME: &str = "disk space";
     let room = match rustix::fs::statvfs(folder) {
         Ok(room) => room,
         Err(error) => {
             let line = format!("cannot be read ({error})");
-            return Finding::unknown(NAME, line, "look at it with df");
+            return CheckResult::unknown(NAME, line, "look at it with df");
         }
     };
     let free = room.f_bavail.saturating_mul(room.f_frsize);
@@ -215,28 +215,28 @@ fn disk(folder: &Path) -> Finding {
     let remedy = "make room: Redis and SQL stop taking writes on a full disk";
     // Some file systems have no fixed number of inodes and say 0 of 0.
     if room.f_files > 0 && room.f_favail == 0 {
-        return Finding::fail(
+        return CheckResult::fail(
             NAME,
             "no inode is free",
             "remove small files from that disk",
         );
     }
     match free {
-        0..NO_DISK => Finding::fail(NAME, line, remedy),
-        NO_DISK..LOW_DISK => Finding::warn(NAME, line, remedy),
-        _ => Finding::ok(NAME, line),
+        0..NO_DISK => CheckResult::fail(NAME, line, remedy),
+        NO_DISK..LOW_DISK => CheckResult::warn(NAME, line, remedy),
+        _ => CheckResult::ok(NAME, line),
     }
 }
 
-fn open_files() -> Finding {
+fn open_files() -> CheckResult {
     const NAME: &str = "open files";
     match getrlimit(Resource::Nofile).current {
-        Some(limit) if limit < LOW_FILES => Finding::warn(
+        Some(limit) if limit < LOW_FILES => CheckResult::warn(
             NAME,
             format!("this shell allows {limit}"),
             "start with 1024 or more (ulimit -n, or LimitNOFILE= in the unit)",
         ),
-        Some(limit) => Finding::ok(NAME, format!("{limit} allowed")),
-        None => Finding::ok(NAME, "no limit"),
+        Some(limit) => CheckResult::ok(NAME, format!("{limit} allowed")),
+        None => CheckResult::ok(NAME, "no limit"),
     }
 }

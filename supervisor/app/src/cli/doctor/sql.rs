@@ -6,7 +6,7 @@ use shared_io::secrets::{SealError, Sealer, survey};
 use shared_io::sql::Store;
 
 use super::super::open::{self, Database};
-use super::finding::Finding;
+use super::result::CheckResult;
 use super::{Report, clock as wall, narrow, out};
 
 const NAME: &str = "database";
@@ -28,22 +28,30 @@ async fn database(config: &Config, report: &mut Report) -> Option<Store> {
     match open::database(config).await {
         Ok(Database::NotYet) => {
             let line = format!("{name} is not there yet");
-            report.add(Finding::unknown(NAME, line, "the first start makes it"));
+            report.add(CheckResult::unknown(NAME, line, "the first start makes it"));
             None
         }
         Ok(Database::Other(schema)) if schema.is_newer() => {
             let line = open::other_schema(config, schema);
-            report.add(Finding::fail(NAME, line, "this program leaves it alone"));
+            report.add(CheckResult::fail(
+                NAME,
+                line,
+                "this program leaves it alone",
+            ));
             None
         }
         Ok(Database::Other(schema)) if schema.found == 0 => {
             let line = open::other_schema(config, schema);
-            report.add(Finding::unknown(NAME, line, "nothing is wrong with that"));
+            report.add(CheckResult::unknown(
+                NAME,
+                line,
+                "nothing is wrong with that",
+            ));
             None
         }
         Ok(Database::Other(schema)) => {
             let line = open::other_schema(config, schema);
-            report.add(Finding::warn(NAME, line, "back it up before"));
+            report.add(CheckResult::warn(NAME, line, "back it up before"));
             None
         }
         Ok(Database::Open(store)) => {
@@ -56,7 +64,7 @@ async fn database(config: &Config, report: &mut Report) -> Option<Store> {
                 Ok(None) => {}
                 Err(error) => {
                     let line = out::one_line(&format!("{:#}", anyhow::Error::from(error)));
-                    report.add(Finding::warn(
+                    report.add(CheckResult::warn(
                         "database's clock",
                         line,
                         "look at the database",
@@ -64,12 +72,15 @@ async fn database(config: &Config, report: &mut Report) -> Option<Store> {
                 }
             }
             let took = store.ping().await.map_or(0, |took| took.as_micros());
-            report.add(Finding::ok(NAME, format!("{name}, answers in {took} us")));
+            report.add(CheckResult::ok(
+                NAME,
+                format!("{name}, answers in {took} us"),
+            ));
             Some(store)
         }
         Err(error) => {
             let line = out::one_line(&format!("{error:#}"));
-            report.add(Finding::fail(
+            report.add(CheckResult::fail(
                 NAME,
                 line,
                 "look at [database] in the configuration",
@@ -92,13 +103,13 @@ async fn sealing_key(
         && narrow(path, 0o600).is_ok()
     {
         let line = format!("{} has mode 600 now", path.display());
-        report.add(Finding::fixed(KEY, line));
+        report.add(CheckResult::fixed(KEY, line));
         opened = Sealer::open_existing_at(path);
     }
     let error = match opened {
         Ok(sealer) => {
             let line = format!("{}, keys {}", path.display(), sealer.keys());
-            report.add(Finding::ok(KEY, line));
+            report.add(CheckResult::ok(KEY, line));
             return Some(sealer);
         }
         Err(error) => error,
@@ -108,9 +119,9 @@ async fn sealing_key(
     report.add(if is_missing && !has_secrets(config, store).await {
         let line = format!("{} is not there yet", path.display());
         let remedy = "the first start makes it; keep a copy of it elsewhere then";
-        Finding::unknown(KEY, line, remedy)
+        CheckResult::unknown(KEY, line, remedy)
     } else {
-        Finding::fail(KEY, line, "nothing is overwritten (docs/sealing-key.md)")
+        CheckResult::fail(KEY, line, "nothing is overwritten (docs/sealing-key.md)")
     });
     None
 }
@@ -134,23 +145,23 @@ async fn has_secrets(config: &Config, store: Option<&Store>) -> bool {
 }
 
 /// Can the key open what is there?
-async fn sealed(config: &Config, store: &Store, sealer: &Sealer) -> Finding {
+async fn sealed(config: &Config, store: &Store, sealer: &Sealer) -> CheckResult {
     let survey = match survey(store, sealer).await {
         Ok(survey) => survey,
         Err(error) => {
             let line = out::one_line(&format!("{:#}", anyhow::Error::from(error)));
-            return Finding::unknown(SEALED, line, "look at the database");
+            return CheckResult::unknown(SEALED, line, "look at the database");
         }
     };
     let total = survey.tokens.total() + survey.logins.total();
     match survey.unreadable() {
-        0 if survey.is_current() => Finding::ok(SEALED, format!("{total} can be opened")),
-        0 => Finding::warn(
+        0 if survey.is_current() => CheckResult::ok(SEALED, format!("{total} can be opened")),
+        0 => CheckResult::warn(
             SEALED,
             format!("{total} can be opened, some with an older key only"),
             "run `understudy secrets reseal`",
         ),
-        closed => Finding::fail(
+        closed => CheckResult::fail(
             SEALED,
             format!(
                 "{closed} of {total} cannot be opened with {}",

@@ -6,7 +6,7 @@ use shared_io::config::Config;
 use tokio::process::Command;
 
 use super::Report;
-use super::finding::Finding;
+use super::result::CheckResult;
 use crate::fleet;
 
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -18,27 +18,27 @@ pub async fn check(config: Option<&Config>, report: &mut Report) {
     report.add(worker(config).await);
 }
 
-async fn redis_server(config: Option<&Config>) -> Finding {
+async fn redis_server(config: Option<&Config>) -> CheckResult {
     const NAME: &str = "redis-server";
     if config.is_some_and(|config| !config.redis_is_private()) {
-        return Finding::ok(NAME, "not needed: redis.url is set");
+        return CheckResult::ok(NAME, "not needed: redis.url is set");
     }
     match output(NAME, "--version").await {
-        Err(why) => Finding::fail(
+        Err(why) => CheckResult::fail(
             NAME,
             format!("cannot be started ({why})"),
             "install the package redis-server, or set redis.url",
         ),
         Ok(text) => match version_in(&text) {
             Some(version) if version >= OLDEST_REDIS => {
-                Finding::ok(NAME, format!("{}.{}", version.0, version.1))
+                CheckResult::ok(NAME, format!("{}.{}", version.0, version.1))
             }
-            Some((major, minor)) => Finding::fail(
+            Some((major, minor)) => CheckResult::fail(
                 NAME,
                 format!("{major}.{minor} is too old"),
                 "install 6.2 or later",
             ),
-            None => Finding::warn(
+            None => CheckResult::warn(
                 NAME,
                 "does not tell its version",
                 "see to it that it is 6.2 or later",
@@ -47,22 +47,22 @@ async fn redis_server(config: Option<&Config>) -> Finding {
     }
 }
 
-async fn worker(config: Option<&Config>) -> Finding {
+async fn worker(config: Option<&Config>) -> CheckResult {
     const NAME: &str = "understudy-worker";
     if config.is_some_and(|config| config.workers.local == 0) {
-        return Finding::ok(NAME, "not needed: workers.local is 0");
+        return CheckResult::ok(NAME, "not needed: workers.local is 0");
     }
     let remedy = "put it beside this program; they are built together";
     let program = match fleet::worker_program() {
         Ok(program) => program,
-        Err(error) => return Finding::fail(NAME, format!("{error:#}"), remedy),
+        Err(error) => return CheckResult::fail(NAME, format!("{error:#}"), remedy),
     };
     match output(&program, "--version").await {
-        Ok(text) if text.trim().ends_with(env!("CARGO_PKG_VERSION")) => Finding::ok(
+        Ok(text) if text.trim().ends_with(env!("CARGO_PKG_VERSION")) => CheckResult::ok(
             NAME,
             format!("{} {}", program.display(), env!("CARGO_PKG_VERSION")),
         ),
-        Ok(text) => Finding::warn(
+        Ok(text) => CheckResult::warn(
             NAME,
             format!(
                 "{} is `{}` and this program is {}",
@@ -72,7 +72,7 @@ async fn worker(config: Option<&Config>) -> Finding {
             ),
             "install both from one build",
         ),
-        Err(why) => Finding::fail(
+        Err(why) => CheckResult::fail(
             NAME,
             format!("{} cannot be started ({why})", program.display()),
             remedy,

@@ -1,4 +1,4 @@
-//! What a check found: a verdict, a line, and how to mend it.
+//! What a check came to: a grade, a line, and how to mend it.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use serde::Serialize;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Verdict {
+pub enum Grade {
     Ok,
     /// It works, and is not as it should be.
     Warn,
@@ -18,29 +18,30 @@ pub enum Verdict {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Finding {
+pub struct CheckResult {
     pub check: &'static str,
-    pub verdict: Verdict,
+    #[serde(rename = "verdict")]
+    pub grade: Grade,
     pub line: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub remedy: Option<String>,
 }
 
-impl Finding {
+impl CheckResult {
     pub fn ok(check: &'static str, line: impl Into<String>) -> Self {
-        Self::new(check, Verdict::Ok, line.into(), None)
+        Self::new(check, Grade::Ok, line.into(), None)
     }
 
     pub fn warn(check: &'static str, line: impl Into<String>, remedy: impl Into<String>) -> Self {
-        Self::new(check, Verdict::Warn, line.into(), Some(remedy.into()))
+        Self::new(check, Grade::Warn, line.into(), Some(remedy.into()))
     }
 
     pub fn fail(check: &'static str, line: impl Into<String>, remedy: impl Into<String>) -> Self {
-        Self::new(check, Verdict::Fail, line.into(), Some(remedy.into()))
+        Self::new(check, Grade::Fail, line.into(), Some(remedy.into()))
     }
 
     pub fn fixed(check: &'static str, line: impl Into<String>) -> Self {
-        Self::new(check, Verdict::Fixed, line.into(), None)
+        Self::new(check, Grade::Fixed, line.into(), None)
     }
 
     pub fn unknown(
@@ -48,27 +49,27 @@ impl Finding {
         line: impl Into<String>,
         remedy: impl Into<String>,
     ) -> Self {
-        Self::new(check, Verdict::Unknown, line.into(), Some(remedy.into()))
+        Self::new(check, Grade::Unknown, line.into(), Some(remedy.into()))
     }
 
-    fn new(check: &'static str, verdict: Verdict, line: String, remedy: Option<String>) -> Self {
+    fn new(check: &'static str, grade: Grade, line: String, remedy: Option<String>) -> Self {
         Self {
             check,
-            verdict,
+            grade,
             line,
             remedy,
         }
     }
 }
 
-impl fmt::Display for Finding {
+impl fmt::Display for CheckResult {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mark = match self.verdict {
-            Verdict::Ok => "ok",
-            Verdict::Warn => "warn",
-            Verdict::Fail => "FAIL",
-            Verdict::Fixed => "fixed",
-            Verdict::Unknown => "?",
+        let mark = match self.grade {
+            Grade::Ok => "ok",
+            Grade::Warn => "warn",
+            Grade::Fail => "FAIL",
+            Grade::Fixed => "fixed",
+            Grade::Unknown => "?",
         };
         write!(f, "{mark:<6}{:<18}{}", self.check, self.line)?;
         match &self.remedy {
