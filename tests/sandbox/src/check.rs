@@ -5,11 +5,13 @@
 
 #[cfg(test)]
 mod tests;
+mod times;
 
 use crate::course::{Input, Stage, set};
-use crate::fault::{Blow, Blows, OutOfReach, out_of_reach};
+use crate::fault::{Blow, Blows, Move, OutOfReach, out_of_reach};
 use crate::ledger::{Entry, Fate};
 use crate::member::{Member, Place, Problem};
+use times::{answers, measure, unnoticed};
 
 /// A course as SQL has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +31,10 @@ pub struct Evidence<'a> {
     /// Numbers of the members who had to press Start with the new bot themselves.
     pub parked: &'a [usize],
     pub blows: Blows,
+    /// All bots of the pool.
+    pub bots: &'a [i64],
+    /// When the active bot changed.
+    pub moves: &'a [Move],
     pub courses: &'a [CourseRow],
     /// Texts in the broadcast channel.
     pub posts: &'a [String],
@@ -50,22 +56,22 @@ pub struct Findings {
     pub presses_repeated: usize,
     /// Milliseconds from the fault to the first words of an active bot, for those who waited.
     pub first_reply_ms: Vec<u64>,
+    /// Those of them in private; in the group Telegram's 20 a minute set the pace.
+    pub first_reply_private_ms: Vec<u64>,
+    pub first_reply_group_ms: Vec<u64>,
     /// The same for the others, to the prompt that was shown again.
     pub reprompt_ms: Vec<u64>,
     /// From asking to the answer, in private, for what was asked or waited for from the first fault on.
     pub answer_ms: Vec<u64>,
+    /// The same in the group, and of files and submissions: they go through a channel.
+    pub answer_slow_ms: Vec<u64>,
+    /// Presses that were answered by the word that they come from an earlier step.
+    pub presses_stale: usize,
 }
-
-/// An answer that takes longer is noticed. A clump of members gets theirs within about a second, by Telegram's 30 a second.
-pub const NOTICED_MS: u64 = 2_000;
-
-/// Most members whose first reply is measured, in private and in the group.
-const WAITING_PRIVATE: usize = 30;
-const WAITING_GROUP: usize = 5;
 
 pub fn check(evidence: &Evidence<'_>) -> Findings {
     let mut findings = Findings::default();
-    let unreachable = out_of_reach(&evidence.blows, evidence.members);
+    let unreachable = out_of_reach(&evidence.blows, evidence.members, evidence.moves);
     for member in evidence.members {
         let before = (findings.problems.len(), findings.updates_lost);
         findings.problems.extend(member.problems.iter().cloned());
@@ -77,40 +83,38 @@ pub fn check(evidence: &Evidence<'_>) -> Findings {
         {
             judge(member, entry, &unreachable, &mut findings);
         }
+        check_resumptions(member, evidence, &mut findings);
         check_end(member, evidence, &mut findings);
         let clean = before == (findings.problems.len(), findings.updates_lost);
         count_conversation(member, evidence, clean, &mut findings);
     }
     check_strangers(evidence, &mut findings);
     measure(evidence, &mut findings);
-    findings.answer_ms = answers(evidence);
+    findings.answer_ms = answers(evidence, false);
+    findings.answer_slow_ms = answers(evidence, true);
     if evidence.blows.go_unnoticed() {
-        let slowest = findings.answer_ms.iter().max().copied().unwrap_or(0);
-        if slowest > NOTICED_MS {
-            findings.problems.push(Problem {
-                member: "the slowest answer in private".into(),
-                message: "while the supervisor was away".into(),
-                expected: format!("at most {NOTICED_MS} ms"),
-                seen: format!("{slowest} ms"),
-            });
-        }
+        unnoticed(evidence, &mut findings);
     }
     findings
 }
 
-/// Files and submissions are left out: they go through channels, which take 20 messages a minute.
-fn answers(evidence: &Evidence<'_>) -> Vec<u64> {
-    let fault = &evidence.blows.first;
-    let private = evidence.members.iter().filter(|one| one.is_private());
-    let entries = private.flat_map(|member| &member.ledger.entries);
-    let quick = entries.filter(|entry| {
-        entry.fate == Fate::Answered && !matches!(entry.input, Input::File(_) | Input::Submit)
-    });
-    let since = quick.filter_map(|entry| {
-        let answered = entry.answered_ms.filter(|at| *at > fault.at_ms)?;
-        u64::try_from(answered - entry.sent_ms).ok()
-    });
-    since.collect()
+/// A re-prompt follows from a change of bots: one of each bot that took over, to each member, and none of a bot that did not.
+fn check_resumptions(member: &Member, evidence: &Evidence<'_>, findings: &mut Findings) {
+    for bot in evidence.bots {
+        let shown = member.resumptions.iter().filter(|one| one.bot == *bot);
+        let shown = shown.count();
+        let came = evidence.moves.iter().filter(|one| one.to == *bot).count();
+        if shown > came {
+            let expected = format!("at most {came} of bot {bot}, as often as it took over");
+            let seen = shown.to_string();
+            findings.problems.push(problem_of(
+                member,
+                "prompts after a switch",
+                &expected,
+                &seen,
+            ));
+        }
+    }
 }
 
 fn judge(member: &Member, entry: &Entry, unreachable: &[OutOfReach], findings: &mut Findings) {
@@ -132,7 +136,13 @@ fn judge(member: &Member, entry: &Entry, unreachable: &[OutOfReach], findings: &
             findings.updates_lost += 1;
             problem("a confirmation", "its effect without one");
         }
-        Fate::Answered | Fate::Stale | Fate::Refused => {}
+        Fate::Stale => {
+            findings.presses_stale += 1;
+            if !left_behind(member, entry) {
+                problem("a prompt that had been left behind", "the latest one");
+            }
+        }
+        Fate::Answered | Fate::Refused => {}
         Fate::AskedAgain => findings.files_to_resend += 1,
         Fate::WithoutEffect | Fate::TimedOut if unreachable.iter().any(|one| one.covers(entry)) => {
             findings.updates_unreachable += 1;
@@ -155,6 +165,26 @@ fn judge(member: &Member, entry: &Entry, unreachable: &[OutOfReach], findings: &
         }
     }
 }
+
+/// Whether the prompt of a press that was turned away as stale had been left behind: by the same press before it, or by a prompt that
+/// was shown again.
+fn left_behind(member: &Member, stale: &Entry) -> bool {
+    let earlier = member
+        .ledger
+        .entries
+        .iter()
+        .take_while(|entry| entry.label != stale.label);
+    let mut took_effect = earlier.filter(|entry| entry.fate == Fate::Answered);
+    let shown_again =
+        |at: i64| (stale.sent_ms - SHOWN_BEFORE_MS..stale.sent_ms + SHOWN_WITHIN_MS).contains(&at);
+    took_effect.any(|entry| entry.input == stale.input && entry.input.is_press())
+        || member.resumptions.iter().any(|one| shown_again(one.at_ms))
+}
+
+/// A prompt that is shown again is committed before it is sent, at bulk rate; a member may press the old one meanwhile.
+const SHOWN_WITHIN_MS: i64 = 30_000;
+/// It was on its way to him.
+const SHOWN_BEFORE_MS: i64 = 100;
 
 /// The course as it was recorded and posted.
 fn check_end(member: &Member, evidence: &Evidence<'_>, findings: &mut Findings) {
@@ -260,65 +290,6 @@ fn check_strangers(evidence: &Evidence<'_>, findings: &mut Findings) {
             seen: row.title.clone(),
         });
     }
-}
-
-fn measure(evidence: &Evidence<'_>, findings: &mut Findings) {
-    let fault = &evidence.blows.first;
-    let served = |member: &Member| {
-        let mut times = member.received.iter().map(|(_, at)| *at);
-        times.find(|at| *at > fault.quiet_ms)
-    };
-    let mut waiting: Vec<(i64, &Member)> = evidence
-        .members
-        .iter()
-        .filter(|member| was_open(member, fault))
-        .filter_map(|member| Some((waited_since(member, fault)?, member)))
-        .collect();
-    waiting.sort_by_key(|(since, member)| (*since, member.number));
-    let (mut private, mut group) = (WAITING_PRIVATE, WAITING_GROUP);
-    waiting.retain(|(_, member)| {
-        let left = if member.is_private() {
-            &mut private
-        } else {
-            &mut group
-        };
-        let kept = *left > 0;
-        *left = left.saturating_sub(1);
-        kept
-    });
-    let since_fault = |at: i64| u64::try_from(at - fault.at_ms).unwrap_or(0);
-    for member in evidence
-        .members
-        .iter()
-        .filter(|member| was_open(member, fault))
-    {
-        if waiting.iter().any(|(_, one)| one.number == member.number) {
-            findings
-                .first_reply_ms
-                .extend(served(member).map(since_fault));
-        } else {
-            let again = member
-                .resumptions
-                .iter()
-                .find(|resumption| resumption.at_ms > fault.quiet_ms);
-            findings
-                .reprompt_ms
-                .extend(again.map(|resumption| since_fault(resumption.at_ms)));
-        }
-    }
-}
-
-/// Since when he waited for the answer to a message when the fault landed. A press is not counted here: it waits for Telegram's
-/// time-out and the member's next press, whoever serves him.
-fn waited_since(member: &Member, fault: &Blow) -> Option<i64> {
-    let silence = fault.quiet_ms.max(fault.at_ms);
-    let entries = member.ledger.entries.iter();
-    let messages = entries.filter(|entry| !entry.input.is_press() && entry.fate != Fate::Refused);
-    let waited = messages.filter(|entry| {
-        let unanswered = entry.answered_ms.is_none_or(|answered| answered > silence);
-        unanswered && fault.is_after(entry.seq, entry.sent_ms)
-    });
-    waited.map(|entry| entry.sent_ms).min()
 }
 
 fn problem_of(member: &Member, message: &str, expected: &str, seen: &str) -> Problem {

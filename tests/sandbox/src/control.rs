@@ -2,11 +2,18 @@
 //!
 //! The contract is telegram-sim's README. Every call is bounded; a refusal by Telegram keeps its name.
 
+mod words;
+
 use std::time::Duration;
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
+
+pub use words::{
+    Answer, Chat, Content, Event, NewBot, NewMember, PRESS_TIMEOUT, Page, Sent, Viewed,
+    ViewedButton,
+};
 
 /// A press waits for the bot's answer, everything else is immediate.
 const CALL_TIMEOUT: Duration = Duration::from_secs(30);
@@ -36,121 +43,6 @@ impl ControlError {
             Self::Unreachable { .. } => "UNREACHABLE",
         }
     }
-}
-
-/// Telegram's answer to a press that no bot answered.
-pub const PRESS_TIMEOUT: &str = "BOT_RESPONSE_TIMEOUT";
-
-#[derive(Debug, Clone, Deserialize)]
-pub struct NewBot {
-    pub id: i64,
-    pub username: String,
-    pub token: String,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-pub struct NewMember {
-    pub id: i64,
-    pub first_name: String,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-pub struct Sent {
-    pub message_ids: Vec<i64>,
-    pub unix_ms: i64,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-pub struct Answer {
-    #[serde(default)]
-    pub message: Option<String>,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-pub struct Viewed {
-    pub id: i64,
-    pub from: i64,
-    pub text: String,
-    #[serde(default)]
-    pub keyboard: Option<Vec<Vec<ViewedButton>>>,
-    #[serde(default)]
-    pub reply_to: Option<i64>,
-    pub at_ms: i64,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-pub struct ViewedButton {
-    pub text: String,
-    #[serde(default)]
-    pub data: Option<String>,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-pub struct Event {
-    pub seq: u64,
-    pub at_ms: i64,
-    pub unix_ms: i64,
-    pub kind: String,
-    #[serde(flatten)]
-    pub fields: Map<String, Value>,
-}
-
-impl Event {
-    pub fn number(&self, field: &str) -> Option<i64> {
-        self.fields.get(field)?.as_i64()
-    }
-
-    pub fn text(&self, field: &str) -> Option<&str> {
-        self.fields.get(field)?.as_str()
-    }
-
-    pub fn flag(&self, field: &str) -> bool {
-        self.fields
-            .get(field)
-            .and_then(Value::as_bool)
-            .unwrap_or(false)
-    }
-
-    /// The chat's user or channel, as the sender sees it.
-    pub fn chat(&self, of: &str) -> Option<i64> {
-        self.fields.get("chat")?.get(of)?.as_i64()
-    }
-}
-
-#[derive(Debug, Deserialize)]
-pub struct Page {
-    pub events: Vec<Event>,
-    pub next: u64,
-}
-
-/// A chat as a member names it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Chat {
-    Bot(i64),
-    Channel(i64),
-}
-
-impl Chat {
-    fn json(self) -> Value {
-        match self {
-            Self::Bot(id) => json!({"user": id}),
-            Self::Channel(id) => json!({"channel": id}),
-        }
-    }
-
-    fn query(self) -> String {
-        match self {
-            Self::Bot(id) => format!("user={id}"),
-            Self::Channel(id) => format!("channel={id}"),
-        }
-    }
-}
-
-/// What a member sends.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Content {
-    Text(String),
-    Document { name: String, bytes: u64 },
 }
 
 #[derive(Debug, Clone)]

@@ -19,7 +19,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use crate::clock::unix_ms;
@@ -103,6 +103,8 @@ pub struct Driver {
     pub blows: Option<Blows>,
     /// The second one, when it found nobody.
     pub missed: Option<FaultKind>,
+    /// Whether a member's message in private is unanswered at this moment.
+    somebody_waits: watch::Sender<bool>,
     /// Is to land.
     pending: Option<BlowPlan>,
     pub flood_waits: u64,
@@ -146,6 +148,7 @@ impl Driver {
             parked: Vec::new(),
             blows: None,
             missed: None,
+            somebody_waits: watch::Sender::new(false),
             pending: None,
             flood_waits: 0,
             last_progress_ms: unix_ms(),
@@ -236,6 +239,15 @@ impl Driver {
         }
     }
 
+    /// Hears what still comes, for so long.
+    pub async fn listen(&mut self, how_long: Duration, view: &mut View) -> Result<()> {
+        let until = unix_ms() + i64::try_from(how_long.as_millis()).unwrap_or(0);
+        while unix_ms() < until {
+            self.turn(view).await?;
+        }
+        Ok(())
+    }
+
     /// One thing that happened, and what the members do upon it.
     async fn turn(&mut self, view: &mut View) -> Result<()> {
         tokio::select! {
@@ -249,6 +261,8 @@ impl Driver {
             () = tokio::time::sleep(TICK) => {}
         }
         self.act_all(unix_ms());
+        let waits = self.members.iter().any(waits_for_an_answer);
+        self.somebody_waits.send_replace(waits);
         Ok(())
     }
 
@@ -270,4 +284,11 @@ impl Driver {
             self.members[at].hold = Some(hold);
         }
     }
+}
+
+/// Telegram took a message of his in private, and nobody answered it.
+fn waits_for_an_answer(member: &Member) -> bool {
+    let waiting = member.ledger.waiting();
+    member.is_private()
+        && waiting.is_some_and(|entry| !entry.input.is_press() && entry.message.is_some())
 }

@@ -10,7 +10,9 @@ mod reach;
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
-pub use reach::{OutOfReach, out_of_reach};
+use crate::doubts::{Doubts, LiveSessions};
+
+pub use reach::{Move, OutOfReach, out_of_reach};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum FaultKind {
@@ -84,6 +86,8 @@ pub struct BlowPlan {
     pub clears_after_ms: Option<u64>,
     /// From the supervisor's SIGKILL to its next start.
     pub down_ms: u64,
+    /// The sessions of a revoked token live on; nothing stops then.
+    pub live_on: bool,
     /// A second SIGKILL that found no supervisor strikes so long after its start.
     pub late_ms: u64,
 }
@@ -105,6 +109,8 @@ const AFTER_MS: std::ops::Range<u64> = 50..2_500;
 impl FaultPlan {
     /// The parity of the seed decides the kind of moment, so that any ten seeds in a row have five of each.
     pub fn draw(seed: u64, kind: FaultKind, then: Option<FaultKind>, rng: &mut ChaCha8Rng) -> Self {
+        let doubts = Doubts::draw(seed, kind, then);
+        let live_on = doubts.revoke_live_sessions == LiveSessions::LiveOn;
         let moment = if seed.is_multiple_of(2) {
             Moment::AnyTime
         } else {
@@ -112,11 +118,11 @@ impl FaultPlan {
         };
         let lead_ms = rng.random_range(300..1_500);
         let clump = rng.random_range(8..=24);
-        let first = BlowPlan::draw(kind, moment, rng);
+        let first = BlowPlan::draw(kind, moment, live_on, rng);
         let after = Moment::After {
             ms: rng.random_range(AFTER_MS),
         };
-        let then = then.map(|kind| BlowPlan::draw(kind, after, rng));
+        let then = then.map(|kind| BlowPlan::draw(kind, after, live_on, rng));
         Self {
             lead_ms,
             clump,
@@ -127,7 +133,7 @@ impl FaultPlan {
 }
 
 impl BlowPlan {
-    fn draw(kind: FaultKind, moment: Moment, rng: &mut ChaCha8Rng) -> Self {
+    fn draw(kind: FaultKind, moment: Moment, live_on: bool, rng: &mut ChaCha8Rng) -> Self {
         let delay_us = rng.random_range(0..2_500);
         let hangs = HANGS_MS[rng.random_range(0..HANGS_MS.len())].clone();
         Self {
@@ -141,11 +147,13 @@ impl BlowPlan {
                 .then_some(rng.random_range(1_500..12_000)),
             down_ms: rng.random_range(300..4_000),
             late_ms: rng.random_range(0..1_500),
+            live_on: live_on && kind == FaultKind::Revoke,
         }
     }
 
     pub fn details(&self) -> Details {
         match self.kind {
+            FaultKind::Revoke if self.live_on => Details::LivesOn,
             FaultKind::Revoke | FaultKind::KillWorker | FaultKind::KillRedis => Details::None,
             FaultKind::HangWorker => Details::Hang { ms: self.hang_ms },
             FaultKind::Silent => Details::Silence {
@@ -161,6 +169,8 @@ impl BlowPlan {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Details {
     None,
+    /// The token is gone, its sessions are not.
+    LivesOn,
     Hang {
         ms: u64,
     },
@@ -177,6 +187,7 @@ impl Details {
     pub fn words(self) -> String {
         match self {
             Self::None => String::new(),
+            Self::LivesOn => "its sessions live on".into(),
             Self::Hang { ms } => format!("SIGCONT after {ms} ms"),
             Self::Silence {
                 live_only,
@@ -229,6 +240,7 @@ impl Blow {
     /// Whether the supervisor cannot have dealt with it without a switch or a takeover.
     pub fn needs_switch(&self) -> bool {
         match (self.kind, self.details) {
+            (_, Details::LivesOn) => false,
             (FaultKind::Revoke | FaultKind::KillWorker, _) => true,
             (_, Details::Hang { ms }) => ms >= HANG_IS_SEEN_MS,
             // Another connection of the same bot helps as well.
@@ -273,23 +285,35 @@ impl Blows {
             .any(|blow| blow.needs_switch() && !(away && of_worker(blow.kind)))
     }
 
-    /// By when the first reply is to be there, where one fault struck alone.
-    pub fn first_reply_limit_ms(&self) -> Option<u64> {
-        if self.then.is_some() {
-            return None;
+    /// By when the first reply in private is to be there: the fault's own limit; for a pair the sum of both and of the time without a
+    /// supervisor, who is needed to replace anybody.
+    pub fn first_reply_limit_ms(&self, supervisor_down_ms: u64) -> Option<u64> {
+        let Some(then) = self.then else {
+            return first_reply_limit(self.first.kind);
+        };
+        if self.go_unnoticed() {
+            return Some(UNNOTICED_MS);
         }
-        match self.first.kind {
-            FaultKind::KillWorker => Some(2_000),
-            FaultKind::Revoke | FaultKind::HangWorker => Some(3_000),
-            FaultKind::Silent => Some(6_000),
-            FaultKind::KillSupervisor | FaultKind::KillRedis => None,
-        }
+        let share = |kind| first_reply_limit(kind).unwrap_or(UNNOTICED_MS);
+        Some(share(self.first.kind) + share(then.kind) + supervisor_down_ms)
     }
 
     /// Members are served by the same connection all the time.
     pub fn go_unnoticed(&self) -> bool {
         self.iter()
             .all(|blow| blow.kind == FaultKind::KillSupervisor)
+    }
+}
+
+/// What a fault without a limit of its own adds to a pair's.
+const UNNOTICED_MS: u64 = 2_000;
+
+fn first_reply_limit(kind: FaultKind) -> Option<u64> {
+    match kind {
+        FaultKind::KillWorker => Some(2_000),
+        FaultKind::Revoke | FaultKind::HangWorker => Some(3_000),
+        FaultKind::Silent => Some(6_000),
+        FaultKind::KillSupervisor | FaultKind::KillRedis => None,
     }
 }
 

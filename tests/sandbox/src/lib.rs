@@ -2,7 +2,7 @@
 //!
 //! One pass: [`scene`] makes bots, chats and members in the simulator; [`setup`] writes the configuration that production would have;
 //! [`daemon`] starts `understudy run` as it is and [`keeper`] keeps it; [`driver`] lets the members talk, each a pure [`member`] with a
-//! [`ledger`]; [`fault`] chooses the moments; [`check`] compares what the members saw, and the rows in SQL, with the reference model in
+//! [`ledger`]; [`fault`] chooses the moments, [`doubts`] how Telegram behaves where nobody knows; [`check`] compares what the members saw, and the rows in SQL, with the reference model in
 //! [`course`]; [`wire`] and [`journal`] look for work of somebody who was fenced; [`report`] and [`view`] tell it.
 //!
 //! Invariant: every figure about members comes from what they received on the simulator. The processes' own words are used
@@ -14,6 +14,7 @@ pub mod clock;
 pub mod control;
 pub mod course;
 pub mod daemon;
+pub mod doubts;
 pub mod driver;
 pub mod fault;
 pub mod journal;

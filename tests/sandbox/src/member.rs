@@ -8,7 +8,7 @@ mod hearing;
 
 use crate::course::{Hold, Input, Intention, Stage, Upload};
 use crate::ledger::{Entry, Fate, Ledger};
-use crate::texts::Step;
+use crate::texts::{STALE_PRESS, Step};
 
 /// Where he talks with the bot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -286,6 +286,10 @@ impl Member {
     /// His press was answered. `text` is what popped up: a word pops up only when the press changed nothing.
     pub fn press_answered(&mut self, entry: usize, text: Option<&str>) {
         let refused = text.is_some_and(|text| !text.is_empty());
+        if let Some(unknown) = text.filter(|text| refused && *text != STALE_PRESS) {
+            let label = self.ledger.entries.get(entry).map(|one| one.label.clone());
+            self.problem(&label.unwrap_or_default(), STALE_PRESS, unknown);
+        }
         if let Some(entry) = self.ledger.entries.get_mut(entry) {
             entry.acknowledged = true;
         }

@@ -1,12 +1,15 @@
 //! The report: one JSON object, the field names of which are an interface.
 //!
 //! From the members' side: all counts, `first_reply_ms`, `reprompt_ms`, `answer_ms`. From the simulator's log: `stale_sends`,
-//! `auth_key_duplicated`. From Redis's file: `stale_commits`. From the processes' own words, because nobody else can see them:
-//! `updates_unknown`, `commits_refused`, `appendfsync` and `switches`. From our own clock: `supervisor_down_ms`.
+//! `auth_key_duplicated`, `flood_waits`. From Redis's file: `stale_commits`. From the processes' own words, because nobody else can see them:
+//! `updates_unknown`, `commits_refused`, `maybe_repeated`, `appendfsync` and `switches`. From our own clock: `supervisor_down_ms`.
+
+mod hidden;
 
 use serde::Serialize;
 
 use crate::check::Findings;
+use crate::doubts::Doubts;
 use crate::fault::{Blow, Blows, FaultKind};
 use crate::journal::JournalFindings;
 use crate::member::Problem;
@@ -27,12 +30,24 @@ pub struct Report {
     pub files_to_resend: usize,
     pub replies_duplicated: usize,
     pub first_reply_ms: FirstReply,
-    /// More than this fails the run; `null` where no limit is set.
+    pub first_reply_private_ms: FirstReply,
+    pub first_reply_group_ms: FirstReply,
+    /// More than this in private, or nobody who waited, fails the run; `null` where no limit is set.
     pub first_reply_limit_ms: Option<u64>,
     pub reprompt_ms: Spread,
     pub appendfsync: String,
     pub switches: Vec<SwitchReport>,
     pub presses_repeated: usize,
+    /// Presses of a prompt that had been left behind, answered by a word that says so.
+    pub presses_stale: usize,
+    /// How often Telegram told a bot to wait.
+    pub flood_waits: usize,
+    /// Replies whose acknowledgement died with a bot, by the workers' count.
+    pub maybe_repeated: u64,
+    /// How Telegram behaved where nobody knows.
+    pub doubts: Doubts,
+    /// The same as `answer_ms` in the group, and of files and submissions.
+    pub answer_slow_ms: FirstReply,
     /// From asking to the answer, in private and without files, for what was waited for from the first fault on.
     pub answer_ms: FirstReply,
     /// Commits of a fenced worker that stand in Redis's append-only file: written while the epoch was not open.
@@ -97,6 +112,7 @@ pub struct SwitchReport {
 pub struct Outcome {
     pub members: usize,
     pub seed: u64,
+    pub doubts: Doubts,
     pub blows: Blows,
     /// A second fault that found nobody to strike.
     pub missed: Option<FaultKind>,
@@ -113,7 +129,7 @@ impl Report {
         let blows = &outcome.blows;
         let switches = switches_since(status, blows.first.at_ms);
         let mut problems = findings.problems.clone();
-        problems.extend(problems_of(outcome, switches.len()));
+        problems.extend(hidden::problems_of(outcome, switches.len()));
         let updates_unknown = status.counter("updates_unknown");
         let passed = problems.is_empty()
             && findings.updates_lost == 0
@@ -134,7 +150,9 @@ impl Report {
             files_to_resend: findings.files_to_resend,
             replies_duplicated: findings.replies_duplicated,
             first_reply_ms: FirstReply::of(&findings.first_reply_ms),
-            first_reply_limit_ms: blows.first_reply_limit_ms(),
+            first_reply_private_ms: FirstReply::of(&findings.first_reply_private_ms),
+            first_reply_group_ms: FirstReply::of(&findings.first_reply_group_ms),
+            first_reply_limit_ms: blows.first_reply_limit_ms(outcome.supervisor_down_ms),
             reprompt_ms: Spread {
                 p50: median(&findings.reprompt_ms),
                 max: findings.reprompt_ms.iter().max().copied(),
@@ -146,6 +164,11 @@ impl Report {
                 .unwrap_or_else(|| "unknown".into()),
             switches,
             presses_repeated: findings.presses_repeated,
+            presses_stale: findings.presses_stale,
+            flood_waits: outcome.wire.flood_waits,
+            maybe_repeated: status.counter("maybe_repeated"),
+            doubts: outcome.doubts,
+            answer_slow_ms: FirstReply::of(&findings.answer_slow_ms),
             answer_ms: FirstReply::of(&findings.answer_ms),
             stale_commits: outcome.journal.stale_commits,
             commits_refused: status.counter("commits_refused"),
@@ -186,55 +209,6 @@ impl FaultReport {
     }
 }
 
-/// What is wrong although no member saw it.
-fn problems_of(outcome: &Outcome, switches: usize) -> Vec<Problem> {
-    let (blows, name) = (&outcome.blows, outcome.blows.name());
-    let mut problems = Vec::new();
-    let mut problem = |member: &str, message: &str, expected: &str, seen: String| {
-        problems.push(Problem {
-            member: member.into(),
-            message: message.into(),
-            expected: expected.into(),
-            seen,
-        });
-    };
-    if switches == 0 && blows.need_switch() {
-        let expected = "a switch or takeover in its record";
-        problem("the supervisor", &name, expected, "none".into());
-    }
-    if switches > 0 && blows.go_unnoticed() {
-        let seen = format!("{switches} in its record");
-        problem("the supervisor", &name, "no switch", seen);
-    }
-    let slowest = outcome.findings.first_reply_ms.iter().max().copied();
-    if let (Some(limit), Some(slowest)) = (blows.first_reply_limit_ms(), slowest)
-        && slowest > limit
-    {
-        let expected = format!("at most {limit} ms");
-        problem("the first reply", &name, &expected, format!("{slowest} ms"));
-    }
-    if let Some(kind) = outcome.missed {
-        let expected = "somebody active to strike";
-        problem("the second fault", kind.name(), expected, "nobody".into());
-    }
-    for send in &outcome.wire.stale_sends {
-        let expected = "nothing sent by who was fenced";
-        problem("a fenced worker", "its sends", expected, send.clone());
-    }
-    if outcome.wire.auth_key_duplicated > 0 {
-        let seen = format!("{} times", outcome.wire.auth_key_duplicated);
-        problem("a bot", "AUTH_KEY_DUPLICATED", "never", seen);
-    }
-    if outcome.journal.stale_commits > 0 {
-        let seen = outcome.journal.stale_commits.to_string();
-        problem("Redis's file", "commits without a holder", "none", seen);
-    }
-    if outcome.journal.commits == 0 {
-        problem("Redis's file", "commits", "some", "none".into());
-    }
-    problems
-}
-
 /// A switch can be dated some milliseconds before the fault that caused it: the supervisor reckons back from what it is told.
 const CLOCK_SLACK_MS: i64 = 100;
 
@@ -270,180 +244,4 @@ fn median(values: &[u64]) -> Option<u64> {
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-
-    use serde_json::json;
-
-    use super::*;
-    use crate::fault::{Details, Moment};
-
-    fn status() -> Status {
-        serde_json::from_value(json!({
-            "pools": [{
-                "name": "main", "state": "ok", "reasons": [], "epoch": 2, "phase": "open",
-                "active": {"bot": 2, "username": "second_bot", "worker": "w2"},
-                "bots": [], "counters": {"updates_unknown": 0}, "outbox": 0, "conversations_open": 0,
-                "switches": [
-                    {"id": "a", "kind": "first", "from": null, "to": 1, "cause": "first activation", "outcome": "done", "detected_at": 10},
-                    {"id": "b", "kind": "switch", "from": 1, "to": 2, "cause": "session dead", "outcome": "done",
-                     "detected_at": 1_012, "fenced_at": 1_015, "activated_at": 1_020, "verified_at": 1_060, "first_reply_at": 1_090}
-                ]
-            }],
-            "workers": [], "redis": {"ok": true, "appendfsync": "always", "rtt_us": 50}, "database": {"ok": true}, "supervisor": {"running": true}
-        }))
-        .unwrap()
-    }
-
-    fn outcome(findings: Findings) -> Outcome {
-        Outcome {
-            members: 3,
-            seed: 7,
-            blows: Blows {
-                first: blow(FaultKind::Revoke, 1_000),
-                then: None,
-            },
-            missed: None,
-            findings,
-            status: status(),
-            wire: WireFindings::default(),
-            journal: JournalFindings {
-                commits: 5,
-                stale_commits: 0,
-            },
-            supervisor_down_ms: 0,
-        }
-    }
-
-    fn blow(kind: FaultKind, at_ms: i64) -> Blow {
-        Blow {
-            kind,
-            moment: Moment::AnyTime,
-            details: Details::None,
-            bot: 1,
-            at_ms,
-            seq: None,
-            quiet_ms: at_ms,
-        }
-    }
-
-    fn clean() -> Findings {
-        Findings {
-            conversations_open: 3,
-            conversations_continued: 3,
-            ..Findings::default()
-        }
-    }
-
-    fn report(findings: Findings) -> Report {
-        Report::new(&outcome(findings))
-    }
-
-    #[test]
-    fn it_has_the_fields_that_readers_of_it_know() {
-        let findings = Findings {
-            conversations_open: 3,
-            conversations_continued: 3,
-            first_reply_ms: vec![300, 100, 200],
-            ..Findings::default()
-        };
-        let json = serde_json::to_value(report(findings)).unwrap();
-        let names = [
-            "members",
-            "conversations_open",
-            "conversations_continued",
-            "conversations_parked",
-            "conversations_lost",
-            "updates_sent",
-            "updates_lost",
-            "updates_unreachable",
-            "updates_unknown",
-            "files_to_resend",
-            "replies_duplicated",
-            "first_reply_ms",
-            "reprompt_ms",
-            "appendfsync",
-            "switches",
-        ];
-        for name in names {
-            assert!(json.get(name).is_some(), "{name} is missing");
-        }
-        assert_eq!(
-            json["first_reply_ms"],
-            json!({"count": 3, "p50": 200, "max": 300})
-        );
-        assert_eq!(json["reprompt_ms"], json!({"p50": null, "max": null}));
-        assert_eq!(
-            json["switches"],
-            json!([{"kind": "switch", "from": "b1", "to": "b2", "cause": "session dead", "detected_ms": 12,
-                    "fenced_ms": 15, "activated_ms": 20, "first_reply_ms": 90, "verified_ms": 60}])
-        );
-        assert_eq!(json["passed"], true);
-    }
-
-    #[test]
-    fn a_run_in_which_nothing_was_open_has_not_passed() {
-        assert!(!report(Findings::default()).passed);
-    }
-
-    #[test]
-    fn one_loss_is_enough_to_fail() {
-        let findings = Findings {
-            conversations_open: 3,
-            updates_lost: 1,
-            ..Findings::default()
-        };
-        assert!(!report(findings).passed);
-    }
-
-    #[test]
-    fn what_no_member_sees_fails_a_run_as_well() {
-        let broken: [fn(&mut Outcome); 5] = [
-            |outcome| outcome.wire.auth_key_duplicated = 1,
-            |outcome| outcome.wire.stale_sends.push("a send".into()),
-            |outcome| outcome.journal.stale_commits = 1,
-            |outcome| outcome.journal.commits = 0,
-            |outcome| outcome.missed = Some(FaultKind::Revoke),
-        ];
-        assert!(report(clean()).passed);
-        for (at, breaks) in broken.iter().enumerate() {
-            let mut outcome = outcome(clean());
-            breaks(&mut outcome);
-            let report = Report::new(&outcome);
-            assert!(!report.passed && report.problems.len() == 1, "{at}");
-        }
-    }
-
-    #[test]
-    fn a_first_reply_that_is_late_fails_a_run_with_one_fault() {
-        let late = Findings {
-            first_reply_ms: vec![20, 3_001],
-            ..clean()
-        };
-        let mut outcome = outcome(late);
-        let report = Report::new(&outcome);
-        assert_eq!(report.first_reply_limit_ms, Some(3_000));
-        assert_eq!(report.problems[0].seen, "3001 ms");
-        outcome.blows.then = Some(blow(FaultKind::KillRedis, 1_500));
-        assert!(Report::new(&outcome).passed, "no limit is set for pairs");
-    }
-
-    #[test]
-    fn a_killed_supervisor_is_no_reason_for_a_switch_and_a_killed_redis_may_be_one() {
-        let mut outcome = outcome(clean());
-        outcome.blows.first = blow(FaultKind::KillSupervisor, 1_000);
-        assert!(!Report::new(&outcome).passed, "there is one in the record");
-        outcome.blows.first = blow(FaultKind::KillRedis, 1_000);
-        assert!(Report::new(&outcome).passed);
-        outcome.blows.first = blow(FaultKind::KillRedis, 2_000);
-        assert!(Report::new(&outcome).passed, "none is needed");
-        outcome.blows.then = Some(blow(FaultKind::KillWorker, 2_050));
-        let report = Report::new(&outcome);
-        assert!(!report.passed, "the second one needs one");
-        assert_eq!(report.faults[1].at_ms, 50);
-        assert_eq!(report.problems[0].message, "kill-redis+kill-worker");
-        outcome.blows.first = blow(FaultKind::KillSupervisor, 2_000);
-        let passed = Report::new(&outcome).passed;
-        assert!(passed, "the next supervisor starts the worker again");
-    }
-}
+mod tests;

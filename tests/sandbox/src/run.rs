@@ -17,8 +17,9 @@ use crate::clock::unix_ms;
 use crate::control::Control;
 use crate::course::Stage;
 use crate::daemon::{Daemon, StatusReader};
+use crate::doubts::Doubts;
 use crate::driver::{Driver, Hands, Target};
-use crate::fault::{Blows, FaultPlan};
+use crate::fault::{Blows, FaultPlan, Move};
 use crate::journal;
 use crate::keeper::keeper;
 use crate::member::Problem;
@@ -40,6 +41,8 @@ pub enum Verdict {
 
 /// Records reach SQL behind the answers.
 const SETTLE: Duration = Duration::from_secs(30);
+/// From the end of all uploads to the last look.
+const LISTENS_ON: Duration = Duration::from_secs(2);
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
 
 pub async fn run(args: &Args) -> Result<Verdict> {
@@ -61,8 +64,9 @@ pub async fn run(args: &Args) -> Result<Verdict> {
     .await
     .context("the simulator")?;
     let control = Control::new(&sim.control_url())?;
+    let doubts = Doubts::draw(args.seed, args.fault, args.then);
     let scene = tokio::select! {
-        scene = Scene::make(&control, args.members as usize, args.seed) => scene.context("the simulator's community")?,
+        scene = Scene::make(&control, args.members as usize, args.seed, &doubts) => scene.context("the simulator's community")?,
         () = interrupted.wait() => return Ok(Verdict::Interrupted),
     };
     folder.write_config(&scene, sim.mtproto_addr())?;
@@ -155,12 +159,14 @@ async fn play(
         driver.finish(view).await?;
         let blows = driver.blows.context("the fault left no trace")?;
         let supervisor_down_ms = hands.orders.all_quiet().await?;
-        let findings = judge(&driver, blows, folder, control, scene).await?;
+        settle(&mut driver, folder, control, scene, view).await?;
         let status = recorded(&hands.status, &blows).await?;
+        let findings = judge(&driver, blows, folder, control, scene, &status.moves()).await?;
         let events = control.all_events(wire::KINDS).await?;
         Ok(Outcome {
             members: driver.members.len(),
             seed: args.seed,
+            doubts: Doubts::draw(args.seed, args.fault, args.then),
             blows,
             missed: driver.missed,
             findings,
@@ -243,14 +249,14 @@ async fn warm_up(driver: &mut Driver, status: &StatusReader, view: &mut View) ->
     Ok(())
 }
 
-/// Waits for what is still on its way to SQL and the channel, then compares.
-async fn judge(
-    driver: &Driver,
-    blows: Blows,
+/// Waits for what is still on its way to SQL and the channel, and a while longer.
+async fn settle(
+    driver: &mut Driver,
     folder: &Folder,
     control: &Control,
     scene: &Scene,
-) -> Result<Findings> {
+    view: &mut View,
+) -> Result<()> {
     let submitted = driver
         .members
         .iter()
@@ -264,6 +270,20 @@ async fn judge(
     {
         tokio::time::sleep(LOOK_AGAIN).await;
     }
+    // A second post, row or message that comes late is seen as well.
+    driver.listen(LISTENS_ON, view).await
+}
+
+/// Compares.
+async fn judge(
+    driver: &Driver,
+    blows: Blows,
+    folder: &Folder,
+    control: &Control,
+    scene: &Scene,
+    moves: &[Move],
+) -> Result<Findings> {
+    let store = Store::open(&folder.state().join("understudy.db")).await?;
     let courses = store.courses().await?;
     let posts: Vec<String> = control
         .posts(scene.broadcast)
@@ -275,6 +295,8 @@ async fn judge(
         members: &driver.members,
         parked: &driver.parked,
         blows,
+        bots: &scene.bots.iter().map(|bot| bot.id).collect::<Vec<_>>(),
+        moves,
         courses: &courses,
         posts: &posts,
     }))

@@ -4,10 +4,10 @@
 
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
-use serde_json::json;
 
 use crate::control::{Control, ControlError, NewBot};
 use crate::course::Intention;
+use crate::doubts::Doubts;
 use crate::member::{Member, Place};
 
 /// Rights that each bot has, by the channel's role; the configuration asks for the same ones.
@@ -51,10 +51,15 @@ pub struct Scene {
 }
 
 impl Scene {
-    pub async fn make(control: &Control, members: usize, seed: u64) -> Result<Self, ControlError> {
-        control
-            .set_doubts(json!({"press_timeout_ms": PRESS_TIMEOUT_MS}))
-            .await?;
+    pub async fn make(
+        control: &Control,
+        members: usize,
+        seed: u64,
+        doubts: &Doubts,
+    ) -> Result<Self, ControlError> {
+        let mut settings = doubts.settings();
+        settings["press_timeout_ms"] = PRESS_TIMEOUT_MS.into();
+        control.set_doubts(settings).await?;
         let mut bots = Vec::new();
         for (name, username) in BOTS {
             let NewBot {

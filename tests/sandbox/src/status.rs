@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::fault::Move;
+
 #[derive(Debug, Clone, Deserialize)]
 pub struct Status {
     pub pools: Vec<Pool>,
@@ -99,6 +101,21 @@ impl Status {
 
     pub fn switches(&self) -> impl Iterator<Item = &Switch> {
         self.pools.iter().flat_map(|pool| &pool.switches)
+    }
+
+    /// When the active bot changed, the first activation left out.
+    pub fn moves(&self) -> Vec<Move> {
+        let changed = self.switches().filter_map(|switch| {
+            let (from, to) = (switch.from_id(), switch.to_id()?);
+            let moved = from != Some(to) && switch.kind != "first";
+            moved.then_some(Move {
+                from,
+                to,
+                fenced_ms: switch.fenced_at?,
+                activated_ms: switch.activated_at?,
+            })
+        });
+        changed.collect()
     }
 
     /// The smallest reach among the pool's bots.

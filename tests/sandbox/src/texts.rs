@@ -78,6 +78,9 @@ impl Said {
     }
 }
 
+/// What pops up over a press that changes nothing, because its prompt has been left behind.
+pub const STALE_PRESS: &str = "That button is from an earlier step. Please use the latest message.";
+
 /// How much of a description a confirmation repeats.
 pub const DESCRIPTION_SHOWN: usize = 200;
 

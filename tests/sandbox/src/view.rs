@@ -174,6 +174,16 @@ fn card_lines(report: &Report) -> Vec<(Tone, String)> {
             ),
         ),
     ];
+    lines.push((
+        Tone::Plain,
+        row(
+            "pace",
+            format!(
+                "told to wait {} times, {} stale presses, {} replies maybe repeated",
+                report.flood_waits, report.presses_stale, report.maybe_repeated
+            ),
+        ),
+    ));
     if report.supervisor_down_ms > 0 {
         let away = format!("{} ms until it was ready again", report.supervisor_down_ms);
         lines.push((Tone::Plain, row("no supervisor", away)));
@@ -221,6 +231,7 @@ fn card_lines(report: &Report) -> Vec<(Tone, String)> {
             ),
         ),
     ));
+    lines.push((Tone::Quiet, row("in doubt", report.doubts.words())));
     for problem in report.problems.iter().take(LISTED) {
         let text = format!(
             "✗ {}: {}: expected {}, saw {}",

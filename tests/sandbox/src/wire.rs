@@ -12,7 +12,8 @@ use crate::status::Switch;
 use crate::texts;
 
 /// The kinds of the log that this reads.
-pub const KINDS: &str = "rpc,message_sent,message_edited,connection_closed,auth_key_duplicated";
+pub const KINDS: &str =
+    "rpc,message_sent,message_edited,connection_closed,auth_key_duplicated,flood_wait";
 
 /// From a fence to the last send of somebody who learns of it in time.
 pub const SLACK_MS: i64 = 400;
@@ -31,6 +32,8 @@ pub struct WireFindings {
     /// One line each.
     pub stale_sends: Vec<String>,
     pub auth_key_duplicated: usize,
+    /// How often Telegram told a bot to wait.
+    pub flood_waits: usize,
 }
 
 /// A send that Telegram took.
@@ -77,6 +80,10 @@ pub fn inspect(events: &[Event], switches: &[&Switch]) -> WireFindings {
     WireFindings {
         stale_sends,
         auth_key_duplicated: duplicated.count(),
+        flood_waits: events
+            .iter()
+            .filter(|event| event.kind == "flood_wait")
+            .count(),
     }
 }
 

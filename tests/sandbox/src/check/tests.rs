@@ -5,6 +5,13 @@ use crate::course::Intention;
 use crate::fault::{Details, FaultKind, Moment};
 use crate::member::Resumption;
 
+const MOVES: [Move; 1] = [Move {
+    from: Some(1),
+    to: 2,
+    fenced_ms: 1_010,
+    activated_ms: 1_020,
+}];
+
 const FAULT: Blows = Blows {
     first: Blow {
         kind: FaultKind::Revoke,
@@ -87,6 +94,8 @@ fn judged(members: &[Member]) -> Findings {
         members,
         parked: &[],
         blows: FAULT,
+        bots: &[1, 2],
+        moves: &MOVES,
         courses: &courses,
         posts: &posts,
     })
@@ -189,6 +198,8 @@ fn a_wrong_field_in_sql_is_found() {
         members: &members,
         parked: &[],
         blows: FAULT,
+        bots: &[1, 2],
+        moves: &MOVES,
         courses: &[wrong],
         posts: &posts,
     };
@@ -212,6 +223,8 @@ fn a_second_row_and_a_missing_post_are_found() {
         members: &members,
         parked: &[],
         blows: FAULT,
+        bots: &[1, 2],
+        moves: &MOVES,
         courses: &courses,
         posts: &[],
     });
@@ -232,6 +245,8 @@ fn a_parked_member_who_came_is_counted_as_parked() {
         members: &members,
         parked: &[1],
         blows: FAULT,
+        bots: &[1, 2],
+        moves: &MOVES,
         courses: &courses,
         posts: &posts,
     });
@@ -279,6 +294,8 @@ fn an_answer_that_members_notice_fails_a_run_that_is_to_go_unnoticed() {
             members: &members,
             parked: &[],
             blows: killed,
+            bots: &[1, 2],
+            moves: &MOVES,
             courses: &courses,
             posts: &posts,
         })
@@ -303,4 +320,72 @@ fn a_press_is_lost_only_if_it_was_acknowledged() {
     let (gone, lost) = (judged(false), judged(true));
     assert_eq!((gone.updates_lost, gone.presses_repeated), (0, 1));
     assert_eq!((lost.updates_lost, lost.presses_repeated), (1, 0));
+}
+
+#[test]
+fn a_second_prompt_after_one_switch_and_one_without_a_switch_are_found() {
+    let mut twice = finished(1);
+    twice.resumptions.push(Resumption {
+        bot: 2,
+        at_ms: 1_300,
+    });
+    let mut without = finished(2);
+    without.resumptions[0].bot = 1;
+    for member in [twice, without] {
+        let findings = judged(&[member]);
+        assert_eq!(findings.problems.len(), 1);
+        assert_eq!(findings.problems[0].message, "prompts after a switch");
+    }
+}
+
+#[test]
+fn a_stale_press_has_to_have_been_left_behind() {
+    let judged = |sent_ms| {
+        let mut member = finished(1);
+        let entry = member.begin(Input::Category("Crafts".into()), sent_ms);
+        member.ledger.entries[entry].fate = Fate::Stale;
+        judged(&[member])
+    };
+    let shown_again = judged(1_030);
+    assert_eq!(
+        (shown_again.presses_stale, shown_again.problems.len()),
+        (1, 0)
+    );
+    let never = judged(1_500);
+    assert_eq!((never.presses_stale, never.problems.len()), (1, 1));
+}
+
+#[test]
+fn nobody_presses_twice_and_the_group_is_answered_while_the_supervisor_is_away() {
+    let killed = Blows {
+        first: Blow {
+            kind: FaultKind::KillSupervisor,
+            ..FAULT.first
+        },
+        then: None,
+    };
+    let judged = |change: fn(&mut Member)| {
+        let mut members = [finished(1)];
+        members[0].place = Place::Group(9);
+        change(&mut members[0]);
+        let courses = [row(&members[0])];
+        let posts = [format!("New course: {}", courses[0].title)];
+        check(&Evidence {
+            members: &members,
+            parked: &[],
+            blows: killed,
+            bots: &[1, 2],
+            moves: &MOVES,
+            courses: &courses,
+            posts: &posts,
+        })
+    };
+    assert_eq!(judged(|_| {}).problems, []);
+    let late = judged(|member| member.ledger.entries[3].answered_ms = Some(9_000));
+    assert_eq!(late.problems.len(), 1, "one member: 2,000 and 3,334 ms");
+    let repeated = judged(|member| {
+        let entry = member.begin(Input::Category("Crafts".into()), 1_100);
+        member.ledger.entries[entry].fate = Fate::TimedOut;
+    });
+    assert_eq!(repeated.problems[0].expected, "no press is done again");
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 use rustix::process::Signal;
 use serde_json::{Value, json};
+use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::Done;
@@ -73,7 +74,13 @@ impl Hands {
     }
 
     /// A signal at the plan's moment.
-    pub(super) async fn in_time(&self, plan: BlowPlan, target: Target, after: u64) -> Done {
+    pub(super) async fn in_time(
+        &self,
+        plan: BlowPlan,
+        target: Target,
+        after: u64,
+        waits: watch::Receiver<bool>,
+    ) -> Done {
         let struck = async {
             let delay_us = match plan.moment {
                 Moment::BetweenReceiveAndCommit => {
@@ -84,6 +91,7 @@ impl Hands {
             };
             let victim = self.victim(plan.kind, target);
             tokio::time::sleep(Duration::from_micros(delay_us)).await;
+            somebody(waits).await;
             let Some(victim) = victim else {
                 bail!("there is no process to strike");
             };
@@ -217,6 +225,11 @@ impl Hands {
     }
 }
 
+/// Until a member waits for an answer in private: else the blow would show nothing about first replies. The judge sees where nobody ever did.
+pub(super) async fn somebody(mut waits: watch::Receiver<bool>) {
+    let _ = timeout(FINDS_WITHIN, waits.wait_for(|waits| *waits)).await;
+}
+
 #[derive(Debug)]
 enum Victim {
     Supervisor,
@@ -235,6 +248,7 @@ fn fault_json(plan: &BlowPlan, bot: i64) -> Value {
             }
             fault
         }
+        Details::LivesOn => json!({"kind": "revoke", "bot": bot, "live_sessions": "live_on"}),
         _ => json!({"kind": "revoke", "bot": bot, "live_sessions": "killed"}),
     }
 }

@@ -6,16 +6,19 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 use rand::Rng;
 
-use super::blow::{Hands, Target};
+use super::blow::{Hands, Target, somebody};
 use super::{Done, Driver};
 use crate::clock::unix_ms;
 use crate::control::Event;
 use crate::fault::{Blow, BlowPlan, Blows, Details, FaultKind, FaultPlan, Moment};
+use crate::member::Member;
 use crate::view::View;
 
 /// From arming to landing; a delivery takes a few milliseconds.
 const LANDS_WITHIN_MS: i64 = 10_000;
 const ROUGHLY_MS: i64 = 10_000;
+/// At least so many write to the bot at the instant of the fault, if there are as many.
+const WRITERS: usize = 4;
 /// A stopped process has handed to the kernel what it sent, and that arrives.
 const IN_SOCKET_MS: i64 = 30;
 
@@ -42,6 +45,13 @@ impl Driver {
         self.members
             .iter_mut()
             .for_each(|member| member.stays_open = false);
+        let deadline = unix_ms() + LANDS_WITHIN_MS;
+        while !self.somebody_can_write() {
+            if unix_ms() > deadline {
+                bail!("nobody in private has anything to write when the fault is to land");
+            }
+            self.turn(view).await?;
+        }
         let clump = self.clump(plan.clump);
         self.first(&plan.first, hands, target, &clump).await?;
         let deadline = unix_ms() + LANDS_WITHIN_MS;
@@ -80,15 +90,18 @@ impl Driver {
                 hands.arm(&plan, target.bot).await?;
             }
             (FaultKind::Revoke | FaultKind::Silent, _) => {
+                let waits = self.somebody_waits.subscribe();
                 self.tasks.spawn(async move {
                     tokio::time::sleep(Duration::from_micros(10 * plan.delay_us)).await;
+                    somebody(waits).await;
                     hands.fault(&plan, target.bot).await
                 });
             }
             _ => {
                 let after = hands.control.last_event().await?;
+                let waits = self.somebody_waits.subscribe();
                 self.tasks
-                    .spawn(async move { hands.in_time(plan, target, after).await });
+                    .spawn(async move { hands.in_time(plan, target, after, waits).await });
             }
         }
         self.act_at_once(clump, unix_ms());
@@ -161,6 +174,22 @@ impl Driver {
         }
     }
 
+    /// Makes sure that a few in private write when it lands: where too few would, others ask where they stand.
+    fn somebody_can_write(&mut self) -> bool {
+        let writes = |member: &Member| {
+            let next = member.next_input().filter(|next| !next.is_press());
+            member.is_private() && next.is_some()
+        };
+        let many = self.members.iter().filter(|one| writes(one)).count();
+        let able = |one: &&mut Member| {
+            one.is_private() && one.next_input().is_some_and(|next| next.is_press())
+        };
+        let more = self.members.iter_mut().filter(able);
+        more.take(WRITERS.saturating_sub(many))
+            .for_each(Member::asks_for_prompt);
+        self.members.iter().any(writes)
+    }
+
     /// Members who would act now: at most two in the group, in private so many who write and a third as many who press. Whoever
     /// talks at a given moment was most likely talking shortly before it, so the latest active come first, roughly.
     fn clump(&mut self, size: usize) -> Vec<usize> {
@@ -181,9 +210,9 @@ impl Driver {
             matching.map(|one| one.0).take(most).collect::<Vec<_>>()
         };
         [
+            of(true, false, size),
             of(false, false, 1),
             of(false, true, 1),
-            of(true, false, size),
             of(true, true, size / 3),
         ]
         .concat()

@@ -13,31 +13,49 @@ pub const IN_FLIGHT_MS: i64 = 100;
 /// A bot that was cut off so shortly after it came back from another fault had not yet worked off what had gathered.
 const SETTLED_MS: i64 = 1_000;
 
-/// What was sent to `bot` from then on.
+/// The active bot changed, as the supervisor recorded it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Move {
+    pub from: Option<i64>,
+    pub to: i64,
+    pub fenced_ms: i64,
+    pub activated_ms: i64,
+}
+
+/// What was sent to `bot` from then on until it was active again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OutOfReach {
     pub bot: i64,
     pub from_ms: i64,
+    pub until_ms: i64,
 }
 
 impl OutOfReach {
     pub fn covers(&self, entry: &Entry) -> bool {
-        entry.to == Some(self.bot) && entry.sent_ms >= self.from_ms
+        entry.to == Some(self.bot) && (self.from_ms..self.until_ms).contains(&entry.sent_ms)
     }
 }
 
-pub fn out_of_reach(blows: &Blows, members: &[Member]) -> Vec<OutOfReach> {
+/// Nothing, where nobody else took over: then the same bot goes on and has to fetch what was said to it.
+pub fn out_of_reach(blows: &Blows, members: &[Member], moves: &[Move]) -> Vec<OutOfReach> {
     let cut = blows.iter().filter(|blow| cuts_off(blow));
-    let found = cut.map(|blow| {
+    let found = cut.filter_map(|blow| {
         let earlier = blows.first;
         let disturbed = earlier != *blow && stops(&earlier, blow.bot);
         let unserved = disturbed
             && came_back(&earlier, blow, members).is_none_or(|back| blow.at_ms - back < SETTLED_MS);
         let from = if unserved { earlier.at_ms } else { blow.at_ms };
-        OutOfReach {
+        let from_ms = from - IN_FLIGHT_MS;
+        let mut away = moves.iter().filter(|one| one.from == Some(blow.bot));
+        let away = away.find(|one| one.fenced_ms >= from_ms)?;
+        let back = moves
+            .iter()
+            .filter(|one| one.to == blow.bot && one.activated_ms >= away.fenced_ms);
+        Some(OutOfReach {
             bot: blow.bot,
-            from_ms: from - IN_FLIGHT_MS,
-        }
+            from_ms,
+            until_ms: back.map(|one| one.activated_ms).min().unwrap_or(i64::MAX),
+        })
     });
     found.collect()
 }
@@ -45,6 +63,7 @@ pub fn out_of_reach(blows: &Blows, members: &[Member]) -> Vec<OutOfReach> {
 fn cuts_off(blow: &Blow) -> bool {
     match blow.details {
         Details::Silence { live_only, .. } => !live_only,
+        Details::LivesOn => false,
         Details::None | Details::Hang { .. } | Details::Down { .. } => {
             blow.kind == FaultKind::Revoke
         }
@@ -92,8 +111,48 @@ mod tests {
         }
     }
 
+    const AWAY: Move = Move {
+        from: Some(1),
+        to: 2,
+        fenced_ms: 3_100,
+        activated_ms: 3_110,
+    };
+
+    #[test]
+    fn it_ends_when_the_bot_is_back_and_is_nothing_without_a_switch() {
+        let revoked = Blows {
+            first: blow(FaultKind::Revoke, 3_000),
+            then: None,
+        };
+        assert_eq!(out_of_reach(&revoked, &[], &[]), []);
+        let back = Move {
+            from: Some(2),
+            to: 1,
+            fenced_ms: 5_000,
+            activated_ms: 5_010,
+        };
+        assert_eq!(out_of_reach(&revoked, &[], &[back]), []);
+        let [found] = out_of_reach(&revoked, &[], &[AWAY, back])[..] else {
+            panic!("one bot was cut off")
+        };
+        assert_eq!((found.from_ms, found.until_ms), (2_900, 5_010));
+        let mut member = answered(5_020);
+        assert!(found.covers(&member.ledger.entries[0]), "sent at 5,000");
+        member.ledger.entries[0].sent_ms = 5_010;
+        assert!(!found.covers(&member.ledger.entries[0]));
+        let lives_on = Blow {
+            details: Details::LivesOn,
+            ..revoked.first
+        };
+        let alive = Blows {
+            first: lives_on,
+            then: None,
+        };
+        assert_eq!(out_of_reach(&alive, &[], &[AWAY]), []);
+    }
+
     fn from(first: Blow, then: Option<Blow>, members: &[Member]) -> Vec<i64> {
-        let found = out_of_reach(&Blows { first, then }, members);
+        let found = out_of_reach(&Blows { first, then }, members, &[AWAY]);
         found.into_iter().map(|one| one.from_ms).collect()
     }
 
@@ -159,6 +218,7 @@ mod tests {
         let one = OutOfReach {
             bot: 1,
             from_ms: 900,
+            until_ms: i64::MAX,
         };
         let mut member = answered(2_000);
         assert!(one.covers(&member.ledger.entries[0]));

@@ -1,7 +1,7 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
-use crate::texts::Step;
+use crate::texts::{STALE_PRESS, Step};
 
 const FIRST: i64 = 1;
 const SECOND: i64 = 2;
@@ -210,10 +210,19 @@ fn a_press_that_times_out_is_pressed_again_and_may_have_worked() {
         "✓ Category: Science\n\nStep 4/6: Tags",
         &["video", "Skip"],
     );
-    member.press_answered(entry + 1, Some("That button is from an earlier step"));
+    member.press_answered(entry + 1, Some(STALE_PRESS));
     assert_eq!(member.upload.step(), Some(Step::Tags));
     assert_eq!(member.next_input(), Some(Input::ToggleTag("video".into())));
     assert_eq!(member.problems, []);
+}
+
+#[test]
+fn a_word_over_a_press_that_nobody_knows_is_a_problem() {
+    let mut member = up_to(Step::Category);
+    act(&mut member);
+    let entry = member.ledger.entries.len() - 1;
+    member.press_answered(entry, Some("Something else."));
+    assert_eq!(member.problems[0].seen, "Something else.");
 }
 
 #[test]
@@ -310,7 +319,7 @@ fn a_prompt_shows_that_a_press_which_seemed_lost_had_its_effect() {
     };
     let shown = format!("✓ File 1: {name}\n\nStep 5/6: Files");
     hear(&mut member, FIRST, &shown, &["Done"]);
-    for text in [None, Some("This button is from an earlier step.")] {
+    for text in [None, Some(STALE_PRESS)] {
         assert_eq!(act(&mut member), Input::FilesDone);
         let entry = member.ledger.entries.len() - 1;
         match text {

@@ -1,0 +1,139 @@
+//! How long members waited: for the first words after the fault, for their prompt, for answers. Pure.
+
+use super::{Evidence, Findings, was_open};
+use crate::course::Input;
+use crate::fault::Blow;
+use crate::ledger::Fate;
+use crate::member::{Member, Problem};
+
+/// An answer that takes longer is noticed. A clump of members gets theirs within about a second, by Telegram's 30 a second.
+pub const NOTICED_MS: u64 = 2_000;
+/// The workers send 18 messages a minute into a group or channel.
+const CHANNEL_MESSAGE_MS: u64 = 3_334;
+
+/// Most members whose first reply is measured, in private and in the group.
+const WAITING_PRIVATE: usize = 30;
+const WAITING_GROUP: usize = 5;
+
+pub(super) fn measure(evidence: &Evidence<'_>, findings: &mut Findings) {
+    let fault = &evidence.blows.first;
+    let served = |member: &Member| {
+        let mut times = member.received.iter().map(|(_, at)| *at);
+        times.find(|at| *at > fault.quiet_ms)
+    };
+    let mut waiting: Vec<(i64, &Member)> = evidence
+        .members
+        .iter()
+        .filter(|member| was_open(member, fault))
+        .filter_map(|member| Some((waited_since(member, fault)?, member)))
+        .collect();
+    waiting.sort_by_key(|(since, member)| (*since, member.number));
+    let (mut private, mut group) = (WAITING_PRIVATE, WAITING_GROUP);
+    waiting.retain(|(_, member)| {
+        let left = if member.is_private() {
+            &mut private
+        } else {
+            &mut group
+        };
+        let kept = *left > 0;
+        *left = left.saturating_sub(1);
+        kept
+    });
+    let since_fault = |at: i64| u64::try_from(at - fault.at_ms).unwrap_or(0);
+    for member in evidence
+        .members
+        .iter()
+        .filter(|member| was_open(member, fault))
+    {
+        if waiting.iter().any(|(_, one)| one.number == member.number) {
+            let first = served(member).map(since_fault);
+            findings.first_reply_ms.extend(first);
+            let of_place = if member.is_private() {
+                &mut findings.first_reply_private_ms
+            } else {
+                &mut findings.first_reply_group_ms
+            };
+            of_place.extend(first);
+        } else {
+            let again = member
+                .resumptions
+                .iter()
+                .find(|resumption| resumption.at_ms > fault.quiet_ms);
+            findings
+                .reprompt_ms
+                .extend(again.map(|resumption| since_fault(resumption.at_ms)));
+        }
+    }
+}
+
+/// Since when he waited for the answer to a message when the fault landed. A press is not counted here: it waits for Telegram's
+/// time-out and the member's next press, whoever serves him.
+fn waited_since(member: &Member, fault: &Blow) -> Option<i64> {
+    let silence = fault.quiet_ms.max(fault.at_ms);
+    let entries = member.ledger.entries.iter();
+    let messages = entries.filter(|entry| !entry.input.is_press() && entry.fate != Fate::Refused);
+    let waited = messages.filter(|entry| {
+        let unanswered = entry.answered_ms.is_none_or(|answered| answered > silence);
+        unanswered && fault.is_after(entry.seq, entry.sent_ms)
+    });
+    waited.map(|entry| entry.sent_ms).min()
+}
+
+/// Who waits in the group, for the storage or for the posts waits behind at most one of each other: they write one thing at a time.
+fn slow_limit_ms(members: &[Member]) -> u64 {
+    let slow = members
+        .iter()
+        .filter(|one| !one.is_private() || one.intention.finishes);
+    NOTICED_MS + CHANNEL_MESSAGE_MS * u64::try_from(slow.count()).unwrap_or(u64::MAX)
+}
+
+/// Nobody waited longer than ever, and nobody had to press twice.
+pub(super) fn unnoticed(evidence: &Evidence<'_>, findings: &mut Findings) {
+    let limit = |who: &str, times: &[u64], limit: u64| {
+        let slowest = times.iter().max().copied().unwrap_or(0);
+        (slowest > limit).then(|| Problem {
+            member: who.into(),
+            message: "while the supervisor was away".into(),
+            expected: format!("at most {limit} ms"),
+            seen: format!("{slowest} ms"),
+        })
+    };
+    let slow_ms = slow_limit_ms(evidence.members);
+    let private = limit(
+        "the slowest answer in private",
+        &findings.answer_ms,
+        NOTICED_MS,
+    );
+    let slow = limit(
+        "the slowest answer through a channel",
+        &findings.answer_slow_ms,
+        slow_ms,
+    );
+    findings.problems.extend(private.into_iter().chain(slow));
+    if findings.presses_repeated > 0 {
+        findings.problems.push(Problem {
+            member: "the members".into(),
+            message: "while the supervisor was away".into(),
+            expected: "no press is done again".into(),
+            seen: format!("{} of them", findings.presses_repeated),
+        });
+    }
+}
+
+/// In private without files and submissions, or all the others: those go through channels, which take 20 messages a minute.
+pub(super) fn answers(evidence: &Evidence<'_>, slow: bool) -> Vec<u64> {
+    let fault = &evidence.blows.first;
+    let of_member = |member: &Member| {
+        let private = member.is_private();
+        let entries = member.ledger.entries.iter().filter(move |entry| {
+            let channel = matches!(entry.input, Input::File(_) | Input::Submit);
+            entry.fate == Fate::Answered && slow == (channel || !private)
+        });
+        let since = entries.filter_map(|entry| {
+            let answered = entry.answered_ms.filter(|at| *at > fault.at_ms)?;
+            u64::try_from(answered - entry.sent_ms).ok()
+        });
+        since.collect::<Vec<u64>>()
+    };
+    evidence.members.iter().flat_map(of_member).collect()
+}
