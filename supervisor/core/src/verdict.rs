@@ -228,7 +228,8 @@ fn idle_ms(
     let works = works.any(|work| work.pool == snapshot.pool && work.epoch == record.stamp);
     let open_ms = snapshot.open_for_ms.saturating_sub(*age_ms);
     let for_ms = health.settled_ms?.min(open_ms);
-    (active && !works && for_ms >= policy.idle_ms).then_some(for_ms)
+    let ready = health.connection == Connection::Ready && health.lease_held;
+    (active && ready && !works && for_ms >= policy.idle_ms).then_some(for_ms)
 }
 
 /// The bot's last words, if they were final.
