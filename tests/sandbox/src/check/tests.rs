@@ -176,6 +176,14 @@ fn what_lies_in_the_dead_bots_box_is_out_of_reach_and_no_loss() {
 }
 
 #[test]
+fn who_wrote_in_the_instant_of_the_fault_is_measured_where_nobody_waited_before() {
+    let mut member = finished(1);
+    member.ledger.entries[3].input = Input::Resume;
+    let first_replies = judged(&[member]).first_reply_private_ms;
+    assert_eq!(first_replies, [40], "sent 50 ms after it");
+}
+
+#[test]
 fn a_planted_duplicate_is_found() {
     let mut member = finished(1);
     member.ledger.entries[2].confirmations = 2;

@@ -11,6 +11,10 @@ pub const NOTICED_MS: u64 = 2_000;
 /// The workers send 18 messages a minute into a group or channel.
 const CHANNEL_MESSAGE_MS: u64 = 3_334;
 
+/// A fault at the delivery of a press strikes before the clump's messages are there: where nobody in private waited yet, those who wrote in
+/// that instant did, and their wait is counted from the fault like everybody's.
+const CLUMP_MS: i64 = 250;
+
 /// Most members whose first reply is measured, in private and in the group.
 const WAITING_PRIVATE: usize = 30;
 const WAITING_GROUP: usize = 5;
@@ -21,12 +25,15 @@ pub(super) fn measure(evidence: &Evidence<'_>, findings: &mut Findings) {
         let mut times = member.received.iter().map(|(_, at)| *at);
         times.find(|at| *at > fault.quiet_ms)
     };
-    let mut waiting: Vec<(i64, &Member)> = evidence
-        .members
-        .iter()
-        .filter(|member| was_open(member, fault))
-        .filter_map(|member| Some((waited_since(member, fault)?, member)))
-        .collect();
+    let waiting_by = |until_ms: i64| {
+        let open = evidence.members.iter().filter(|one| was_open(one, fault));
+        let since = open.filter_map(|one| Some((waited_since(one, fault, until_ms)?, one)));
+        since.collect::<Vec<(i64, &Member)>>()
+    };
+    let mut waiting = waiting_by(fault.at_ms);
+    if !waiting.iter().any(|(_, member)| member.is_private()) {
+        waiting = waiting_by(fault.at_ms + CLUMP_MS);
+    }
     waiting.sort_by_key(|(since, member)| (*since, member.number));
     let (mut private, mut group) = (WAITING_PRIVATE, WAITING_GROUP);
     waiting.retain(|(_, member)| {
@@ -68,13 +75,14 @@ pub(super) fn measure(evidence: &Evidence<'_>, findings: &mut Findings) {
 
 /// Since when he waited for the answer to a message when the fault landed. A press is not counted here: it waits for Telegram's
 /// time-out and the member's next press, whoever serves him.
-fn waited_since(member: &Member, fault: &Blow) -> Option<i64> {
+fn waited_since(member: &Member, fault: &Blow, until_ms: i64) -> Option<i64> {
     let silence = fault.quiet_ms.max(fault.at_ms);
     let entries = member.ledger.entries.iter();
     let messages = entries.filter(|entry| !entry.input.is_press() && entry.fate != Fate::Refused);
     let waited = messages.filter(|entry| {
         let unanswered = entry.answered_ms.is_none_or(|answered| answered > silence);
-        unanswered && fault.is_after(entry.seq, entry.sent_ms)
+        let before = fault.is_after(entry.seq, entry.sent_ms);
+        unanswered && (before || (until_ms > fault.at_ms && entry.sent_ms <= until_ms))
     });
     waited.map(|entry| entry.sent_ms).min()
 }
