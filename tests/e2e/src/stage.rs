@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal, kill_process};
 use sandbox::control::Control;
+use sandbox::doubts::Doubts;
 use sandbox::scene::Scene;
 use sandbox::setup::Folder;
 use sandbox::status::Status;
@@ -65,7 +66,7 @@ impl Stage {
             .await
             .context("starting telegram-sim")?;
         let control = Control::new(&sim.control_url())?;
-        let scene = Scene::make(&control, members, 1).await?;
+        let scene = Scene::make(&control, members, 1, &Doubts::usual()).await?;
         let place = tempfile::tempdir().context("a temporary folder")?;
         let folder = Folder::make(Some(&place.path().join("run")), 1)?;
         folder.write_config(&scene, sim.mtproto_addr())?;

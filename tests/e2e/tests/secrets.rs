@@ -5,8 +5,8 @@
 use std::path::Path;
 use std::time::Duration;
 
-use e2e::Stage;
-use sandbox::control::{Chat, Content};
+use e2e::{Stage, Talk, built};
+use sandbox::control::{Chat, Content, Event};
 use serde_json::json;
 use shared_io::secrets::scan::{Finding, Scanner};
 
@@ -67,6 +67,71 @@ fn scan_processes(scanner: &Scanner, root: &Path) -> Vec<Finding> {
         );
     }
     found
+}
+
+/// What a person is shown: every text that a bot sent or edited, and what the command line prints, its complaints too.
+async fn scan_words(scanner: &Scanner, stage: &Stage) {
+    for kind in ["message_sent", "message_edited", "press_answered"] {
+        let events = stage.events_since(0, kind).await.unwrap();
+        assert!(kind == "press_answered" || !events.is_empty(), "{kind}");
+        for event in events {
+            let text = serde_json::to_string(&event.fields).unwrap();
+            assert_eq!(scanner.bytes(text.as_bytes()), vec![], "in {kind}");
+        }
+    }
+    let config = stage.folder.config();
+    let commands: [&[&str]; 8] = [
+        &["status"],
+        &["events"],
+        &["events", "--json"],
+        &["doctor"],
+        &["config", "check"],
+        &["config", "show"],
+        &["secrets", "status"],
+        &["smoke", "--all"],
+    ];
+    for command in commands {
+        let output = tokio::process::Command::new(built("understudy").unwrap())
+            .args(command)
+            .arg("--config")
+            .arg(&config)
+            .output()
+            .await
+            .unwrap();
+        assert!(!output.stdout.is_empty(), "{command:?}: {output:?}");
+        for printed in [&output.stdout, &output.stderr] {
+            assert_eq!(scanner.bytes(printed), vec![], "by {command:?}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_secret_is_in_what_people_are_shown() {
+    let stage = Stage::open_for_admin(2).await.unwrap();
+    let admin = stage.scene.members[0].id;
+    let bots: Vec<i64> = stage.scene.bots.iter().map(|bot| bot.id).collect();
+    for bot in &bots {
+        stage.control.start(admin, *bot, None).await.unwrap();
+    }
+    stage.revoke(bots[0]).await.unwrap();
+    let active = stage.switched_from(bots[0]).await.unwrap();
+    for command in ["/drstatus", "/emergency_recovery", "/drhelp"] {
+        let begin = stage.control.last_event().await.unwrap();
+        let text = Content::Text(command.into());
+        stage
+            .control
+            .send(admin, Chat::Bot(active), &text, None)
+            .await
+            .unwrap();
+        let answered = |event: &Event| event.chat("user") == Some(admin);
+        stage.event(begin, "message_sent", answered).await.unwrap();
+    }
+    let to = Talk::private(&stage, 1, active);
+    to.open_upload().await.unwrap();
+    to.give_title().await.unwrap();
+    to.give_description().await.unwrap();
+    to.choose_category().await.unwrap();
+    scan_words(&canaries(&stage), &stage).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use e2e::built;
 use sandbox::control::Control;
+use sandbox::doubts::Doubts;
 use sandbox::scene::Scene;
 use sandbox::setup::Folder;
 use serde_json::Value;
@@ -131,7 +132,7 @@ fn configure(host: &Host) {
 /// A host with the sandbox's configuration, of the Telegram `sim`.
 async fn host(sim: &telegram_sim::RunningSim, place: &Path) -> Host {
     let control = Control::new(&sim.control_url()).unwrap();
-    let scene = Scene::make(&control, 2, 1).await.unwrap();
+    let scene = Scene::make(&control, 2, 1, &Doubts::usual()).await.unwrap();
     let folder = Folder::make(Some(&place.join("u")), 1).unwrap();
     folder.write_config(&scene, sim.mtproto_addr()).unwrap();
     Host {

@@ -38,6 +38,16 @@ const APART: u64 = 0x00d0_0b75;
 const LIVE_ON: f64 = 0.25;
 
 impl Doubts {
+    /// As the simulator has them when nobody says otherwise.
+    pub fn usual() -> Self {
+        Self {
+            updates_to: UpdatesTo::NewestLogin,
+            difference_replays_presses: false,
+            bots_see_bots: false,
+            revoke_live_sessions: LiveSessions::Killed,
+        }
+    }
+
     /// A token that is revoked twice would not be struck by the second time if its sessions lived on: there they are killed.
     pub fn draw(seed: u64, first: FaultKind, then: Option<FaultKind>) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(seed ^ APART.rotate_left(32));
