@@ -255,6 +255,13 @@ impl Daemon {
         if matches!(self.ready, Ready::Said) || holders.len() < self.pools.len() {
             return;
         }
+        // An open epoch is not yet a bot that listens: what members say before that is only looked at from then on.
+        if !holders
+            .iter()
+            .all(|(pool, holder)| world.is_at_work(pool, holder))
+        {
+            return;
+        }
         let now = clock::boot_now();
         let since = match self.ready {
             Ready::ServedSince(since) => since,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use shared_core::{BootMs, UnixMs};
+use shared_core::{BootMs, Holder, PoolId, UnixMs};
 use shared_io::clock;
 use shared_io::redis::{RedisState, SeenHeartbeat};
 use supervisor_core::{RedisView, WorkerView};
@@ -84,6 +84,19 @@ impl RedisWatch {
 }
 
 impl World {
+    /// Has the holder's worker said that it does this pool's work with this bot?
+    pub fn is_at_work(&self, pool: &PoolId, holder: &Holder) -> bool {
+        let view = self
+            .workers
+            .iter()
+            .find(|view| view.worker == holder.worker);
+        let beat = view.and_then(|view| view.beat.as_ref());
+        beat.is_some_and(|(beat, _)| {
+            let mut works = beat.pools.iter();
+            works.any(|work| work.pool == *pool && work.bot == holder.bot)
+        })
+    }
+
     pub fn new(
         seen_at: UnixMs,
         watch: &RedisWatch,

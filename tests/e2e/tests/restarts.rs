@@ -52,13 +52,14 @@ async fn a_worker_that_is_killed_and_started_again_at_once_answers() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn after_a_reboot_of_the_host_members_are_answered() {
-    let mut stage = Stage::open_with(1, str::to_owned, &["e1", "e2"])
-        .await
-        .unwrap();
-    let bot = stage.active().await.unwrap();
-    Talk::private(&stage, 0, bot).start(None).await.unwrap();
-    stage.settled().await.unwrap();
     for redis_too in [false, true] {
+        let mut stage = Stage::open_with(1, str::to_owned, &["e1", "e2"])
+            .await
+            .unwrap();
+        let bot = stage.active().await.unwrap();
+        let talk = Talk::private(&stage, 0, bot);
+        talk.start(None).await.unwrap();
+        stage.settled().await.unwrap();
         let workers = workers(&stage).await;
         assert_eq!(workers.len(), 2);
         stage.kill_supervisor().unwrap();
@@ -75,9 +76,7 @@ async fn after_a_reboot_of_the_host_members_are_answered() {
         }
         let talk = Talk::private(&stage, 0, bot);
         talk.say("/help").await.unwrap();
-        talk.see_times("What I know:", 1 + usize::from(redis_too))
-            .await
-            .unwrap();
+        talk.see("What I know:").await.unwrap();
     }
 }
 

@@ -73,7 +73,7 @@ fn scan_processes(scanner: &Scanner, root: &Path) -> Vec<Finding> {
 async fn scan_words(scanner: &Scanner, stage: &Stage) {
     for kind in ["message_sent", "message_edited", "press_answered"] {
         let events = stage.events_since(0, kind).await.unwrap();
-        assert!(kind == "press_answered" || !events.is_empty(), "{kind}");
+        assert!(kind != "message_sent" || !events.is_empty(), "{kind}");
         for event in events {
             let text = serde_json::to_string(&event.fields).unwrap();
             assert_eq!(scanner.bytes(text.as_bytes()), vec![], "in {kind}");
