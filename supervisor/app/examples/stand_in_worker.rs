@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use anyhow::Context;
 use shared_core::{
-    BotHealth, BotId, BotRole, Connection, Epoch, ErrorClass, ErrorSeen, Heartbeat, Holder,
-    LatencySummary, LoginLease, Milestone, MilestoneKind, Nonce, OtherLogin, Phase, SessionFate,
-    SmokeCheck, SmokeReport, SmokeResult, WorkerId,
+    BotHealth, BotId, BotRole, Connection, Epoch, EpochRecord, ErrorClass, ErrorSeen, Heartbeat,
+    Holder, LatencySummary, LoginLease, Milestone, MilestoneKind, Nonce, OtherLogin, Phase,
+    PoolWork, SessionFate, SmokeCheck, SmokeReport, SmokeResult, WorkerId,
 };
 use shared_io::clock;
 use shared_io::config::Config;
@@ -26,6 +26,7 @@ struct Worker {
     redis: RedisState,
     said: BTreeSet<(Epoch, bool)>,
     held: BTreeMap<BotId, LoginLease>,
+    work: Vec<PoolWork>,
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -47,6 +48,7 @@ async fn main() -> anyhow::Result<()> {
         redis,
         said: BTreeSet::new(),
         held: BTreeMap::new(),
+        work: Vec::new(),
     };
     let mut stop = signal(SignalKind::terminate())?;
     tokio::select! {
@@ -73,7 +75,7 @@ impl Worker {
                     started,
                     version: "stand-in".to_owned(),
                     bots,
-                    pools: Vec::new(),
+                    pools: self.work.clone(),
                     redis_us: 1,
                     sql_ok: true,
                 };
@@ -107,6 +109,7 @@ impl Worker {
             .zip(&answers)
             .map(|(claim, answer)| self.health(pool, &claim.lease, answer, active.as_ref()))
             .collect();
+        self.work.clear();
         if let Some(record) = view.epoch
             && let Some(holder) = &record.holder
             && holder.worker == self.name
@@ -114,6 +117,9 @@ impl Worker {
                 .iter()
                 .any(|bot| bot.bot == holder.bot && bot.lease_held)
         {
+            if record.phase == Phase::Open {
+                self.work.push(at_work(pool, &record, holder.bot));
+            }
             self.hold(pool, record.stamp.epoch, record.phase, holder.bot)
                 .await?;
         }
@@ -228,5 +234,25 @@ impl Worker {
             worker: self.name.clone(),
             at: clock::unix_now(),
         }
+    }
+}
+
+/// What a worker says of the epoch that it serves.
+fn at_work(pool: &PoolState, record: &EpochRecord, bot: BotId) -> PoolWork {
+    PoolWork {
+        pool: pool.id().clone(),
+        bot,
+        epoch: record.stamp,
+        phase: record.phase,
+        conversations_open: 0,
+        outbox: 0,
+        commits: 0,
+        commits_refused: 0,
+        duplicates: 0,
+        sent: 0,
+        updates_unknown: 0,
+        files_to_resend: 0,
+        maybe_repeated: 0,
+        parked: 0,
     }
 }
