@@ -57,9 +57,9 @@ fn bent(plan: &Plan, slot: LoginSlot, cause: &Cause) -> Plan {
         } => {
             (*s, *c) = (slot, cause.clone());
         }
-        Plan::Switch { cause: c, .. } | Plan::FirstActivation { cause: c, .. } => {
-            *c = cause.clone()
-        }
+        Plan::Switch { cause: c, .. }
+        | Plan::FirstActivation { cause: c, .. }
+        | Plan::Renew { cause: c, .. } => *c = cause.clone(),
         Plan::PlaceStandbys(placements) => placements.iter_mut().for_each(|p| p.slot = slot),
         Plan::Nothing | Plan::Wait { .. } | Plan::Hold { .. } => {}
     }

@@ -1,5 +1,7 @@
 //! Workers that die and are back before anybody counts them as gone, and one that hangs.
 
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 use std::time::Duration;
 
 use e2e::{Stage, Talk};
