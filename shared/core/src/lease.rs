@@ -20,6 +20,13 @@ pub struct LoginLease {
     pub nonce: Nonce,
 }
 
+/// A worker whose lease ran out because Redis does not answer keeps its connection for so long, quietly, to answer admins.
+pub const QUIET_AT_MOST: Duration = Duration::from_secs(600);
+
+/// Whoever used a login and is not known to have let go of it has done so after this long: a quiet worker by [`QUIET_AT_MOST`], one that
+/// hangs because Telegram drops a connection that does not ping for 75 s.
+pub const LETS_GO_AFTER: Duration = Duration::from_secs(660);
+
 /// How long a lease lives and how early its holder stops believing in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LeaseTiming {

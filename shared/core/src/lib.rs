@@ -43,7 +43,7 @@ pub use ids::{
     QueryId, SwitchId, WorkerId,
 };
 pub use incoming::{Document, Incoming, IncomingKind, Place};
-pub use lease::{LeaseClock, LeaseTiming, LoginLease};
+pub use lease::{LETS_GO_AFTER, LeaseClock, LeaseTiming, LoginLease, QUIET_AT_MOST};
 pub use order::{
     CONFIRM_WITHIN_MS, Laid, ORDER_LIVES_MS, Order, OrderId, Overrides, PlanId, Progress, Request,
     Requester,

@@ -3,8 +3,8 @@
 //! Invariant: a heartbeat that belongs to a process's predecessor (another nonce) is not in a snapshot of that process.
 
 use shared_core::{
-    Assignment, BotHealth, BotId, EpochRecord, Heartbeat, Holder, LoginLease, LoginSlot,
-    OtherLogin, Overrides, Phase, PoolId, UnixMs, WorkerId,
+    Assignment, BotHealth, BotId, EpochRecord, Heartbeat, Holder, LETS_GO_AFTER, LoginLease,
+    LoginSlot, OtherLogin, Overrides, Phase, PoolId, UnixMs, WorkerId,
 };
 
 use crate::saga::{Saga, SwitchKind};
@@ -82,10 +82,6 @@ pub struct Snapshot {
     pub overrides: Overrides,
 }
 
-/// A worker that is cut off from Redis keeps its connection for ten minutes, quietly; by then whoever was not known to be dead has let go of
-/// its login. One that hangs is dropped by Telegram after 75 s without a ping.
-const LETS_GO_MS: i64 = 660_000;
-
 /// A heartbeat this young says what is: they are sent four times a second, and at once when a bot comes or goes.
 const FRESH_MS: u64 = 1000;
 
@@ -123,7 +119,8 @@ impl Snapshot {
         if before.slot == slot {
             return before.other_rests_until.filter(|until| *until > now);
         }
-        (!gone).then(|| UnixMs(now.0.saturating_add(LETS_GO_MS)))
+        let millis = i64::try_from(LETS_GO_AFTER.as_millis()).unwrap_or(i64::MAX);
+        (!gone).then(|| UnixMs(now.0.saturating_add(millis)))
     }
 
     /// Has whoever last used the other login certainly let go of it? A dead process has; a worker that is heard without the bot closed

@@ -202,6 +202,16 @@ impl Stage {
         .map(drop)
     }
 
+    /// One file in the storage channel and one post that names it.
+    pub async fn has_one_file_and_one_post(&self, file: &str) -> Result<()> {
+        let stored = self.control.posts(self.scene.storage).await?;
+        let posts = self.control.posts(self.scene.broadcast).await?;
+        if stored.len() == 1 && posts.len() == 1 && posts[0].text.contains(file) {
+            return Ok(());
+        }
+        bail!("stored: {stored:#?}, posts: {posts:#?}")
+    }
+
     /// The process that holds this bot, in whatever role.
     pub async fn worker_of(&self, bot: i64) -> Result<Pid> {
         let status = self.status().await?;

@@ -10,17 +10,12 @@
 //! Quiet means: no engine, no sender, no probe, no difference is fetched, nothing is committed; not a single call is made of its own
 //! accord. So a worker that slept through its lease and wakes up beside its successor does no harm before it knows.
 
-use std::time::Duration;
-
-use shared_core::{BotRole, Connection};
+use shared_core::{BotRole, Connection, QUIET_AT_MOST};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use super::{Ended, Session, line_lost};
 use crate::guard::Settled;
-
-/// Before the leader, who may be cut off from here and not from Redis, takes this login to be free (`supervisor-core`, eleven minutes).
-const AT_MOST: Duration = Duration::from_secs(600);
 
 impl Session {
     pub(super) async fn keep_quiet(
@@ -38,7 +33,7 @@ impl Session {
         }
         let mut settled = std::pin::pin!(self.context.cell.settled());
         let mut line_closed = std::pin::pin!(line_closed);
-        let mut over = std::pin::pin!(tokio::time::sleep(AT_MOST));
+        let mut over = std::pin::pin!(tokio::time::sleep(QUIET_AT_MOST));
         loop {
             tokio::select! {
                 biased;

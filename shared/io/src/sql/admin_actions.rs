@@ -158,19 +158,15 @@ impl AdminActions<'_> {
 
     /// The latest first.
     pub async fn list(&self, pool: &PoolId, limit: u32) -> Result<Vec<AdminAction>, StoreError> {
-        let list = async {
-            let rows = statement(
+        self.0
+            .latest(
+                "listing the admin actions of pool",
                 "SELECT id, pool, at, who, via, action, verdict, details \
                     FROM admin_actions WHERE pool = $1 ORDER BY at DESC, id LIMIT $2",
+                pool.as_str(),
+                limit,
+                read,
             )
-            .bind(pool.as_str())
-            .bind(i64::from(limit))
-            .fetch_all(self.0.pool())
-            .await?;
-            rows.iter().map(read).collect()
-        };
-        self.0
-            .bounded("listing the admin actions of pool", pool, list)
             .await
     }
 }

@@ -63,6 +63,26 @@ impl Db {
         }
     }
 
+    /// The latest rows of one pool. `query` takes the pool's name and the limit, and `doing` ends with `of pool`.
+    pub async fn latest<T>(
+        &self,
+        doing: &'static str,
+        query: &'static str,
+        pool: &str,
+        limit: u32,
+        read: impl Fn(&AnyRow) -> Result<T, sqlx::Error>,
+    ) -> Result<Vec<T>, StoreError> {
+        let list = async {
+            let rows = statement(query)
+                .bind(pool)
+                .bind(i64::from(limit))
+                .fetch_all(&self.pool)
+                .await?;
+            rows.iter().map(read).collect()
+        };
+        self.bounded(doing, pool, list).await
+    }
+
     pub async fn ping(&self) -> Result<Duration, StoreError> {
         let sent = tokio::time::Instant::now();
         let query = statement("SELECT 1").execute(&self.pool);

@@ -44,19 +44,15 @@ impl Decisions<'_> {
 
     /// The latest first.
     pub async fn list(&self, pool: &PoolId, limit: u32) -> Result<Vec<Decision>, StoreError> {
-        let list = async {
-            let rows = statement(
+        self.0
+            .latest(
+                "listing the decisions of pool",
                 "SELECT id, pool, at, plan, reasons \
                     FROM decisions WHERE pool = $1 ORDER BY at DESC, id LIMIT $2",
+                pool.as_str(),
+                limit,
+                read,
             )
-            .bind(pool.as_str())
-            .bind(i64::from(limit))
-            .fetch_all(self.0.pool())
-            .await?;
-            rows.iter().map(read).collect()
-        };
-        self.0
-            .bounded("listing the decisions of pool", pool, list)
             .await
     }
 }

@@ -122,19 +122,15 @@ impl Events<'_> {
     /// The latest first; `None` for those of the deployment.
     pub async fn list(&self, pool: Option<&PoolId>, limit: u32) -> Result<Vec<Event>, StoreError> {
         let name = pool.map_or("", PoolId::as_str);
-        let list = async {
-            let rows = statement(
+        self.0
+            .latest(
+                "listing the events of pool",
                 "SELECT id, pool, at, kind, subject, details \
                     FROM events WHERE pool = $1 ORDER BY at DESC, id LIMIT $2",
+                name,
+                limit,
+                read,
             )
-            .bind(name)
-            .bind(i64::from(limit))
-            .fetch_all(self.0.pool())
-            .await?;
-            rows.iter().map(read).collect()
-        };
-        self.0
-            .bounded("listing the events of pool", name, list)
             .await
     }
 

@@ -164,19 +164,15 @@ impl Switches<'_> {
 
     /// The latest first.
     pub async fn list(&self, pool: &PoolId, limit: u32) -> Result<Vec<SwitchRow>, StoreError> {
-        let list = async {
-            let rows = statement(
+        self.0
+            .latest(
+                "listing the switches of pool",
                 "SELECT id, pool, kind, from_bot, to_bot, from_worker, to_worker, cause, timeline, outcome, started, finished \
                     FROM switches WHERE pool = $1 ORDER BY started DESC, id LIMIT $2",
+                pool.as_str(),
+                limit,
+                read,
             )
-            .bind(pool.as_str())
-            .bind(i64::from(limit))
-            .fetch_all(self.0.pool())
-            .await?;
-            rows.iter().map(read).collect()
-        };
-        self.0
-            .bounded("listing the switches of pool", pool, list)
             .await
     }
 }

@@ -165,9 +165,8 @@ fn what_is_safe_to_mend_is_mended_when_asked_and_not_before() {
     );
 }
 
-#[tokio::test]
-async fn a_schema_that_is_newer_than_the_program_is_left_alone() {
-    let folder = Folder::new();
+/// A database as the first start makes it, and where it is.
+async fn fresh_store(folder: &Folder) -> (Store, String) {
     let url = format!(
         "sqlite://{}?mode=rwc",
         folder.path("data/understudy.db").display()
@@ -175,6 +174,13 @@ async fn a_schema_that_is_newer_than_the_program_is_left_alone() {
     let store = Store::open(&Secret::new(&url), &folder.path("data"))
         .await
         .unwrap();
+    (store, url)
+}
+
+#[tokio::test]
+async fn a_schema_that_is_newer_than_the_program_is_left_alone() {
+    let folder = Folder::new();
+    let (store, url) = fresh_store(&folder).await;
     store.close().await;
     let pool = sqlx::SqlitePool::connect(&url).await.unwrap();
     sqlx::query(
@@ -318,13 +324,7 @@ async fn secrets_of_another_key_are_named_and_stay_as_they_are() {
     use shared_io::secrets::{SealContext, Sealer};
     use shared_io::sql::BotRow;
     let folder = Folder::new();
-    let url = format!(
-        "sqlite://{}?mode=rwc",
-        folder.path("data/understudy.db").display()
-    );
-    let store = Store::open(&Secret::new(&url), &folder.path("data"))
-        .await
-        .unwrap();
+    let (store, _) = fresh_store(&folder).await;
     let foreign = Sealer::open_or_create_at(&folder.path("foreign.key")).unwrap();
     let (pool, bot) = (
         "main".to_owned().try_into().unwrap(),

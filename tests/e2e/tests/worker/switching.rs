@@ -79,11 +79,7 @@ async fn a_file_in_flight_at_a_revoke_is_asked_for_again() {
     assert_eq!(talk.count("did not arrive").await.unwrap(), 1);
     assert_eq!(talk.count("✓ File").await.unwrap(), 1);
     assert_eq!(old.count("✓ File").await.unwrap(), 0);
-    let stored = stage.control.posts(stage.scene.storage).await.unwrap();
-    assert_eq!(stored.len(), 1, "{stored:?}");
-    let posts = stage.control.posts(stage.scene.broadcast).await.unwrap();
-    assert_eq!(posts.len(), 1, "{posts:?}");
-    assert!(posts[0].text.contains(FILE), "{}", posts[0].text);
+    stage.has_one_file_and_one_post(FILE).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -101,6 +101,21 @@ fn judged(members: &[Member]) -> Findings {
     })
 }
 
+/// One member who has finished, and what stands in SQL and in the channel of it.
+fn judged_after(blows: Blows, members: &[Member; 1]) -> Findings {
+    let courses = [row(&members[0])];
+    let posts = [format!("New course: {}", courses[0].title)];
+    check(&Evidence {
+        members,
+        parked: &[],
+        blows,
+        bots: &[1, 2],
+        moves: &MOVES,
+        courses: &courses,
+        posts: &posts,
+    })
+}
+
 #[test]
 fn a_clean_run_has_nothing_to_say() {
     let findings = judged(&[finished(1), finished(2)]);
@@ -296,17 +311,7 @@ fn an_answer_that_members_notice_fails_a_run_that_is_to_go_unnoticed() {
     let judged = |answered_ms| {
         let mut members = [finished(1)];
         members[0].ledger.entries[3].answered_ms = Some(answered_ms);
-        let courses = [row(&members[0])];
-        let posts = [format!("New course: {}", courses[0].title)];
-        check(&Evidence {
-            members: &members,
-            parked: &[],
-            blows: killed,
-            bots: &[1, 2],
-            moves: &MOVES,
-            courses: &courses,
-            posts: &posts,
-        })
+        judged_after(killed, &members)
     };
     assert_eq!(judged(1_200).problems, []);
     let late = judged(1_050 + 2_001);
@@ -376,17 +381,7 @@ fn nobody_presses_twice_and_the_group_is_answered_while_the_supervisor_is_away()
         let mut members = [finished(1)];
         members[0].place = Place::Group(9);
         change(&mut members[0]);
-        let courses = [row(&members[0])];
-        let posts = [format!("New course: {}", courses[0].title)];
-        check(&Evidence {
-            members: &members,
-            parked: &[],
-            blows: killed,
-            bots: &[1, 2],
-            moves: &MOVES,
-            courses: &courses,
-            posts: &posts,
-        })
+        judged_after(killed, &members)
     };
     assert_eq!(judged(|_| {}).problems, []);
     let late = judged(|member| member.ledger.entries[3].answered_ms = Some(9_000));
