@@ -1,3 +1,5 @@
+//! The judge is shown a violation of each rule, and says so.
+
 #![allow(clippy::unwrap_used)]
 
 use super::*;

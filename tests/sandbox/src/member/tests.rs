@@ -1,3 +1,5 @@
+//! A member hears, answers and waits as people do.
+
 #![allow(clippy::unwrap_used)]
 
 use super::*;

@@ -1,3 +1,5 @@
+//! The report: its field names, which are an interface, and what makes a run fail.
+
 #![allow(clippy::unwrap_used)]
 
 use serde_json::json;

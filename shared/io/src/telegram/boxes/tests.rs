@@ -1,3 +1,5 @@
+//! The boxes: what is taken at once, what waits behind a gap, what a difference settles.
+
 #![allow(clippy::unwrap_used)]
 
 use grammers_client::tl;

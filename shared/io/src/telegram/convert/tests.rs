@@ -1,3 +1,5 @@
+//! Telegram's updates in the project's own words, one kind after the other.
+
 #![allow(clippy::unwrap_used)]
 
 use grammers_client::tl;

@@ -1,3 +1,5 @@
+//! The feed over scripted answers: batches, gaps, slices, and what is asked for when.
+
 #![allow(clippy::unwrap_used)]
 
 use std::sync::Arc;
