@@ -21,6 +21,11 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
         "orders_and_logins",
         include_str!("../migrations/0002_orders_and_logins.sql"),
     ),
+    (
+        3,
+        "scheduled",
+        include_str!("../migrations/0003_scheduled.sql"),
+    ),
 ];
 
 /// The version that this program brings a database to.

@@ -46,7 +46,7 @@ pub use incoming::{Document, Incoming, IncomingKind, Place};
 pub use lease::{LETS_GO_AFTER, LeaseClock, LeaseTiming, LoginLease, QUIET_AT_MOST};
 pub use order::{
     CONFIRM_WITHIN_MS, Laid, ORDER_LIVES_MS, Order, OrderId, Overrides, PlanId, Progress, Request,
-    Requester,
+    Requester, SCHEDULE_AHEAD_MS, SCHEDULE_LIVES_MS, Scheduled,
 };
 pub use outbox::{
     Button, Keyboard, OutboxEntry, OutboxKind, Priority, Record, SendTarget, entry_id, random_id,

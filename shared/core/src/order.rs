@@ -19,6 +19,12 @@ use crate::{BotId, IdError, MemberId, MessageId, Nonce, SwitchId, UnixMs};
 /// An order that the leader sees later than this after it was submitted is refused (milliseconds).
 pub const ORDER_LIVES_MS: u64 = 30_000;
 
+/// A scheduled move that no leader has begun so long after its time is given up (milliseconds): whoever planned it is not there any more.
+pub const SCHEDULE_LIVES_MS: u64 = 600_000;
+
+/// A move is scheduled at most so far ahead (milliseconds): thirty days.
+pub const SCHEDULE_AHEAD_MS: u64 = 30 * 86_400_000;
+
 /// A confirmation is asked for at most so long after its plan was shown (milliseconds).
 pub const CONFIRM_WITHIN_MS: u64 = 120_000;
 
@@ -62,6 +68,14 @@ pub enum Order {
         bot: BotId,
     },
     Unpin,
+    /// The move that is to happen by itself at a time: to a named bot, or to the best standby. `fires` is the id of the order that it
+    /// becomes then.
+    Schedule {
+        to: Option<BotId>,
+        due: UnixMs,
+        fires: OrderId,
+    },
+    Unschedule,
 }
 
 impl Order {
@@ -75,6 +89,8 @@ impl Order {
             Self::Resume => "resume",
             Self::Pin { .. } => "pin",
             Self::Unpin => "unpin",
+            Self::Schedule { .. } => "schedule",
+            Self::Unschedule => "unschedule",
         }
     }
 
@@ -88,6 +104,8 @@ impl fmt::Display for Order {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Switch { to: bot } | Self::Pin { bot } => write!(f, "{} {bot}", self.word()),
+            Self::Schedule { to: Some(bot), .. } => write!(f, "schedule switch {bot}"),
+            Self::Schedule { to: None, .. } => f.write_str("schedule rotate"),
             _ => f.write_str(self.word()),
         }
     }
@@ -105,6 +123,8 @@ pub enum Requester {
         bot: BotId,
         message: Option<MessageId>,
     },
+    /// The leader itself, because somebody had scheduled it.
+    Schedule { by: String },
 }
 
 impl fmt::Display for Requester {
@@ -112,6 +132,7 @@ impl fmt::Display for Requester {
         match self {
             Self::Cli { user } => write!(f, "cli:{user}"),
             Self::Admin { member, .. } => member.fmt(f),
+            Self::Schedule { by } => f.write_str(by),
         }
     }
 }
@@ -168,6 +189,30 @@ pub struct Request {
 pub struct Overrides {
     pub paused: Option<Laid>,
     pub pinned: Option<(BotId, Laid)>,
+    pub scheduled: Option<Scheduled>,
+}
+
+/// A move that is to happen by itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Scheduled {
+    /// `None`: to whichever standby is best then.
+    pub to: Option<BotId>,
+    /// By the leader's wall clock: it is a time that a person has named.
+    pub due: UnixMs,
+    /// The order that it becomes. An order is carried out once, so a leader that dies in between repeats nothing.
+    pub fires: OrderId,
+    #[serde(flatten)]
+    pub laid: Laid,
+}
+
+impl Scheduled {
+    /// The order that is given when it is due.
+    pub fn order(&self) -> Order {
+        match self.to {
+            Some(to) => Order::Switch { to },
+            None => Order::Rotate,
+        }
+    }
 }
 
 /// When and by whom.

@@ -111,6 +111,8 @@ impl Chronicle {
             (Progress::Done { .. }, Order::Resume) => EventKind::Resumed,
             (Progress::Done { .. }, Order::Pin { .. }) => EventKind::Pinned,
             (Progress::Done { .. }, Order::Unpin) => EventKind::Unpinned,
+            (Progress::Done { .. }, Order::Schedule { .. }) => EventKind::Scheduled,
+            (Progress::Done { .. }, Order::Unschedule) => EventKind::Unscheduled,
             _ => return,
         };
         let mut details = serde_json::json!({

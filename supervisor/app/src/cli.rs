@@ -120,10 +120,10 @@ enum Command {
     /// Make another bot of a pool the active one.
     ///
     /// The bot that answers is given up cleanly: nothing is lost, members go on with the other one. Works while automation is paused.
-    #[command(after_help = after("understudy switch --to second --dry-run\n  understudy switch --to @second_bot"))]
+    #[command(after_help = after("understudy switch --to second --dry-run\n  understudy switch --to @second_bot\n  understudy switch --to second --at +90m"))]
     Switch(orders::Switch),
     /// Make the best standby of a pool the active bot.
-    #[command(after_help = after("understudy rotate\n  understudy rotate --pool main --dry-run"))]
+    #[command(after_help = after("understudy rotate\n  understudy rotate --pool main --dry-run\n  understudy rotate --at 2026-12-01T03:00Z"))]
     Rotate(orders::Move),
     /// Stop automatic switches, takeovers and relogins of a pool until `resume`.
     ///
@@ -139,6 +139,9 @@ enum Command {
     /// Undo `pin`.
     #[command(after_help = after("understudy unpin"))]
     Unpin(orders::Lay),
+    /// Undo a switch or a rotation that was scheduled with --at.
+    #[command(after_help = after("understudy unschedule"))]
+    Unschedule(orders::Lay),
     /// Run the smoke test on the active bot, a standby, or all of them, unseen by members.
     #[command(after_help = after("understudy smoke\n  understudy smoke --all --json"))]
     Smoke(smoke::Args),
@@ -193,6 +196,7 @@ pub fn main(args: Args) -> anyhow::Result<ExitCode> {
         Command::Resume(args) => runtime.block_on(args.resume())?,
         Command::Pin(args) => runtime.block_on(args.run())?,
         Command::Unpin(args) => runtime.block_on(args.unpin())?,
+        Command::Unschedule(args) => runtime.block_on(args.unschedule())?,
         Command::Smoke(args) => runtime.block_on(smoke::run(&args))?,
         Command::Doctor(args) => runtime.block_on(doctor::run(&args))?,
         Command::Config(command) => config::run(&command)?,

@@ -11,6 +11,7 @@ mod drive;
 mod orders;
 mod overrides;
 mod place;
+mod schedule;
 
 use std::collections::BTreeMap;
 
@@ -131,6 +132,7 @@ impl Pool {
                     bot: bot.bot(),
                     name: bot.name.clone(),
                     priority,
+                    promotable: bot.promote,
                     resting_known: false,
                 })
                 .collect(),
@@ -207,6 +209,7 @@ impl Pool {
             return Ok(None);
         };
         self.publish(&snapshot, world).await?;
+        self.heed_schedule(&mut snapshot).await?;
         if snapshot.running_saga().is_some() {
             self.go_on(&snapshot, fleet).await?;
             self.follow_orders(&orders).await?;

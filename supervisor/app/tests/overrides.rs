@@ -5,7 +5,8 @@ mod support;
 
 use rustix::process::Signal;
 use serde_json::Value;
-use shared_core::{BotId, Order};
+use shared_core::{BotId, Nonce, Order, Progress, UnixMs};
+use shared_io::sql::EventKind;
 use support::desk::{Desk, done, name, refusal};
 use support::{BOTS, Bench, active, runs, signal, worker_pid};
 
@@ -152,5 +153,84 @@ fn a_redis_that_loses_everything_is_filled_again_above_all_that_was_and_what_was
     let board = desk.board(&bench, |board| board.active == Some(BotId(BOTS[0])));
     assert_eq!(board.overrides.pinned.unwrap().0, BotId(BOTS[0]));
     assert!(bench.log().contains("no history's mark"), "{}", bench.log());
+    assert_eq!(running.stop(), Some(0));
+}
+
+#[test]
+fn a_switch_that_was_scheduled_happens_once_and_at_its_time() {
+    let bench = Bench::new();
+    let (running, _) = bench.ready();
+    bench.until("all well", well);
+    let desk = Desk::of(&bench);
+    let fires = Nonce([5; 8]);
+    let in_a_while = |ms| Order::Schedule {
+        to: Some(BotId(BOTS[1])),
+        due: UnixMs(shared_io::clock::unix_now().0 + ms),
+        fires,
+    };
+    assert!(done(&desk.order(&bench, in_a_while(60_000))));
+    let status = bench.status();
+    let planned = &status["pools"][0]["scheduled"];
+    assert_eq!(planned["by"], "cli:ann", "{status}");
+    assert_eq!(status["pools"][0]["state"], "ok", "a plan is no trouble");
+    assert!(refusal(desk.order(&bench, in_a_while(90_000))).contains("scheduled already"));
+    assert!(done(&desk.order(&bench, Order::Unschedule)));
+    assert!(refusal(desk.order(&bench, Order::Unschedule)).contains("nothing is scheduled"));
+
+    assert!(done(&desk.order(&bench, in_a_while(1_500))));
+    assert_eq!(active(&bench.status()).0, BOTS[0], "its time has not come");
+    let status = bench.until("the switch", |s| active(s).0 == BOTS[1]);
+    assert!(status["pools"][0]["scheduled"].is_null(), "{status}");
+    let seen = desk.runtime.block_on(desk.pool.order(fires)).unwrap();
+    let request = seen.unwrap().request;
+    assert_eq!(request.by.to_string(), "cli:ann");
+    assert!(
+        matches!(request.progress, Progress::Done { .. }),
+        "{request:?}"
+    );
+    assert_eq!(running.stop(), Some(0));
+}
+
+#[test]
+fn what_was_scheduled_outlives_its_supervisor_and_is_given_up_under_a_pause() {
+    let bench = Bench::new();
+    let (running, _) = bench.ready();
+    bench.until("all well", well);
+    let desk = Desk::of(&bench);
+    let fires = Nonce([6; 8]);
+    let due = UnixMs(shared_io::clock::unix_now().0 + 4_000);
+    let rotation = Order::Schedule {
+        to: None,
+        due,
+        fires,
+    };
+    assert!(done(&desk.order(&bench, rotation)));
+    let store = desk.store();
+    let row = || {
+        desk.runtime
+            .block_on(store.overrides().get(&name()))
+            .unwrap()
+    };
+    bench.until("SQL knows of it", |_| {
+        row().is_some_and(|row| row.scheduled.is_some_and(|it| it.fires == fires))
+    });
+    running.kill();
+    let (running, _) = bench.ready();
+    assert!(done(&desk.order(&bench, Order::Pause)));
+    said(&bench, "a scheduled move is given up");
+    bench.until("it is not planned any more", |s| {
+        s["pools"][0]["scheduled"].is_null() && row().is_some_and(|row| row.scheduled.is_none())
+    });
+    assert_eq!(active(&bench.status()).0, BOTS[0], "nobody was moved");
+    let events = desk
+        .runtime
+        .block_on(store.events().list(Some(&name()), 50));
+    let told = events.unwrap().into_iter().any(|event| {
+        event.kind == EventKind::ScheduleGivenUp
+            && event.details["why"]
+                .to_string()
+                .contains("paused by cli:ann")
+    });
+    assert!(told);
     assert_eq!(running.stop(), Some(0));
 }

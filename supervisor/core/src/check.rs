@@ -60,6 +60,8 @@ pub enum Violation {
     HolderExists,
     #[error("{0} is active and would be moved as a standby")]
     MovesActive(BotId),
+    #[error("{0} is never to be active")]
+    NeverPromoted(BotId),
     #[error("{0} is named twice")]
     NamedTwice(BotId),
     #[error("more moves within the hour than the policy allows")]
@@ -166,7 +168,7 @@ impl Audit<'_> {
                 self.switch(from, to, cause)?;
                 // An order may go back to whom it found in place; automation has given up on him.
                 match cause {
-                    Cause::Ordered { .. } => then.iter().try_for_each(|h| self.standby(h))?,
+                    Cause::Ordered { .. } => then.iter().try_for_each(|h| self.promotable(h))?,
                     _ => self.queue(from.bot, then)?,
                 }
                 named_once(std::iter::once(to.bot).chain(then.iter().map(|h| h.bot)))
@@ -197,7 +199,7 @@ impl Audit<'_> {
         if self.snapshot.holder().is_some() {
             return Err(Violation::HolderExists);
         }
-        self.standby(to)
+        self.promotable(to)
     }
 
     fn takeover(&self, from: &Holder, to: &WorkerId, cause: &Cause) -> Result<(), Violation> {
@@ -234,7 +236,7 @@ impl Audit<'_> {
             return Err(Violation::SameHolder);
         }
         self.bounded(SwitchKind::Switch, self.policy.switches_per_hour, cause)?;
-        self.standby(to)
+        self.promotable(to)
     }
 
     fn queue(&self, from: BotId, then: &[Holder]) -> Result<(), Violation> {
@@ -242,7 +244,16 @@ impl Audit<'_> {
             return Err(Violation::SameHolder);
         }
         named_once(then.iter().map(|holder| holder.bot))?;
-        then.iter().try_for_each(|holder| self.standby(holder))
+        then.iter().try_for_each(|holder| self.promotable(holder))
+    }
+
+    /// A standby that may become active. Whoever is active already is not asked this: it is not ended by a line of the configuration.
+    fn promotable(&self, to: &Holder) -> Result<(), Violation> {
+        let mut bots = self.snapshot.bots.iter();
+        if bots.any(|known| known.bot == to.bot && !known.promotable) {
+            return Err(Violation::NeverPromoted(to.bot));
+        }
+        self.standby(to)
     }
 
     fn starts_from(&self, from: &Holder) -> Result<(), Violation> {

@@ -7,6 +7,7 @@
 //! the holder's session is dead                 relogin with its resting login, else switch to the best standby
 //! its line is silent, its neighbours' is not   the same
 //! its token or the bot itself is dead          switch to the best standby
+//! the configuration does not name it any more  the same
 //! the holder's worker is the trouble           takeover by another worker, the bot stays; with the resting login if it may be used
 //! the holder is connected and not at work      renew: the same holder under another epoch
 //! the holder's line is silent, unclear whose   takeover, and a standby if that does not pass either
@@ -170,6 +171,9 @@ impl<'a> Look<'a> {
     }
 
     fn diagnose(&mut self, holder: &Holder) -> Option<Trouble> {
+        if self.snapshot.bot(holder.bot).is_none() {
+            return Some(Trouble::Bot(Cause::BotRemoved));
+        }
         let bot = self.verdicts.bot(holder.bot).cloned();
         let worker = self.verdicts.worker(&holder.worker).cloned();
         if let Some((verdict, finding)) = bot.and_then(|v| v.finding.clone().map(|f| (v, f))) {

@@ -19,6 +19,7 @@ mod plan;
 mod policy;
 mod preview;
 mod saga;
+mod schedule;
 mod snapshot;
 mod standing;
 mod verdict;
@@ -33,6 +34,7 @@ pub use saga::{
     Action, Advanced, GaveUp, Observation, Origin, Outcome, Saga, SagaSeed, SagaState, SwitchKind,
     SwitchRecord, Timeline, Tried,
 };
+pub use schedule::{Due, due};
 pub use shared_core::BoardState as PoolState;
 pub use snapshot::{FailedAttempt, PastMove, PoolBot, Process, RedisView, Snapshot, WorkerView};
 pub use standing::Standing;

@@ -5,17 +5,18 @@
 //! switch     a switch to that bot; should it not pass, back to who answers   pause, cool-down, bounds
 //! rotate     a switch to the best standby, then the next ones, then back     the same
 //! recover    what automation would do if that moves the pool, else a rotation   the same, and in the first case the pin
-//! pause, resume, pin, unpin    an override that is laid down or lifted
+//! pause, resume, pin, unpin, schedule, unschedule    an override that is laid down or lifted
 //! ```
 //! Invariant: what comes back has passed `check_plan`; nobody is ordered to where he could not answer at once. An override that stands already
 //! stays as it was laid.
 
-use shared_core::{BotId, Holder, Laid, Order, Overrides, UnixMs};
+use shared_core::{BotId, Holder, Laid, Order, Overrides, SCHEDULE_AHEAD_MS, Scheduled, UnixMs};
 
 use crate::check::{Violation, check_plan};
 use crate::decide::{Freedom, Look};
 use crate::plan::{Cause, Decision, Plan, Reason, Unfit};
 use crate::policy::Policy;
+use crate::schedule;
 use crate::snapshot::{RedisView, Snapshot};
 
 mod remedy;
@@ -50,6 +51,16 @@ pub enum Refusal {
     NotReady { bot: String, unfit: Unfit },
     #[error("{}", remedy::nobody(.standbys))]
     NobodyReady { standbys: Vec<(String, Unfit)> },
+    #[error("a move is scheduled already ({what}): `understudy unschedule` first")]
+    ScheduledAlready { what: String },
+    #[error("nothing is scheduled")]
+    NothingScheduled,
+    #[error("that time has passed: name one that is to come, or order it without a time")]
+    TimeHasPassed,
+    #[error("that is more than {days} days away: schedule it later")]
+    TooFarAhead { days: u64 },
+    #[error("{bot} is never to be active: {remedy}", remedy = remedy::of(&Unfit::NeverPromoted))]
+    NeverPromoted { bot: String },
     #[error("the plan would not be safe: {0}")]
     Unsafe(#[from] Violation),
 }
@@ -188,6 +199,19 @@ impl Desk<'_> {
                 overrides.pinned.get_or_insert((*bot, laid));
             }
             Order::Unpin => overrides.pinned = None,
+            Order::Schedule { to, due, fires } => {
+                self.may_schedule(*to, *due)?;
+                overrides.scheduled = Some(Scheduled {
+                    to: *to,
+                    due: *due,
+                    fires: *fires,
+                    laid,
+                });
+            }
+            Order::Unschedule if overrides.scheduled.is_none() => {
+                return Err(Refusal::NothingScheduled);
+            }
+            Order::Unschedule => overrides.scheduled = None,
             Order::Switch { .. } | Order::Rotate | Order::Recover => {}
         }
         Ok(overrides)
@@ -209,6 +233,29 @@ impl Desk<'_> {
             }),
             Some(_) => Ok(()),
         }
+    }
+
+    /// Whether the bot is ready is asked when its time has come.
+    fn may_schedule(&self, to: Option<BotId>, due: UnixMs) -> Result<(), Refusal> {
+        if let Some(standing) = &self.snapshot.overrides.scheduled {
+            let what = schedule::described(self.snapshot, standing);
+            return Err(Refusal::ScheduledAlready { what });
+        }
+        if let Some(bot) = to {
+            let known = self.snapshot.bot(bot).ok_or(Refusal::UnknownBot { bot })?;
+            if !known.promotable {
+                let bot = self.name(bot);
+                return Err(Refusal::NeverPromoted { bot });
+            }
+        }
+        if due <= self.now {
+            return Err(Refusal::TimeHasPassed);
+        }
+        if due.since(self.now) > SCHEDULE_AHEAD_MS {
+            let days = SCHEDULE_AHEAD_MS / 86_400_000;
+            return Err(Refusal::TooFarAhead { days });
+        }
+        Ok(())
     }
 
     /// No pin to another bot stands in the way.

@@ -90,6 +90,8 @@ pub enum Cause {
     },
     /// Its last heartbeat has expired.
     WorkerGone,
+    /// The configuration does not name the active bot any more.
+    BotRemoved,
     /// A person wants it: no cool-down, bound or pause holds it back.
     Ordered {
         word: String,
@@ -113,6 +115,7 @@ impl Cause {
             Self::WorkerDead => "worker_dead",
             Self::WorkerSilent { .. } => "worker_silent",
             Self::WorkerGone => "worker_gone",
+            Self::BotRemoved => "bot_removed",
             Self::Ordered { .. } => "ordered",
         }
     }
@@ -126,6 +129,7 @@ impl Cause {
             | Self::WorkerDead
             | Self::WorkerSilent { .. }
             | Self::WorkerGone
+            | Self::BotRemoved
             | Self::Ordered { .. } => true,
             Self::LineSilent { .. } | Self::NotServed { .. } => false,
         }
@@ -177,6 +181,8 @@ pub enum Unfit {
     },
     /// The pool is pinned to another bot.
     PinnedTo(BotId),
+    /// The configuration says that it is never to be active.
+    NeverPromoted,
 }
 
 /// Why a bot is not logged in again with its other login.

@@ -6,7 +6,7 @@
 use std::fmt::Write as _;
 
 use sha2::{Digest, Sha256};
-use shared_core::{BotId, Holder, Nonce, Order, Overrides, PlanId, Preview, UnixMs};
+use shared_core::{BotId, Holder, Nonce, Order, Overrides, PlanId, Preview, Scheduled, UnixMs};
 
 use crate::order::{Ordered, ordered};
 use crate::plan::{Plan, Shown};
@@ -141,8 +141,16 @@ fn laid(snapshot: &Snapshot, after: &Overrides) -> String {
         Some(_) => "automation is paused",
         None => "automation acts by itself",
     };
-    match &after.pinned {
-        Some((bot, _)) => format!("{paused}, pinned to {}", snapshot.name(*bot)),
-        None => format!("{paused}, pinned to no bot"),
-    }
+    let pinned = match &after.pinned {
+        Some((bot, _)) => format!("pinned to {}", snapshot.name(*bot)),
+        None => "pinned to no bot".to_owned(),
+    };
+    let scheduled = match &after.scheduled {
+        Some(Scheduled { to: Some(to), .. }) => {
+            format!(", a switch to {} is scheduled", snapshot.name(*to))
+        }
+        Some(Scheduled { to: None, .. }) => ", a rotation is scheduled".to_owned(),
+        None => String::new(),
+    };
+    format!("{paused}, {pinned}{scheduled}")
 }

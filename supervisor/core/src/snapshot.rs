@@ -22,6 +22,8 @@ pub struct PoolBot {
     pub name: String,
     /// Lower is preferred.
     pub priority: u32,
+    /// False: it stands by and answers admins, and is never made active, by nobody.
+    pub promotable: bool,
     /// The login in the slot that is not assigned exists and is not lost, by SQL's word or by the last heartbeat about it. What a fresh
     /// heartbeat says counts for more: see [`Snapshot::resting`].
     pub resting_known: bool,

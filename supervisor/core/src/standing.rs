@@ -83,6 +83,7 @@ fn overrides(snapshot: &Snapshot, now: UnixMs) -> Vec<String> {
         let (name, ago) = (snapshot.name(*bot), ago(now.since(laid.at)));
         format!("pinned to {name} ({ago} ago, by {})", laid.by)
     });
+    // What is planned is no trouble: it is shown elsewhere.
     paused.into_iter().chain(pinned).collect()
 }
 

@@ -84,9 +84,14 @@ fn laid(overrides: &Overrides) -> String {
     let paused = overrides.paused.as_ref().map(|laid| laid.by.as_str());
     let pinned = overrides.pinned.as_ref();
     let pinned = pinned.map(|(bot, laid)| format!("{bot} by {}", laid.by));
+    let scheduled = overrides.scheduled.as_ref().map(|scheduled| {
+        let (order, due_ms) = (scheduled.order(), scheduled.due.since(NOW));
+        format!(", {order} in {due_ms} ms by {}", scheduled.laid.by)
+    });
     format!(
-        "paused by {}, pinned to {}\n",
+        "paused by {}, pinned to {}{}\n",
         paused.unwrap_or("nobody"),
-        pinned.as_deref().unwrap_or("nobody")
+        pinned.as_deref().unwrap_or("nobody"),
+        scheduled.unwrap_or_default()
     )
 }

@@ -226,6 +226,23 @@ impl AdminTexts {
                 age: &age(laid),
             }));
         }
+        if let Some(scheduled) = &board.overrides.scheduled {
+            let (by, left) = (
+                foreign(&scheduled.laid.by),
+                span(scheduled.due.since(sight.now)),
+            );
+            lines.push(match scheduled.to {
+                Some(bot) => self.fill(&Line::Scheduled {
+                    bot: &sight.name(bot),
+                    by: &by,
+                    left: &left,
+                }),
+                None => self.fill(&Line::ScheduledAny {
+                    by: &by,
+                    left: &left,
+                }),
+            });
+        }
     }
 
     /// What this worker knows without the supervisor.

@@ -125,6 +125,8 @@ lines! {
     FirstReplyNone = "first_reply_none" {}
     Paused = "paused" { by, age }
     Pinned = "pinned" { bot, by, age }
+    Scheduled = "scheduled" { bot, by, left }
+    ScheduledAny = "scheduled_any" { by, left }
     More = "more" { count }
     HeardFrom = "heard_from" { leader, age }
     AnsweredBy = "answered_by" { bot, worker }

@@ -39,6 +39,8 @@ pub struct BotConfig {
     /// The operator's name for it, shown to him.
     pub name: String,
     pub token: BotToken,
+    /// False: it stands by and answers admins, and is never made active, by nobody.
+    pub promote: bool,
     /// Auth keys that the data centre knows already, one a login, taken in order; the sandbox hands them out. Without them keys are made.
     pub preset_keys: Vec<AuthKey>,
 }
@@ -97,6 +99,12 @@ struct RawBot {
     name: String,
     token: SecretRef,
     preset_key: Option<SecretRef>,
+    #[serde(default = "yes")]
+    promote: bool,
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// What can be said of pools without knowing a secret.
@@ -210,6 +218,13 @@ impl Raw {
                 "remove the last ones",
             ));
         }
+        if self.bot.iter().all(|bot| !bot.promote) {
+            return Err(Fault::inconsistent(
+                format!("{key}.bot"),
+                format!("no bot of pool `{}` may be active", self.name),
+                "take `promote = false` out of one of them at least",
+            ));
+        }
         let mut names = BTreeSet::new();
         for (at, bot) in self.bot.iter().enumerate() {
             let key = format!("{key}.bot[{at}].name");
@@ -266,6 +281,7 @@ impl RawBot {
         Ok(BotConfig {
             name: self.name,
             token,
+            promote: self.promote,
             preset_keys,
         })
     }

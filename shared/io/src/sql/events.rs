@@ -29,10 +29,14 @@ pub enum EventKind {
     Unpinned,
     /// An admin's order was turned away.
     OrderRefused,
+    Scheduled,
+    Unscheduled,
+    /// A scheduled move's time came, and it could not be begun.
+    ScheduleGivenUp,
 }
 
 impl EventKind {
-    const ALL: [Self; 16] = [
+    const ALL: [Self; 19] = [
         Self::SupervisorStarted,
         Self::SupervisorStopped,
         Self::WorkerStarted,
@@ -49,6 +53,9 @@ impl EventKind {
         Self::Pinned,
         Self::Unpinned,
         Self::OrderRefused,
+        Self::Scheduled,
+        Self::Unscheduled,
+        Self::ScheduleGivenUp,
     ];
 
     pub fn as_str(self) -> &'static str {
@@ -69,6 +76,9 @@ impl EventKind {
             Self::Pinned => "pinned",
             Self::Unpinned => "unpinned",
             Self::OrderRefused => "order_refused",
+            Self::Scheduled => "scheduled",
+            Self::Unscheduled => "unscheduled",
+            Self::ScheduleGivenUp => "schedule_given_up",
         }
     }
 }

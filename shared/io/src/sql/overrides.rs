@@ -1,6 +1,7 @@
 //! `overrides`: what admins have ordered for a pool, kept so that it outlives Redis and every process.
 
-use shared_core::{BotId, PoolId, UnixMs};
+use serde_json::json;
+use shared_core::{BotId, PoolId, Scheduled, UnixMs};
 use sqlx::any::AnyRow;
 
 use super::StoreError;
@@ -16,6 +17,8 @@ pub struct OverridesRow {
     pub pinned: Option<BotId>,
     pub pinned_at: Option<UnixMs>,
     pub pinned_by: Option<String>,
+    /// `None`: no move is scheduled.
+    pub scheduled: Option<Scheduled>,
 }
 
 #[derive(Clone, Copy)]
@@ -26,7 +29,7 @@ impl Overrides<'_> {
     pub async fn get(&self, pool: &PoolId) -> Result<Option<OverridesRow>, StoreError> {
         let find = async {
             let row = statement(
-                "SELECT pool, paused_at, paused_by, pinned_bot, pinned_at, pinned_by \
+                "SELECT pool, paused_at, paused_by, pinned_bot, pinned_at, pinned_by, scheduled \
                 FROM overrides WHERE pool = $1",
             )
             .bind(pool.as_str())
@@ -41,11 +44,13 @@ impl Overrides<'_> {
 
     /// Replaces what stands there.
     pub async fn put(&self, row: &OverridesRow) -> Result<(), StoreError> {
+        let scheduled = row.scheduled.as_ref().map(|s| json!(s).to_string());
         let query = statement(
-            "INSERT INTO overrides (pool, paused_at, paused_by, pinned_bot, pinned_at, pinned_by) \
-             VALUES ($1, $2, $3, $4, $5, $6) \
+            "INSERT INTO overrides (pool, paused_at, paused_by, pinned_bot, pinned_at, pinned_by, scheduled) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7) \
              ON CONFLICT (pool) DO UPDATE SET paused_at = excluded.paused_at, paused_by = excluded.paused_by, \
-                 pinned_bot = excluded.pinned_bot, pinned_at = excluded.pinned_at, pinned_by = excluded.pinned_by",
+                 pinned_bot = excluded.pinned_bot, pinned_at = excluded.pinned_at, pinned_by = excluded.pinned_by, \
+                 scheduled = excluded.scheduled",
         )
         .bind(row.pool.as_str())
         .bind(row.paused_at.map(|at| at.0))
@@ -53,6 +58,7 @@ impl Overrides<'_> {
         .bind(row.pinned.map(|bot| bot.to_string()))
         .bind(row.pinned_at.map(|at| at.0))
         .bind(&row.pinned_by)
+        .bind(scheduled)
         .execute(self.0.pool());
         self.0
             .bounded("storing the overrides of pool", &row.pool, query)
@@ -69,5 +75,17 @@ fn read(row: &AnyRow) -> Result<OverridesRow, sqlx::Error> {
         pinned: row.id_or_none("pinned_bot")?,
         pinned_at: row.time_or_none("pinned_at")?,
         pinned_by: row.text_or_none("pinned_by")?,
+        scheduled: scheduled(row)?,
+    })
+}
+
+fn scheduled(row: &AnyRow) -> Result<Option<Scheduled>, sqlx::Error> {
+    let Some(text) = row.text_or_none("scheduled")? else {
+        return Ok(None);
+    };
+    let read = serde_json::from_str(&text);
+    read.map(Some).map_err(|error| sqlx::Error::ColumnDecode {
+        index: "scheduled".to_owned(),
+        source: Box::new(error),
     })
 }

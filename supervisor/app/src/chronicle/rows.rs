@@ -113,6 +113,8 @@ pub fn action_row(pool: &PoolId, request: &Request) -> AdminAction {
     let (who, via) = match &request.by {
         Requester::Cli { user } => (Who::Cli(user.clone()), Via::Cli),
         Requester::Admin { member, bot, .. } => (Who::Member(*member), Via::Bot(*bot)),
+        // Only the command line lays one down.
+        Requester::Schedule { by } => (by.parse().unwrap_or(Who::Cli(by.clone())), Via::Cli),
     };
     AdminAction {
         id: Nonce(request.id.0.map(|byte| !byte)),
@@ -136,6 +138,7 @@ pub fn overrides_row(pool: &PoolId, overrides: &Overrides) -> OverridesRow {
         pinned: pinned.map(|(bot, _)| *bot),
         pinned_at: pinned.map(|(_, laid)| laid.at),
         pinned_by: pinned.map(|(_, laid)| laid.by.clone()),
+        scheduled: overrides.scheduled.clone(),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Orders by hand: `switch`, `rotate`, `pause`, `resume`, `pin`, `unpin`.
+//! Orders by hand: `switch`, `rotate`, `pause`, `resume`, `pin`, `unpin`, `unschedule`.
 //!
 //! An order is handed to the leader through Redis and followed until it is over. Invariants: nothing is submitted while nobody leads, so
 //! that nothing happens out of the blue later; an order that was submitted and not seen through is named, with how to find out what
@@ -12,7 +12,7 @@ use shared_core::{Order, Preview, Progress, Request, Requester};
 use shared_io::clock;
 use shared_io::config::{Config, PoolConfig};
 
-use super::{Ended, Source, open, out, pools};
+use super::{Ended, Source, open, out, pools, when};
 use crate::status;
 
 #[derive(Debug, clap::Args)]
@@ -51,6 +51,9 @@ pub struct Move {
     /// Show what would be done and why, and do nothing.
     #[arg(long)]
     dry_run: bool,
+    /// Not now but then: 2026-12-01T03:00Z, with Z or an offset, or +90m. At most 30 days ahead; undo it with `unschedule`.
+    #[arg(long, value_name = "TIME")]
+    at: Option<String>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -67,7 +70,8 @@ impl Switch {
         let config = self.how.common.source.load()?;
         let pool = self.how.common.pool(&config)?;
         let to = named_bot(&config, pool, &self.to).await?;
-        self.how.order(&config, pool, Order::Switch { to }).await
+        let order = self.how.or_later(Order::Switch { to })?;
+        self.how.order(&config, pool, order).await
     }
 }
 
@@ -75,7 +79,23 @@ impl Move {
     pub async fn run(&self) -> anyhow::Result<Ended> {
         let config = self.common.source.load()?;
         let pool = self.common.pool(&config)?;
-        self.order(&config, pool, Order::Rotate).await
+        let order = self.or_later(Order::Rotate)?;
+        self.order(&config, pool, order).await
+    }
+
+    /// The order itself, or that it be given at its time.
+    fn or_later(&self, order: Order) -> anyhow::Result<Order> {
+        let Some(at) = &self.at else {
+            return Ok(order);
+        };
+        let due =
+            when::moment(at, clock::unix_now()).map_err(|why| anyhow::anyhow!("--at: {why}"))?;
+        let to = match order {
+            Order::Switch { to } => Some(to),
+            _ => None,
+        };
+        let fires = clock::nonce();
+        Ok(Order::Schedule { to, due, fires })
     }
 
     async fn order(
@@ -103,6 +123,10 @@ impl Lay {
 
     pub async fn unpin(&self) -> anyhow::Result<Ended> {
         self.common.only(Order::Unpin).await
+    }
+
+    pub async fn unschedule(&self) -> anyhow::Result<Ended> {
+        self.common.only(Order::Unschedule).await
     }
 }
 

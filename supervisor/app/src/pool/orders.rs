@@ -14,6 +14,7 @@ use supervisor_core::{
 
 use super::{Pool, Stopped};
 use crate::chronicle::{Note, action_row, overrides_row};
+use crate::cli::when;
 
 /// Orders that are over are kept for an hour, and no more than this many.
 const KEPT: usize = 100;
@@ -148,6 +149,14 @@ impl Pool {
             Order::Pause => "automation is paused".to_owned(),
             Order::Resume => "automation acts again".to_owned(),
             Order::Pin { bot } => format!("pinned to {}", self.called(*bot)),
+            Order::Schedule { to, due, .. } => {
+                let what = to.map_or_else(
+                    || "a rotation".to_owned(),
+                    |to| format!("a switch to {}", self.called(to)),
+                );
+                format!("{what} is scheduled for {}", when::utc(*due))
+            }
+            Order::Unschedule => "nothing is scheduled any more".to_owned(),
             _ => "any bot may be active".to_owned(),
         };
         let done = Progress::Done {

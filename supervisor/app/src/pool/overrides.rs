@@ -28,6 +28,7 @@ impl Pool {
             pinned: row
                 .pinned
                 .map(|bot| (bot, laid(pinned_at.unwrap_or_default(), row.pinned_by))),
+            scheduled: row.scheduled,
         };
         tracing::info!(pool = %self.name, paused = overrides.paused.is_some(), pinned = overrides.pinned.is_some(), "what was laid down is known from the database");
         Ok(overrides)

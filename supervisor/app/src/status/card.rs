@@ -80,6 +80,22 @@ fn pool_card(text: &mut String, pool: &PoolReport) {
             &format!("to {name} by {by}; undo it with `understudy unpin`"),
         );
     }
+    if let Some(scheduled) = &pool.scheduled {
+        let to = |bot| pool.bots.iter().find(|known| known.bot == bot);
+        let what = match scheduled.to {
+            Some(bot) => {
+                let name = to(bot).map_or_else(|| bot.to_string(), |known| known.name.clone());
+                format!("switch to {name}")
+            }
+            None => "rotation to the best standby".to_owned(),
+        };
+        let (at, by) = (when::utc(scheduled.due), &scheduled.laid.by);
+        line(
+            text,
+            "  planned",
+            &format!("{what} at {at} by {by}; undo it with `understudy unschedule`"),
+        );
+    }
     for order in &pool.orders {
         line(text, "  order", &order_line(order));
     }

@@ -175,6 +175,7 @@ fn unseen(pool: &PoolConfig) -> PoolReport {
         switches: Vec::new(),
         paused: None,
         pinned: None,
+        scheduled: None,
         orders: Vec::new(),
     }
 }
@@ -229,6 +230,7 @@ async fn look(
         switches: Vec::new(),
         paused: snapshot.overrides.paused.clone(),
         pinned: pinned.map(|(bot, laid)| Pinned { bot, laid }),
+        scheduled: snapshot.overrides.scheduled.clone(),
         orders: orders?.into_iter().filter_map(order_report).collect(),
     })
 }

@@ -55,6 +55,7 @@ pub async fn snapshot(
             bot: bot.bot(),
             name: bot.name.clone(),
             priority,
+            promotable: bot.promote,
             resting_known: match (store, given) {
                 (Some(store), Some(given)) => {
                     rests(store, pool, bot.bot(), given.slot.other()).await

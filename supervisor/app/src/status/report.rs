@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use shared_core::{
     BotId, BotRole, ChannelTrouble, Connection, Laid, LoginSlot, OrderId, OtherLogin, Phase,
-    Progress, SwitchId, UnixMs, WorkerId,
+    Progress, Scheduled, SwitchId, UnixMs, WorkerId,
 };
 use shared_io::sql::{SwitchKind, SwitchOutcome, SwitchRow};
 use supervisor_core::PoolState;
@@ -39,6 +39,8 @@ pub struct PoolReport {
     pub paused: Option<Laid>,
     /// Automation keeps this bot.
     pub pinned: Option<Pinned>,
+    /// A move that is to happen by itself.
+    pub scheduled: Option<Scheduled>,
     /// Orders that are not over.
     pub orders: Vec<OrderReport>,
 }

@@ -30,7 +30,8 @@ impl Look<'_> {
     /// A bot of higher priority that is still on its way, for as long as waiting for it is worth it.
     fn preferred_that_connects(&self, to: &Holder) -> Option<(BotId, u64)> {
         let chosen = self.snapshot.bot(to.bot)?.priority;
-        let better = self.snapshot.bots.iter().filter(|b| b.priority < chosen);
+        let better = self.snapshot.bots.iter();
+        let better = better.filter(|bot| bot.promotable && bot.priority < chosen);
         for bot in better {
             let on_its_way = self
                 .verdicts

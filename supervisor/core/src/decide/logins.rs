@@ -197,6 +197,7 @@ fn is_of_the_session(cause: &Cause) -> bool {
         | Cause::WorkerDead
         | Cause::WorkerSilent { .. }
         | Cause::WorkerGone
+        | Cause::BotRemoved
         | Cause::Ordered { .. } => false,
     }
 }

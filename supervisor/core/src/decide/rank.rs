@@ -66,6 +66,13 @@ impl Look<'_> {
     }
 
     fn fitness(&self, bot: BotId, cause: &Cause) -> Result<(Health, Holder, u64), Unfit> {
+        if self
+            .snapshot
+            .bot(bot)
+            .is_some_and(|known| !known.promotable)
+        {
+            return Err(Unfit::NeverPromoted);
+        }
         let verdict = self.verdicts.bot(bot);
         let health = verdict.map_or(Health::Unknown, |v| v.health);
         let no_good = Unfit::Verdict(health, verdict.and_then(|v| v.finding.clone()));

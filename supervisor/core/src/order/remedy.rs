@@ -15,6 +15,9 @@ pub(super) fn of(unfit: &Unfit) -> &'static str {
         Unfit::NoLease => "wait for its lease",
         Unfit::FailedRecently { .. } => "order it again after that",
         Unfit::PinnedTo(_) => "unpin first",
+        Unfit::NeverPromoted => {
+            "take `promote = false` out of its configuration and restart the supervisor"
+        }
     }
 }
 

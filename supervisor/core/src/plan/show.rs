@@ -97,6 +97,7 @@ impl fmt::Display for Cause {
             Self::WorkerDead => write!(f, "worker process dead"),
             Self::WorkerSilent { age_ms } => write!(f, "worker silent for {age_ms} ms"),
             Self::WorkerGone => write!(f, "worker not heard of any more"),
+            Self::BotRemoved => write!(f, "not a bot of the pool any more"),
             Self::Ordered { word, by } => write!(f, "{word} ordered by {by}"),
         }
     }
@@ -137,6 +138,7 @@ impl fmt::Display for Unfit {
                 write!(f, "failed its smoke test, rests for {left_ms} ms")
             }
             Self::PinnedTo(bot) => write!(f, "the pool is pinned to {bot}"),
+            Self::NeverPromoted => write!(f, "is never to be active"),
         }
     }
 }

@@ -5,14 +5,15 @@
 //! database down
 //! epoch open b1@w1 [open=MS] | epoch fenced prev=b1
 //! worker w1 running|dead|elsewhere [age=MS] [up=MS] [sql=no]     no `age`: no heartbeat yet; `up` also counts for the process
-//! bot b1 on w1 ready|connecting|absent|shaky|failed [ok=MS] [reach=N] [lease=no] [error=NAME] [wait=S] [prio=N]
+//! bot b1 on w1 ready|connecting|absent|shaky|failed [ok=MS] [reach=N] [lease=no] [error=NAME] [wait=S] [prio=N] [promote=no]
 //!     [settled=MS] [works=EPOCH] [slot=b] [said=b] [other=resting|missing|lost|unknown] [sql_rests=yes] [rests_in=MS]     `said`: the report is about this login;
 //!     `rests_in`: its other login may be connected for so long
 //! bot b2 homeless
 //! past switch|takeover|relogin ago=MS
 //! paused by=NAME ago=MS
 //! pinned b1 by=NAME ago=MS
-//! order switch b2 | order rotate|recover|pause|resume|pin b1|unpin     by the user ann; see `order`
+//! scheduled b2|best in=MS by=NAME ago=MS
+//! order switch b2 | order rotate|recover|pause|resume|pin b1|unpin|schedule b2|best in=MS|unschedule     by the user ann; see `order`
 //! failed b2@w2 ago=MS
 //! saga activated b2@w2
 //! ```
@@ -118,6 +119,15 @@ pub fn parse(text: &str) -> Snapshot {
                 snapshot.overrides.pinned = Some((bot, laid(&opts)));
             }
             "order" => {}
+            "scheduled" => {
+                let to = (words[1] != "best").then(|| words[1].parse().unwrap());
+                snapshot.overrides.scheduled = Some(Scheduled {
+                    to,
+                    due: ago(-number("in").unwrap()),
+                    fires: Nonce([7; 8]),
+                    laid: laid(&opts),
+                });
+            }
             "saga" => snapshot.saga = Some(saga(holder(words[2]))),
             other => panic!("unknown line `{other}`"),
         }
@@ -145,6 +155,12 @@ pub fn order(text: &str) -> Option<Order> {
         "resume" => Order::Resume,
         "pin" => Order::Pin { bot: bot() },
         "unpin" => Order::Unpin,
+        "schedule" => Order::Schedule {
+            to: (words[1] != "best").then(bot),
+            due: ago(-options(&words)["in"].parse::<i64>().unwrap()),
+            fires: Nonce([7; 8]),
+        },
+        "unschedule" => Order::Unschedule,
         other => panic!("unknown order `{other}`"),
     })
 }
@@ -252,6 +268,7 @@ fn add_bot(snapshot: &mut Snapshot, words: &[&str], opts: &BTreeMap<&str, &str>)
         bot,
         name: words[1].to_owned(),
         priority,
+        promotable: opts.get("promote") != Some(&"no"),
         resting_known: opts.get("sql_rests") == Some(&"yes"),
     });
     if words[2] == "homeless" {
