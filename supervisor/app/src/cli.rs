@@ -123,7 +123,7 @@ enum Command {
     #[command(after_help = after("understudy switch --to second --dry-run\n  understudy switch --to @second_bot\n  understudy switch --to second --at +90m"))]
     Switch(orders::Switch),
     /// Make the best standby of a pool the active bot.
-    #[command(after_help = after("understudy rotate\n  understudy rotate --pool main --dry-run\n  understudy rotate --at 2026-12-01T03:00Z"))]
+    #[command(after_help = after("understudy rotate\n  understudy rotate --pool main --dry-run\n  understudy rotate --at +8h"))]
     Rotate(orders::Move),
     /// Stop automatic switches, takeovers and relogins of a pool until `resume`.
     ///

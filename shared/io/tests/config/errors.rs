@@ -52,7 +52,7 @@ fn unknown_settings_at_every_level() {
     check(
         "token = \"file:first.token\"",
         "tokn = \"S3CRET\"",
-        "understudy.toml: pool[0].bot[0].tokn: there is no such setting; remove it, or write one of these: name, token, preset_key",
+        "understudy.toml: pool[0].bot[0].tokn: there is no such setting; remove it, or write one of these: name, token, preset_key, promote",
     );
     check(
         "[telegram]",
@@ -309,6 +309,11 @@ fn pools_that_could_not_work() {
         "[[pool.bot]]\nname = \"first\"\ntoken = \"file:first.token\"\n",
         "",
         "understudy.toml: pool[0].bot: pool `main` has no bot; add a [[pool.bot]] with `name` and `token`; two or more, or there is no standby",
+    );
+    check(
+        "token = \"file:first.token\"",
+        "token = \"file:first.token\"\npromote = false",
+        "understudy.toml: pool[0].bot: no bot of pool `main` may be active; take `promote = false` out of one of them at least",
     );
     check(
         "role = \"storage\"",

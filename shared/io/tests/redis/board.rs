@@ -84,6 +84,7 @@ async fn overrides_are_the_leaders_and_nothing_is_not_the_same_as_none_laid_down
     let paused = Overrides {
         paused: Some(laid.clone()),
         pinned: Some((BOT, laid)),
+        scheduled: None,
     };
     let other = LeaderId::new("s1", nonce(2));
     let answer = pool.set_overrides(&other, &paused).await.unwrap();

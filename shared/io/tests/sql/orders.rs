@@ -1,7 +1,7 @@
 //! Login attempts, overrides, admin actions, and the events of all pools.
 
 use serde_json::json;
-use shared_core::{BotId, LoginSlot, MemberId, Nonce, PoolId, UnixMs};
+use shared_core::{BotId, Laid, LoginSlot, MemberId, Nonce, PoolId, Scheduled, UnixMs};
 use shared_io::sql::{
     AdminAction, AdminVerdict, Event, EventKind, LoginAttempt, LoginOutcome, OverridesRow, Via, Who,
 };
@@ -61,6 +61,15 @@ pub async fn overrides_are_replaced_as_a_whole(data: Data) {
         pinned: Some(BotId(7)),
         pinned_at: Some(UnixMs(2)),
         pinned_by: Some("cli:root".into()),
+        scheduled: Some(Scheduled {
+            to: None,
+            due: UnixMs(9),
+            fires: Nonce([4; 8]),
+            laid: Laid {
+                at: UnixMs(2),
+                by: "cli:root".into(),
+            },
+        }),
     };
     store.overrides().put(&pinned).await.unwrap();
     assert_eq!(

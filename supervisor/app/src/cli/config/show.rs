@@ -171,12 +171,14 @@ fn bot_value(bot: &BotConfig) -> Value {
     let BotConfig {
         name,
         token,
+        promote,
         preset_keys,
     } = bot;
     let mut shown = Map::new();
     shown.insert("name".to_owned(), json!(name));
     shown.insert("bot".to_owned(), json!(token.bot()));
     shown.insert("token".to_owned(), json!(SECRET));
+    shown.insert("promote".to_owned(), json!(promote));
     if !preset_keys.is_empty() {
         shown.insert("preset_key".to_owned(), json!(SECRET));
     }
