@@ -29,10 +29,12 @@ pub enum EventKind {
     Unpinned,
     /// An admin's order was turned away.
     OrderRefused,
+    /// Telegram refused replies for good; they were moved aside.
+    ReplyRefused,
 }
 
 impl EventKind {
-    const ALL: [Self; 16] = [
+    const ALL: [Self; 17] = [
         Self::SupervisorStarted,
         Self::SupervisorStopped,
         Self::WorkerStarted,
@@ -49,6 +51,7 @@ impl EventKind {
         Self::Pinned,
         Self::Unpinned,
         Self::OrderRefused,
+        Self::ReplyRefused,
     ];
 
     pub fn as_str(self) -> &'static str {
@@ -69,6 +72,7 @@ impl EventKind {
             Self::Pinned => "pinned",
             Self::Unpinned => "unpinned",
             Self::OrderRefused => "order_refused",
+            Self::ReplyRefused => "reply_refused",
         }
     }
 }
