@@ -20,12 +20,14 @@
 mod lines;
 
 pub mod admin;
+pub mod backlog;
 mod bound;
 mod button;
 mod command;
 mod context;
 mod conversations;
 mod dialogue;
+pub mod echo;
 mod effect;
 mod event;
 pub mod pacing;

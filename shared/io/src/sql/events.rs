@@ -33,10 +33,12 @@ pub enum EventKind {
     Unscheduled,
     /// A scheduled move's time came, and it could not be begun.
     ScheduleGivenUp,
+    /// Telegram refused replies for good; they were moved aside.
+    ReplyRefused,
 }
 
 impl EventKind {
-    const ALL: [Self; 19] = [
+    const ALL: &[Self] = &[
         Self::SupervisorStarted,
         Self::SupervisorStopped,
         Self::WorkerStarted,
@@ -56,6 +58,7 @@ impl EventKind {
         Self::Scheduled,
         Self::Unscheduled,
         Self::ScheduleGivenUp,
+        Self::ReplyRefused,
     ];
 
     pub fn as_str(self) -> &'static str {
@@ -79,6 +82,7 @@ impl EventKind {
             Self::Scheduled => "scheduled",
             Self::Unscheduled => "unscheduled",
             Self::ScheduleGivenUp => "schedule_given_up",
+            Self::ReplyRefused => "reply_refused",
         }
     }
 }
@@ -86,7 +90,7 @@ impl EventKind {
 impl FromStr for EventKind {
     type Err = IdError;
     fn from_str(text: &str) -> Result<Self, IdError> {
-        let known = Self::ALL.into_iter().find(|kind| kind.as_str() == text);
+        let known = Self::ALL.iter().copied().find(|kind| kind.as_str() == text);
         known.ok_or(IdError::Malformed {
             what: "EventKind",
             expected: "a kind of event that this program knows",

@@ -1,6 +1,6 @@
 //! The outbox's other ways in and out: settling, discarding, parking, and what nobody can read.
 
-use shared_core::MemberId;
+use shared_core::{BotId, MemberId, MessageId, Print, SendTarget, Told};
 use shared_io::redis::{Counter, EpochAnswer, OutboxPosition, PoolState};
 
 use crate::build::*;
@@ -33,11 +33,41 @@ async fn settling_counts_an_entry_once_and_needs_no_epoch() {
     let (pool, first) = open_pool(&server.state().await).await;
     let positions = enqueue(&pool, first, &[1, 2, 3]).await;
     switch_to(&pool, stamp(2, 0xbb), &holder(BOT, "w2")).await;
-    assert_eq!(pool.outbox_settle(&positions[..2]).await.unwrap(), 2);
-    assert_eq!(pool.outbox_settle(&positions[..2]).await.unwrap(), 0);
-    assert_eq!(pool.outbox_settle(&[]).await.unwrap(), 0);
+    let sent: Vec<_> = positions[..2].iter().map(|at| (*at, None)).collect();
+    assert_eq!(pool.outbox_settle(BOT, &sent).await.unwrap(), 2);
+    assert_eq!(pool.outbox_settle(BOT, &sent).await.unwrap(), 0);
+    assert_eq!(pool.outbox_settle(BOT, &[]).await.unwrap(), 0);
     assert_eq!(numbers(&pool).await, [3]);
     assert_eq!(pool.counters().await.unwrap().get(Counter::Sent), 2);
+    assert_eq!(pool.outbox_end().await.unwrap(), Some(positions[2]));
+}
+
+#[tokio::test]
+async fn what_was_told_is_kept_with_the_settling_a_bot_each_and_bounded() {
+    let server = RedisServer::start();
+    let (pool, stamp) = open_pool(&server.state().await).await;
+    assert_eq!(pool.outbox_end().await.unwrap(), None);
+    let positions = enqueue(&pool, stamp, &[1, 2]).await;
+    let chat = SendTarget::Member(MemberId(5));
+    let words = [
+        Told::Message(chat, MessageId(7)),
+        Told::Somehow(chat, Print(9)),
+    ];
+    let sent = [
+        (positions[0], Some(words[0])),
+        (positions[1], Some(words[1])),
+    ];
+    assert_eq!(pool.outbox_settle(BOT, &sent).await.unwrap(), 2);
+    assert_eq!(pool.told(BOT).await.unwrap(), words);
+    assert!(pool.told(BotId(99)).await.unwrap().is_empty());
+    // An entry is settled once; its word may come twice and does no harm.
+    let many: Vec<_> = (0..5_000)
+        .map(|id| (positions[0], Some(Told::Message(chat, MessageId(id)))))
+        .collect();
+    assert_eq!(pool.outbox_settle(BOT, &many).await.unwrap(), 0);
+    let kept = pool.told(BOT).await.unwrap();
+    assert_eq!(kept.len(), 4_096);
+    assert_eq!(kept.last(), Some(&Told::Message(chat, MessageId(4_999))));
 }
 
 #[tokio::test]
@@ -162,4 +192,47 @@ async fn an_unreadable_entry_is_moved_aside_with_a_reason_that_hides_its_words()
             "{fields:?}"
         );
     }
+}
+
+#[tokio::test]
+async fn what_telegram_refuses_is_moved_aside_with_its_reason_and_comes_back_once() {
+    let server = RedisServer::start();
+    let (pool, stamp) = open_pool(&server.state().await).await;
+    let positions = enqueue(&pool, stamp, &[1, 2]).await;
+    let why = |at: usize| (positions[at], "MESSAGE_TOO_LONG".to_owned());
+    assert!(is_fenced(
+        &pool
+            .refuse(crate::build::stamp(1, 0xab), &[why(0)])
+            .await
+            .unwrap()
+    ));
+    let refused = pool.refuse(stamp, &[why(0), why(0)]).await.unwrap();
+    assert_eq!(refused, EpochAnswer::Done(1), "there is one of it");
+    assert_eq!(numbers(&pool).await, [2]);
+    assert_eq!(pool.counters().await.unwrap().get(Counter::Refused), 1);
+    let aside = pool.poisoned(10).await.unwrap();
+    assert_eq!((pool.poison_len().await.unwrap(), aside.len()), (1, 1));
+    assert_eq!(
+        (aside[0].why.as_str(), aside[0].from.as_str()),
+        ("MESSAGE_TOO_LONG", "outbox")
+    );
+    assert_eq!(aside[0].entry, Some(reply(1, 5)));
+
+    let at = [aside[0].position];
+    assert_eq!(pool.unpoison(&at).await.unwrap(), 1);
+    assert_eq!(pool.unpoison(&at).await.unwrap(), 0, "once");
+    assert_eq!(numbers(&pool).await, [2, 1]);
+    assert_eq!(pool.poison_len().await.unwrap(), 0);
+    assert_eq!(pool.unpoison(&[]).await.unwrap(), 0);
+
+    let position = pool.outbox(None, 1).await.unwrap()[0].0;
+    let why = "gone".to_owned();
+    assert_eq!(
+        pool.refuse(stamp, &[(position, why)]).await.unwrap(),
+        EpochAnswer::Done(1)
+    );
+    let at = [pool.poisoned(1).await.unwrap()[0].position];
+    assert_eq!(pool.drop_poisoned(&at).await.unwrap(), 1);
+    assert_eq!(pool.drop_poisoned(&at).await.unwrap(), 0);
+    assert_eq!(numbers(&pool).await, [1]);
 }

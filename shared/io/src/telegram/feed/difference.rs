@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use grammers_client::tl;
-use shared_core::{ErrorClass, Incoming, IncomingKind, MessageId, UnixMs};
+use shared_core::{Echo, ErrorClass, Incoming, IncomingKind, MessageId, UnixMs};
 use tokio::time::Instant;
 
 use super::{Batch, Fetched, UpdateFeed};
@@ -178,8 +178,9 @@ impl UpdateFeed {
         }
         match (error.class, key) {
             (ErrorClass::Recipient, Key::Channel(channel)) => {
-                tracing::warn!(%channel, %error, "this bot cannot read the channel");
-                self.boxes.bar(key);
+                // Who looks after rights warns, with the remedy.
+                tracing::info!(%channel, %error, "this bot cannot read the channel");
+                self.boxes.bar(key, now);
                 self.push_slice(Slice::default(), 0);
                 Ok(())
             }
@@ -210,9 +211,17 @@ impl UpdateFeed {
             let others = slice.others.iter().filter_map(|it| context.update(it));
             in_order(messages.collect(), others.collect())
         });
+        let echoes = self.convert(|context| {
+            let messages = slice.messages.iter().filter_map(|it| context.echo(it));
+            let others = slice.others.iter().filter_map(|it| context.own(it));
+            let mut echoes: Vec<Echo> = messages.chain(others).collect();
+            echoes.sort_by_key(|echo| echo.message);
+            echoes
+        });
         let moved = self.boxes.take_moved();
         self.ready.push_back(Batch {
             items,
+            echoes,
             private_after: moved.private,
             channels_after: moved.channels,
             unknown,
