@@ -6,7 +6,7 @@ use bot_worker_core::admin::AdminTexts;
 use bot_worker_core::{Catalog, Texts};
 use shared_core::{BotToken, EpochStamp, LoginLease, Nonce, PoolId, WorkerId};
 use shared_io::config::{BotConfig, Config, PoolConfig};
-use shared_io::redis::{PoolState, RedisState};
+use shared_io::redis::{History, PoolState, RedisState};
 use shared_io::secrets::Sealer;
 use shared_io::sql::Store;
 
@@ -14,6 +14,7 @@ use crate::admin::{Desk, Recorder};
 use crate::guard::{Guard, LeaseCell};
 use crate::login::Vault;
 use crate::status::{BotStatus, Status};
+use crate::tail::Tail;
 
 /// What every task of this process shares.
 pub struct Shared {
@@ -35,6 +36,7 @@ pub struct Shared {
 }
 
 /// Everything that one bot's tasks need.
+#[derive(Clone)]
 pub struct BotContext {
     pub shared: Arc<Shared>,
     pub pool: PoolId,
@@ -46,14 +48,23 @@ pub struct BotContext {
     pub cell: Arc<LeaseCell>,
     pub status: Arc<BotStatus>,
     /// Takes what is admins' business out of what this bot hears; outlives its sessions.
-    pub desk: Desk,
+    pub desk: Arc<Desk>,
     /// The epoch of a predecessor of this worker's name; never acted on.
     pub inherited: Option<EpochStamp>,
+    pub tail: Arc<Tail>,
 }
 
 impl BotContext {
     pub fn token(&self) -> &BotToken {
         &self.bot.token
+    }
+
+    /// The same for one session, whose every word to Redis belongs to this history.
+    pub fn held_to(&self, history: History) -> Self {
+        Self {
+            state: self.state.held_to(history),
+            ..self.clone()
+        }
     }
 }
 

@@ -29,10 +29,14 @@ pub enum EventKind {
     Unpinned,
     /// An admin's order was turned away.
     OrderRefused,
+    /// A copy of Redis has become the primary.
+    RedisFailedOver,
+    /// It lacks commits that were acknowledged.
+    TailLost,
 }
 
 impl EventKind {
-    const ALL: [Self; 16] = [
+    const ALL: [Self; 18] = [
         Self::SupervisorStarted,
         Self::SupervisorStopped,
         Self::WorkerStarted,
@@ -49,6 +53,8 @@ impl EventKind {
         Self::Pinned,
         Self::Unpinned,
         Self::OrderRefused,
+        Self::RedisFailedOver,
+        Self::TailLost,
     ];
 
     pub fn as_str(self) -> &'static str {
@@ -69,6 +75,8 @@ impl EventKind {
             Self::Pinned => "pinned",
             Self::Unpinned => "unpinned",
             Self::OrderRefused => "order_refused",
+            Self::RedisFailedOver => "redis_failed_over",
+            Self::TailLost => "tail_lost",
         }
     }
 }

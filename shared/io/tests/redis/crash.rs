@@ -140,6 +140,7 @@ async fn leases_and_leads_outlive_a_restart_with_their_time() {
     let mine = lease(BOT, "w1", 1);
     assign(&pool, &[assignment(BOT, "w1", 9)]).await;
     let held = pool.renew_leases(&[claim(&mine, 9)], LONG).await.unwrap();
+    let held = held.answers;
     assert_eq!(held, [shared_io::redis::LeaseAnswer::Held]);
     server.kill();
     server.start_again();

@@ -155,7 +155,10 @@ pub async fn everything_is_sealed_anew_whenever_it_was_stopped(data: Data) {
     // A step further each time: it is stopped everywhere on its way. How many polls a query takes is the machine's affair, and a query
     // that was dropped in the middle costs its connection, so that a fixed number may be used up before the first row is reached.
     let mut stops = 0;
-    while stopped_after(stops + 1, reseal(&store, &sealer)).await.is_none() {
+    while stopped_after(stops + 1, reseal(&store, &sealer))
+        .await
+        .is_none()
+    {
         stops += 1;
         assert!(stops < 1_000, "it gets no further");
     }
