@@ -16,6 +16,11 @@ use crate::sessions::{Maker, Writer};
 const BOT: BotId = BotId(7_000_001);
 const LEAD: Duration = Duration::from_secs(3_600);
 const SAMPLE: usize = 1_000;
+/// Redis looks after idle buffers and tables some times a second.
+const LOOK: Duration = Duration::from_millis(500);
+const SETTLES: u32 = 30;
+/// Asking alone moves it by about this many bytes.
+const NOISE: u64 = 32 << 10;
 /// Requirement: bytes a session, with duplicate protection.
 const TARGET: f64 = 500.0;
 
@@ -35,7 +40,7 @@ pub async fn run(options: &Options) -> Result<Measured> {
     let state = redis.pool(&pool);
     let stamp = open(&state).await?;
     let maker = Maker::new(pool, BOT, clock::unix_now())?;
-    let before = used(&server)?;
+    let before = settled(&server)?;
     let writer = Writer {
         state: &state,
         stamp,
@@ -43,7 +48,9 @@ pub async fn run(options: &Options) -> Result<Measured> {
     };
     let told = |done| eprintln!("session-bytes: {done} of {} written", options.sessions);
     writer.write(options.sessions, false, told).await?;
-    let after = used(&server)?;
+    // The writer's connection and its buffers are no session's.
+    drop((state, redis));
+    let after = settled(&server)?;
     #[allow(clippy::cast_precision_loss)] // far below 2^52
     let bytes = after.saturating_sub(before) as f64 / options.sessions as f64;
     let values = sample(&server, &maker, options.sessions)?;
@@ -82,14 +89,27 @@ async fn open(state: &PoolState) -> Result<EpochStamp> {
     Ok(stamp)
 }
 
-/// What is in use once nothing is on its way to the append-only file.
+/// What is in use once buffers of closed connections and of the append-only file are given back.
+fn settled(server: &Server) -> Result<u64> {
+    let mut last = used(server)?;
+    for _ in 0..SETTLES {
+        std::thread::sleep(LOOK);
+        let now = used(server)?;
+        if now.abs_diff(last) < NOISE {
+            return Ok(now);
+        }
+        last = now;
+    }
+    Ok(last)
+}
+
 fn used(server: &Server) -> Result<u64> {
-    std::thread::sleep(Duration::from_millis(200));
     server.info("used_memory")?.parse().context("used_memory")
 }
 
 fn sample(server: &Server, maker: &Maker, sessions: usize) -> Result<Vec<f64>> {
-    let step = (sessions / SAMPLE).max(1);
+    // Odd, so that no kind of session is left out.
+    let step = (sessions / SAMPLE) | 1;
     let mut values = Vec::new();
     for number in (0..sessions).step_by(step) {
         let key = format!("us:{{main}}:c:{}", maker.make(number)?.key);

@@ -27,7 +27,6 @@ const REACH_PORTION: usize = 5_000;
 pub struct Made {
     pub key: ConversationKey,
     pub stored: String,
-    pub expected_version: u64,
     pub at: UnixMs,
     pub outbox: Outbox,
 }
@@ -83,13 +82,12 @@ impl Maker {
         if stage >= 3 {
             talk.press(TAGS[number % TAGS.len()])?;
         }
-        let Some((expected_version, outbox)) = talk.last else {
+        let Some(outbox) = talk.last else {
             bail!("nothing was said");
         };
         Ok(Made {
             key: ConversationKey::private(member),
             stored: talk.envelope.encode()?,
-            expected_version,
             at,
             outbox,
         })
@@ -102,7 +100,8 @@ struct Talk<'a> {
     at: UnixMs,
     messages: i32,
     envelope: Envelope<Dialogue>,
-    last: Option<(u64, Outbox)>,
+    /// What the last step led to.
+    last: Option<Outbox>,
 }
 
 impl Talk<'_> {
@@ -133,7 +132,7 @@ impl Talk<'_> {
     }
 
     fn button(&self, label: &str) -> Option<String> {
-        let (_, outbox) = self.last.as_ref()?;
+        let outbox = self.last.as_ref()?;
         let keyboards = outbox.entries.iter().filter_map(|entry| match &entry.kind {
             OutboxKind::Say { keyboard, .. } | OutboxKind::Edit { keyboard, .. } => {
                 keyboard.as_ref()
@@ -177,7 +176,7 @@ impl Talk<'_> {
             },
         );
         let outbox = outbox_of(stepped.effects, &maker.pool, &key, &id, maker.bot, self.at);
-        self.last = Some((self.envelope.version, outbox));
+        self.last = Some(outbox);
         self.envelope.state = stepped.dialogue;
         self.envelope.version += 1;
         self.envelope.at = self.at;
@@ -264,5 +263,30 @@ impl Writer<'_> {
             );
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn made_conversations_are_open_and_read_back() {
+        let pool = PoolId::new("main").unwrap();
+        let maker = Maker::new(pool, BotId(7), UnixMs(10_000_000_000)).unwrap();
+        let mut lengths = Vec::new();
+        for number in 0..8 {
+            let made = maker.make(number).unwrap();
+            let envelope = Envelope::<Dialogue>::decode(&made.stored).unwrap();
+            assert!(envelope.state.is_open());
+            assert_eq!(envelope.at, made.at);
+            assert!(!made.outbox.entries.is_empty(), "it was answered");
+            lengths.push(made.stored.len());
+        }
+        assert!(
+            lengths[3] > lengths[0],
+            "the further, the longer: {lengths:?}"
+        );
     }
 }

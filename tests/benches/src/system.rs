@@ -14,7 +14,7 @@ use sandbox::doubts::Doubts;
 use sandbox::processes::Held;
 use sandbox::scene::Scene;
 use sandbox::setup::Folder;
-use shared_core::{BotId, Connection, EpochRecord, Heartbeat, LoginLease, Phase, PoolId, WorkerId};
+use shared_core::{BotId, Connection, EpochRecord, Heartbeat, LoginLease, Phase, PoolId};
 use shared_io::clock;
 use shared_io::config::Config;
 use shared_io::redis::{PoolState, RedisState, RedisTimeouts};
@@ -39,7 +39,6 @@ pub struct System {
 pub struct Serving {
     pub record: EpochRecord,
     pub bot: BotId,
-    pub worker: WorkerId,
     pub pid: i32,
 }
 
@@ -116,7 +115,6 @@ impl System {
         let pid = beat.and_then(|beat| i32::try_from(beat.pid).ok());
         Ok(pid.map(|pid| Serving {
             bot: holder.bot,
-            worker: holder.worker,
             record,
             pid,
         }))

@@ -153,6 +153,34 @@ impl Watched {
         })
     }
 
+    /// Copies lose this primary and cannot come back to it (they show a password that it does not want), and it goes on acknowledging writes
+    /// without them. For servers without a password.
+    pub fn cut_copies(&self, primary: usize) -> Result<()> {
+        let server = &self.servers[primary];
+        server.ask::<()>(&["CONFIG", "SET", "min-replicas-to-write", "0"])?;
+        for copy in self.others(primary) {
+            copy.ask::<()>(&["CONFIG", "SET", "masterauth", "refused"])?;
+        }
+        server.ask::<u32>(&["CLIENT", "KILL", "TYPE", "replica"])?;
+        until(SETTLES, "the primary has lost its copies", || {
+            Ok(server.info("connected_slaves")? == "0")
+        })
+    }
+
+    /// The copies may follow whoever is the primary again.
+    pub fn mend_copies(&self, primary: usize) -> Result<()> {
+        for copy in self.others(primary) {
+            copy.ask::<()>(&["CONFIG", "SET", "masterauth", ""])?;
+        }
+        Ok(())
+    }
+
+    fn others(&self, than: usize) -> impl Iterator<Item = &Server> {
+        let all = self.servers.iter().enumerate();
+        all.filter(move |(which, _)| *which != than)
+            .map(|(_, server)| server)
+    }
+
     fn takes_writes(&self, which: usize) -> bool {
         let server = &self.servers[which];
         let role = server.info("role").unwrap_or_default();

@@ -81,6 +81,20 @@ impl StateError {
         }
     }
 
+    /// The same trouble, met by somebody else.
+    pub(super) fn while_doing(mut self, op: Op<'_>) -> Self {
+        match &mut self {
+            Self::Address { .. } => {}
+            Self::Unreachable { doing, .. }
+            | Self::Uncopied { doing, .. }
+            | Self::Replaced { doing }
+            | Self::Refused { doing, .. }
+            | Self::Unreadable { doing, .. }
+            | Self::Misuse { doing, .. } => *doing = op.to_string(),
+        }
+        self
+    }
+
     /// Did the server refuse what a primary with its copies would have done?
     pub(super) fn is_no_primarys(&self) -> bool {
         matches!(self, Self::Refused { code, .. }

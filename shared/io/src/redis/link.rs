@@ -55,7 +55,7 @@ pub(super) struct Link {
 }
 
 struct Inner {
-    home: Home,
+    home: Arc<Home>,
     plain: Line,
     /// For what has to be on copies; not used with a single server.
     copied: Line,
@@ -71,15 +71,16 @@ pub(super) struct Home {
 impl Link {
     pub async fn connect(url: &Secret, timeouts: RedisTimeouts) -> Result<Self, StateError> {
         let primary = Primary::of(Address::parse(url.expose())?)?;
+        let home = Arc::new(Home {
+            primary,
+            timeouts,
+            histories: Histories::default(),
+        });
         let link = Self {
             inner: Arc::new(Inner {
-                home: Home {
-                    primary,
-                    timeouts,
-                    histories: Histories::default(),
-                },
-                plain: Line::default(),
-                copied: Line::default(),
+                plain: Line::to(Arc::clone(&home)),
+                copied: Line::to(Arc::clone(&home)),
+                home,
             }),
             held_to: None,
         };
@@ -195,7 +196,7 @@ impl Link {
     }
 
     async fn live(&self, line: &Line, op: Op<'_>) -> Result<Live, StateError> {
-        let live = line.live(op, &self.inner.home).await?;
+        let live = line.live(op).await?;
         let current = self.histories().current();
         if live.history != current {
             // The other line has met another server since.

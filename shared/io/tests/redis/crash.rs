@@ -203,6 +203,34 @@ async fn a_redis_that_hangs_is_not_waited_for() {
     again.await.expect("it never answered again");
 }
 
+/// As in a task that keeps a call for later and makes another one first.
+#[tokio::test]
+async fn a_call_that_is_not_polled_holds_up_nobody() {
+    let server = RedisServer::start();
+    let timeouts = RedisTimeouts {
+        connect: Duration::from_millis(200),
+        response: Duration::from_millis(200),
+    };
+    let state = RedisState::connect(&server.url(), "us", timeouts)
+        .await
+        .unwrap();
+    let pool = state.pool(&pool_id());
+    server.stop_clock();
+    assert!(pool.epoch().await.is_err(), "the connection is given up");
+    let mut kept = std::pin::pin!(pool.epoch());
+    let begun = futures_util::poll!(kept.as_mut());
+    assert!(begun.is_pending(), "it has begun to connect");
+    let other = tokio::time::timeout(Duration::from_secs(20), pool.epoch()).await;
+    assert!(
+        other
+            .expect("it waits for a call that is not polled")
+            .is_err()
+    );
+    server.go_on();
+    works_again(&state).await;
+    let _ = kept.await;
+}
+
 #[tokio::test]
 async fn a_bell_rings_after_a_restart_and_goes_on_ringing() {
     let mut server = RedisServer::start();
