@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use shared_core::{BotId, EpochRecord, EpochStamp, OutboxEntry, OutboxKind};
-use shared_io::redis::{OutboxPosition, StateError};
+use shared_io::redis::{Counter, EpochAnswer, OutboxPosition, StateError};
 use shared_io::telegram::{Batch, CallError, Calls, UpdateFeed};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{JoinError, JoinHandle};
@@ -60,6 +60,14 @@ impl Active {
     ) -> Result<Self, String> {
         let text = |error: StateError| error.to_string();
         let (state, bot, stamp) = (&context.state, context.lease.bot, record.stamp);
+        if let EpochAnswer::Fenced { .. } = state.confirm(stamp).await.map_err(text)? {
+            return Err("the epoch is over".to_owned());
+        }
+        if state.may_be_replaced() {
+            let counters = state.counters().await.map_err(text)?;
+            let before = counters.get(Counter::Commits);
+            context.tail.begin(tenancy.history, before);
+        }
         seed_channels(context, calls, stamp).await?;
         let channels = state.channels().await.map_err(text)?;
         let private = state.private_cursor(bot).await.map_err(text)?;

@@ -22,6 +22,7 @@ use crate::context::{BotContext, Shared, catalog_of};
 use crate::epoch_watch::View;
 use crate::login;
 use crate::session::{Ended, Session};
+use crate::tail;
 
 /// An orderly end waits so long for what is in flight.
 const END: Duration = Duration::from_secs(1);
@@ -74,9 +75,10 @@ impl BotTask {
                 lease,
                 cell,
                 status,
-                desk,
+                desk: Arc::new(desk),
                 barred: watch::Sender::default(),
                 inherited,
+                tail: Arc::default(),
             }),
             view,
         })
@@ -115,13 +117,9 @@ impl BotTask {
                 tenancy = context.cell.held() => tenancy,
             };
             context.status.lease(true);
-            let ended = Session::lead(
-                Arc::clone(context),
-                tenancy,
-                self.view.clone(),
-                stop.clone(),
-            )
-            .await;
+            let session = Arc::new(context.held_to(tenancy.history));
+            tail::count_lost(&session, tenancy.history).await;
+            let ended = Session::lead(session, tenancy, self.view.clone(), stop.clone()).await;
             let bot = context.lease.bot;
             let pause = match ended {
                 Ended::Stopped => return,

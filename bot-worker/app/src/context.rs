@@ -6,7 +6,7 @@ use bot_worker_core::admin::AdminTexts;
 use bot_worker_core::{Catalog, Texts};
 use shared_core::{BotToken, ChannelId, EpochStamp, LoginLease, Nonce, PoolId, WorkerId};
 use shared_io::config::{BotConfig, Config, PoolConfig};
-use shared_io::redis::{PoolState, RedisState};
+use shared_io::redis::{History, PoolState, RedisState};
 use shared_io::secrets::Sealer;
 use shared_io::sql::Store;
 use tokio::sync::watch;
@@ -15,6 +15,7 @@ use crate::admin::{Desk, Recorder};
 use crate::guard::{Guard, LeaseCell};
 use crate::login::Vault;
 use crate::status::{BotStatus, Status};
+use crate::tail::Tail;
 
 /// What every task of this process shares.
 pub struct Shared {
@@ -36,6 +37,7 @@ pub struct Shared {
 }
 
 /// Everything that one bot's tasks need.
+#[derive(Clone)]
 pub struct BotContext {
     pub shared: Arc<Shared>,
     pub pool: PoolId,
@@ -47,11 +49,12 @@ pub struct BotContext {
     pub cell: Arc<LeaseCell>,
     pub status: Arc<BotStatus>,
     /// Takes what is admins' business out of what this bot hears; outlives its sessions.
-    pub desk: Desk,
     /// Channels that Telegram does not let this bot read.
     pub barred: watch::Sender<Vec<ChannelId>>,
+    pub desk: Arc<Desk>,
     /// The epoch of a predecessor of this worker's name; never acted on.
     pub inherited: Option<EpochStamp>,
+    pub tail: Arc<Tail>,
 }
 
 impl BotContext {
@@ -66,6 +69,14 @@ impl BotContext {
             *known = channels;
             is_other
         });
+    }
+
+    /// The same for one session, whose every word to Redis belongs to this history.
+    pub fn held_to(&self, history: History) -> Self {
+        Self {
+            state: self.state.held_to(history),
+            ..self.clone()
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use shared_core::{Assignment, BootMs, BotId, EpochRecord, Nonce, PoolBoard, PoolId};
+use shared_core::{Assignment, BootMs, BotId, Epoch, EpochRecord, Nonce, PoolBoard, PoolId};
 use shared_io::clock;
 use shared_io::redis::{PoolState, PoolView};
 use tokio::sync::watch;
@@ -31,6 +31,8 @@ pub struct SeenBoard {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct View {
     pub epoch: Option<EpochRecord>,
+    /// The highest that was ever seen. A Redis that stands lower has lost its tail: nobody acts on what it says until the leader has gone above.
+    newest: Epoch,
     pub assignments: Vec<Assignment>,
     /// Stays when Redis has none any more: it says itself how old it is.
     pub board: Option<SeenBoard>,
@@ -43,6 +45,12 @@ pub struct View {
 impl View {
     pub fn assignment(&self, bot: BotId) -> Option<&Assignment> {
         self.assignments.iter().find(|given| given.bot == bot)
+    }
+
+    /// The record, if it may be acted on.
+    pub fn record(&self) -> Option<&EpochRecord> {
+        let record = self.epoch.as_ref()?;
+        (record.stamp.epoch >= self.newest).then_some(record)
     }
 
     fn next(&self, looked: PoolView, now: BootMs) -> Self {
@@ -71,8 +79,10 @@ impl View {
                 })
             }
         };
+        let seen = epoch.as_ref().map_or(self.newest, |it| it.stamp.epoch);
         Self {
             epoch,
+            newest: self.newest.max(seen),
             assignments,
             board,
             smoke_asked,
@@ -159,5 +169,23 @@ mod tests {
         let alive = |view: &View| view.board.as_ref().unwrap().is_alive;
         assert!(!alive(&first) && !alive(&emptied), "it may be an old one");
         assert!(alive(&next));
+    }
+
+    #[test]
+    fn an_epoch_below_one_that_was_seen_is_not_acted_on() {
+        let at = |epoch: u64| PoolView {
+            epoch: serde_json::from_value(serde_json::json!({
+                "stamp": {"epoch": epoch, "nonce": "00000000000000aa"}, "phase": "open",
+                "holder": null, "previous_bot": null, "since": 1,
+            }))
+            .unwrap(),
+            ..looked(None)
+        };
+        let seven = View::default().next(at(7), BootMs(1));
+        assert!(seven.record().is_some());
+        let eight = seven.next(at(8), BootMs(2));
+        let rolled_back = eight.next(at(7), BootMs(3));
+        assert!(rolled_back.epoch.is_some() && rolled_back.record().is_none());
+        assert!(rolled_back.next(at(9), BootMs(4)).record().is_some());
     }
 }

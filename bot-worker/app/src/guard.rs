@@ -2,17 +2,16 @@
 //!
 //! Invariant: a cell holds only while the last confirmed renewal's deadline, counted from when it was *sent*, has not passed. A
 //! renewal that hangs or fails makes cells run out by themselves; nobody has to notice. Acquiring and renewing are one script, which
-//! refuses whoever the assignment does not name. A lease that ran out is told apart from one that Redis denies: only the latter's connection
+//! refuses whoever the assignment does not name. A tenancy belongs to one history of Redis, and ends with it. A lease that ran out is told apart from one that Redis denies: only the latter's connection
 //! has to go.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use shared_core::{BootMs, BotId, LeaseClock, LeaseTiming, LoginLease, Nonce, PoolId};
 use shared_io::clock;
-use shared_io::redis::{LeaseAnswer, LeaseClaim, PoolState};
+use shared_io::redis::{History, LeaseAnswer, LeaseClaim, PoolState, Renewed};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
@@ -42,43 +41,55 @@ pub enum Settled {
 /// One bot's lease as its tasks see it.
 #[derive(Debug)]
 pub struct LeaseCell {
-    clock: Mutex<LeaseClock>,
+    lease: Mutex<Lease>,
     heard: Mutex<Heard>,
     changed: Notify,
-    /// Counts the unbroken times of holding it. Who began in one does not go on in the next: a process that slept past its deadline
-    /// may find the lease renewed before it notices.
-    tenancies: AtomicU64,
 }
 
-/// One unbroken time of holding a lease.
+#[derive(Debug)]
+struct Lease {
+    clock: LeaseClock,
+    tenancy: Tenancy,
+}
+
+/// One unbroken time of holding a lease, in one history of Redis. Who began in one does not go on in the next: a process that slept past its
+/// deadline may find the lease renewed before it notices, and a server that has become the primary may lack what the one before it had.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Tenancy(u64);
+pub struct Tenancy {
+    number: u64,
+    pub history: History,
+}
 
 impl LeaseCell {
     fn new() -> Self {
         Self {
-            clock: Mutex::new(LeaseClock::not_held()),
+            lease: Mutex::new(Lease {
+                clock: LeaseClock::not_held(),
+                tenancy: Tenancy {
+                    number: 0,
+                    history: History::default(),
+                },
+            }),
             heard: Mutex::new(Heard::Ours),
             changed: Notify::new(),
-            tenancies: AtomicU64::new(0),
         }
     }
 
     pub fn holds(&self, tenancy: Tenancy) -> bool {
-        // Under the lock of whoever counts: a tenancy and whether it holds are one reading.
-        let lease = lock(&self.clock);
-        self.tenancies.load(Ordering::Acquire) == tenancy.0 && lease.holds(clock::boot_now())
+        // A tenancy and whether it holds are one reading.
+        let lease = lock(&self.lease);
+        lease.tenancy == tenancy && lease.clock.holds(clock::boot_now())
     }
 
     fn is_held(&self) -> bool {
-        lock(&self.clock).holds(clock::boot_now())
+        lock(&self.lease).clock.holds(clock::boot_now())
     }
 
     /// Waits until the lease is held.
     pub async fn held(&self) -> Tenancy {
         loop {
             let changed = self.changed.notified();
-            let tenancy = Tenancy(self.tenancies.load(Ordering::Acquire));
+            let tenancy = lock(&self.lease).tenancy;
             if self.holds(tenancy) {
                 return tenancy;
             }
@@ -123,23 +134,26 @@ impl LeaseCell {
     /// How long it still holds.
     fn left(&self) -> Option<Duration> {
         let now = clock::boot_now();
-        let deadline = lock(&self.clock).deadline()?;
+        let deadline = lock(&self.lease).clock.deadline()?;
         (deadline > now).then(|| deadline.since(now))
     }
 
-    fn renewed(&self, sent_at: BootMs, timing: &LeaseTiming) {
-        let mut lease = lock(&self.clock);
-        if !lease.holds(clock::boot_now()) {
-            self.tenancies.fetch_add(1, Ordering::AcqRel);
+    fn renewed(&self, sent_at: BootMs, timing: &LeaseTiming, history: History) {
+        let mut lease = lock(&self.lease);
+        if !lease.clock.holds(clock::boot_now()) || lease.tenancy.history != history {
+            lease.tenancy = Tenancy {
+                number: lease.tenancy.number + 1,
+                history,
+            };
         }
-        lease.renewed(sent_at, timing);
+        lease.clock.renewed(sent_at, timing);
         drop(lease);
         *lock(&self.heard) = Heard::Ours;
         self.changed.notify_waiters();
     }
 
     fn lost(&self) {
-        lock(&self.clock).lost();
+        lock(&self.lease).clock.lost();
         *lock(&self.heard) = Heard::NotOurs;
         self.changed.notify_waiters();
     }
@@ -253,7 +267,7 @@ impl Guard {
                 tokio::time::timeout(self.timing.ttl, state.renew_leases(claims, self.timing.ttl))
                     .await;
             match answer {
-                Ok(Ok(answers)) => self.take_answers(sent_at, claims, cells, &answers),
+                Ok(Ok(renewed)) => self.take_answers(sent_at, claims, cells, &renewed),
                 Ok(Err(error)) => {
                     warn!(%error, "login leases could not be renewed");
                     cells.iter().for_each(|cell| cell.unanswered());
@@ -272,11 +286,12 @@ impl Guard {
         sent_at: BootMs,
         claims: &[LeaseClaim],
         cells: &[Arc<LeaseCell>],
-        answers: &[LeaseAnswer],
+        renewed: &Renewed,
     ) {
+        let answers = renewed.answers.iter();
         for ((claim, cell), answer) in claims.iter().zip(cells).zip(answers) {
             match answer {
-                LeaseAnswer::Held => cell.renewed(sent_at, &self.timing),
+                LeaseAnswer::Held => cell.renewed(sent_at, &self.timing, renewed.history),
                 other => {
                     debug!(bot = %claim.lease.bot, ?other, "login lease not ours");
                     cell.lost();
@@ -301,7 +316,7 @@ mod tests {
     #[tokio::test]
     async fn a_lease_that_ran_out_is_not_a_lease_that_is_denied() {
         let cell = LeaseCell::new();
-        cell.renewed(clock::boot_now(), &timing());
+        cell.renewed(clock::boot_now(), &timing(), History::default());
         let tenancy = cell.held().await;
         cell.unanswered();
         assert!(!cell.redis_is_away(), "it still lives");
@@ -315,12 +330,27 @@ mod tests {
     #[tokio::test]
     async fn who_slept_past_his_lease_does_not_blame_redis_and_begins_a_new_tenancy() {
         let cell = LeaseCell::new();
-        cell.renewed(clock::boot_now(), &timing());
+        cell.renewed(clock::boot_now(), &timing(), History::default());
         let tenancy = cell.held().await;
         cell.ended(tenancy).await;
         assert!(!cell.redis_is_away());
-        cell.renewed(clock::boot_now(), &timing());
+        cell.renewed(clock::boot_now(), &timing(), History::default());
         assert_eq!(cell.settled().await, Settled::Held);
         assert!(!cell.holds(tenancy));
+    }
+
+    #[tokio::test]
+    async fn a_lease_that_is_renewed_in_another_history_is_another_tenancy() {
+        let cell = LeaseCell::new();
+        let here = History::default();
+        cell.renewed(clock::boot_now(), &timing(), here);
+        let tenancy = cell.held().await;
+        cell.renewed(clock::boot_now(), &timing(), here);
+        assert_eq!(cell.held().await, tenancy, "unbroken");
+        cell.renewed(clock::boot_now(), &timing(), here.next());
+        assert!(!cell.holds(tenancy));
+        cell.ended(tenancy).await;
+        assert_eq!(cell.settled().await, Settled::Held);
+        assert_eq!(cell.held().await.history, here.next());
     }
 }

@@ -25,6 +25,7 @@ mod session;
 mod smoke;
 mod standby;
 mod status;
+mod tail;
 mod task;
 mod tenure;
 mod work;

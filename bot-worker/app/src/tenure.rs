@@ -96,7 +96,7 @@ impl Tenure {
 
     /// May something leave now? The lease has held without a break, and the epoch was this one when it was last looked at.
     pub fn may_send(&self) -> bool {
-        let current = self.view.borrow().epoch.as_ref().map(|record| record.stamp);
+        let current = self.view.borrow().record().map(|record| record.stamp);
         current == Some(self.stamp) && self.context.cell.holds(self.tenancy)
     }
 

@@ -12,10 +12,11 @@
 //! watermarks and positions make commits repeatable).
 //!
 //! Not here: judging a lease's expiry (`shared_core::LeaseClock`), retrying, caching, deciding. Redis Cluster is not spoken: the pool's keys would
-//! allow it, `us:workers` and the client would not.
+//! allow it, `us:workers` and the client would not. Behind Sentinels: `redis/{address,primary,history,link}.rs`.
 //!
 //! Keys: `redis/keys.rs` (the table is in ARCHITECTURE.md). Scripts: `redis/lua/*.lua`. Only these files name the `redis` crate.
 
+mod address;
 mod bell;
 mod board;
 mod channels;
@@ -24,10 +25,12 @@ mod conversations;
 mod counters;
 mod epoch;
 mod error;
+mod history;
 mod inspect;
 mod keys;
 mod leader;
 mod leases;
+mod line;
 mod link;
 mod offers;
 mod orders;
@@ -35,6 +38,7 @@ mod outbox;
 mod parked;
 mod poison;
 mod position;
+mod primary;
 mod private;
 mod records;
 mod reply;
@@ -42,6 +46,7 @@ mod reports;
 mod resumption;
 mod scripts;
 mod sending;
+mod sentinels;
 mod server;
 mod streams;
 mod switching;
@@ -57,9 +62,10 @@ pub use conversations::OpenCursor;
 pub use counters::{Counter, Counters};
 pub use epoch::{EpochAnswer, PoolView};
 pub use error::StateError;
+pub use history::History;
 pub use inspect::{Inspection, RedisSetting};
 pub use leader::{BreakAnswer, LeadAnswer, LeaderId};
-pub use leases::{LeaseAnswer, LeaseClaim};
+pub use leases::{LeaseAnswer, LeaseClaim, Renewed};
 pub use link::RedisTimeouts;
 pub use offers::{Offer, Taken};
 pub use orders::{SeenRequest, Submitted};
@@ -68,10 +74,12 @@ pub use position::{HeldPosition, NotAPosition, OutboxPosition, PoisonPosition, R
 pub use private::{PrivateChange, PrivateCursor};
 pub use resumption::Resumed;
 pub use sending::Sending;
+pub use sentinels::{SentinelSays, SentinelSeen};
 pub use server::Durability;
 pub use switching::{FenceAnswer, StepAnswer};
 pub use workers::SeenHeartbeat;
 
+pub(crate) use address::{SENTINEL_SCHEME, check_sentinels};
 use keys::{PoolKeys, RootKeys};
 use link::Link;
 
@@ -91,7 +99,7 @@ pub struct PoolState {
 }
 
 impl RedisState {
-    /// Connects to `redis://...` or `redis+unix:///path` and keeps all keys under `prefix`.
+    /// Connects to `redis://...`, `redis+unix:///path` or `redis+sentinel://...` and keeps all keys under `prefix`.
     pub async fn connect(
         url: &Secret,
         prefix: &str,

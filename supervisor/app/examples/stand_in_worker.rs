@@ -102,7 +102,7 @@ impl Worker {
             .collect();
         self.give_back(pool, &claims).await?;
         let ttl = self.config.timing.lease_ttl;
-        let answers = pool.renew_leases(&claims, ttl).await?;
+        let answers = pool.renew_leases(&claims, ttl).await?.answers;
         let active = view.epoch.as_ref().and_then(|record| record.holder.clone());
         let bots: Vec<BotHealth> = claims
             .iter()

@@ -55,6 +55,16 @@ impl Lead {
         Ok(leads)
     }
 
+    /// Too few copies have the renewal: a copy that takes over may know another leader, so nothing is done until they have one.
+    pub fn unconfirmed(&mut self) {
+        if self.leads.take() == Some(true) {
+            tracing::warn!(
+                "too few copies of Redis confirm this supervisor's lead: it does nothing until they do"
+            );
+        }
+        self.unknown();
+    }
+
     /// Redis did not answer: ask again at the next look.
     pub fn unknown(&mut self) {
         self.renew_at = BootMs(0);

@@ -8,6 +8,7 @@
 mod adopt;
 mod board;
 mod drive;
+mod failover;
 mod orders;
 mod overrides;
 mod place;
@@ -63,7 +64,11 @@ pub struct Pool {
     name: PoolId,
     bots: Vec<PoolBot>,
     policy: Policy,
+    /// In whatever history Redis has.
+    redis: PoolState,
+    /// In the one in which `held` was read; refused in any other.
     state: PoolState,
+    failover: failover::Failover,
     shared: Shared,
     /// What is only known once this supervisor leads the pool.
     held: Option<Held>,
@@ -137,7 +142,9 @@ impl Pool {
                 })
                 .collect(),
             policy: policy(&config.policy),
+            redis: redis.pool(&pool.name),
             state: redis.pool(&pool.name),
+            failover: failover::Failover::default(),
             shared,
             held: None,
             said: None,
@@ -168,24 +175,33 @@ impl Pool {
     /// Takes or renews the lead of this pool; everything is read anew when it was not ours.
     pub async fn renew_lead(&mut self) -> Result<(), Stopped> {
         let leads = self
-            .state
+            .redis
             .take_lead_of_pool(&self.shared.leader, crate::lead::TTL)
             .await?;
+        self.leave_history();
         match (leads, &self.held) {
             (false, _) => self.held = None,
             (true, Some(_)) => {}
-            (true, None) => self.held = Some(self.take_over().await?),
+            (true, None) => {
+                self.state = self.redis.held_to(self.redis.history());
+                let held = self.take_over().await?;
+                self.arrived(held.seen).await;
+                self.held = Some(held);
+            }
         }
         Ok(())
     }
 
     pub async fn release_lead(&self) {
         // Should it fail, the lead runs out by itself.
-        let _released = self.state.release_lead_of_pool(&self.shared.leader).await;
+        let _released = self.redis.release_lead_of_pool(&self.shared.leader).await;
     }
 
     /// One look, and what follows from it. The holder of an open epoch, if there is one, is returned.
     pub async fn step(&mut self, world: &World, fleet: &Fleet) -> Result<Option<Holder>, Stopped> {
+        if self.leave_history() {
+            return Err(Stopped::AnotherHistory);
+        }
         if self.held.is_none() {
             return Ok(None);
         }
@@ -392,6 +408,7 @@ pub fn policy(config: &PolicyConfig) -> Policy {
         witness_ms: defaults.witness_ms.min(millis(config.line_silent)),
         cooldown_ms: millis(config.cooldown),
         switches_per_hour: config.switches_per_hour,
+        takeovers_per_hour: config.takeovers_per_hour,
         ..defaults
     }
 }

@@ -12,7 +12,7 @@ use futures_util::future::join_all;
 use shared_core::{BootMs, Holder, PoolId};
 use shared_io::clock;
 use shared_io::config::Config;
-use shared_io::redis::{Bell, RedisState};
+use shared_io::redis::{Bell, RedisState, StateError};
 use shared_io::secrets;
 use shared_io::sql::{EventKind, Store};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -133,6 +133,7 @@ impl Daemon {
         let sealer = secrets::open_for(config.sealing_key(), &store).await?;
         seed::store(config, &store, &sealer).await?;
         let redis = private_redis::connect(config, private).await?;
+        refuse_lonely_primary(&redis).await?;
         let nonce = clock::nonce();
         lead::succeed(config, folder, &redis, nonce).await;
         lead::refuse_own_database(config, &redis).await?;
@@ -223,7 +224,12 @@ impl Daemon {
                     holders.insert(pool, holder);
                 }
                 Ok(None) => {}
-                Err(stopped) => report(&pool, stopped),
+                Err(stopped) => {
+                    if matches!(stopped, Stopped::AnotherHistory) {
+                        self.lead.unknown();
+                    }
+                    report(&pool, stopped);
+                }
             }
         }
         self.say_ready(&world, &holders);
@@ -243,6 +249,7 @@ impl Daemon {
                 }
             }
             Ok(false) => {}
+            Err(StateError::Uncopied { .. }) => self.lead.unconfirmed(),
             Err(error) => {
                 self.watch.lost(&error);
                 self.lead.unknown();
@@ -303,6 +310,22 @@ impl Daemon {
         let _released = self.redis.release_lead(&self.lead.id).await;
         self.store.close().await;
     }
+}
+
+/// A primary that takes writes without any copy goes on taking them while a copy has taken over, and they are lost.
+async fn refuse_lonely_primary(redis: &RedisState) -> anyhow::Result<()> {
+    if !redis.may_be_replaced() {
+        return Ok(());
+    }
+    let found = redis
+        .inspect()
+        .await
+        .context("looking at Redis' settings")?;
+    anyhow::ensure!(
+        found.min_replicas != Some(0),
+        "the primary that the Sentinels of redis.url name has min-replicas-to-write 0 and would go on taking writes that are lost once it is cut off: set min-replicas-to-write to 1 or more on each of its servers"
+    );
+    Ok(())
 }
 
 fn report(pool: &PoolId, stopped: Stopped) {

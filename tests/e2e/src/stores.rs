@@ -2,6 +2,8 @@
 
 use anyhow::{Context, Result};
 use redis::aio::MultiplexedConnection;
+use redis::sentinel::Sentinel;
+use shared_io::config::Config;
 use sqlx::SqlitePool;
 
 use crate::Stage;
@@ -11,8 +13,12 @@ const KEYS: &str = "us:{main}:";
 
 impl Stage {
     pub async fn redis(&self) -> Result<MultiplexedConnection> {
-        let socket = self.folder.state().join("redis/redis.sock");
-        let client = redis::Client::open(format!("redis+unix://{}", socket.display()))?;
+        let config = Config::load(self.folder.config()).context("the stage's configuration")?;
+        let url = config.redis_url();
+        let client = match url.expose().strip_prefix("redis+sentinel://") {
+            Some(place) => primary_of(place).await?,
+            None => redis::Client::open(url.expose())?,
+        };
         client
             .get_multiplexed_async_connection()
             .await
@@ -126,4 +132,13 @@ impl Stage {
             .await;
         answer.with_context(|| format!("{command} {key}"))
     }
+}
+
+/// The server that the Sentinels of a `redis+sentinel://` address name.
+async fn primary_of(place: &str) -> Result<redis::Client> {
+    let (sentinels, master) = place.split_once('/').context("an address with a master")?;
+    let each = sentinels.split(',').map(|at| format!("redis://{at}/"));
+    let mut sentinel = Sentinel::build(each.collect::<Vec<_>>())?;
+    let client = sentinel.async_master_for(master, None).await;
+    client.context("the stage's primary")
 }

@@ -269,6 +269,7 @@ fn counters_of(item: &Item, event: &Event) -> Vec<(Counter, i64)> {
 
 fn after_commit(tenure: &Arc<Tenure>, outbox: Outbox) {
     tenure.work.commits.fetch_add(1, Ordering::Relaxed);
+    tenure.context.tail.committed();
     if !outbox.entries.is_empty() {
         tenure.outbox.notify_one();
     }

@@ -21,7 +21,7 @@ impl Session {
     }
 
     fn record(&self) -> Option<EpochRecord> {
-        let record = self.view.borrow().epoch.clone()?;
+        let record = self.view.borrow().record().cloned()?;
         let mine = record.is_held_by(self.context.lease.bot, &self.context.shared.worker);
         (mine && Some(record.stamp) != self.context.inherited).then_some(record)
     }

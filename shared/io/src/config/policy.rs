@@ -25,6 +25,9 @@ pub struct PolicyConfig {
     pub cooldown: Duration,
     #[serde(deserialize_with = "whole")]
     pub switches_per_hour: u32,
+    /// A worker that dies is followed by another at most so often.
+    #[serde(deserialize_with = "whole")]
+    pub takeovers_per_hour: u32,
 }
 
 impl Default for PolicyConfig {
@@ -35,6 +38,7 @@ impl Default for PolicyConfig {
             smoke_timeout: Duration::from_secs(2),
             cooldown: Duration::from_secs(60),
             switches_per_hour: 12,
+            takeovers_per_hour: 60,
         }
     }
 }
@@ -50,12 +54,13 @@ impl PolicyConfig {
         for (key, value, low, high) in ranges {
             in_range(&format!("policy.{key}"), in_millis(value), low, high)?;
         }
-        in_range(
-            "policy.switches_per_hour",
-            u64::from(self.switches_per_hour),
-            1,
-            3600,
-        )?;
+        let bounds = [
+            ("switches_per_hour", self.switches_per_hour),
+            ("takeovers_per_hour", self.takeovers_per_hour),
+        ];
+        for (key, value) in bounds {
+            in_range(&format!("policy.{key}"), u64::from(value), 1, 3600)?;
+        }
         if self.worker_silent < timing.heartbeat * 3 {
             return Err(Fault::inconsistent(
                 "policy.worker_silent_ms",

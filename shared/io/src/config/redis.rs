@@ -9,6 +9,7 @@ use shared_core::Secret;
 use super::error::{Fault, Problem};
 use super::reference::{Resolver, UrlRef};
 use super::value::words;
+use crate::redis::{SENTINEL_SCHEME, check_sentinels};
 
 /// A socket's path has 108 bytes with its final zero: unix(7).
 const SOCKET_PATH_LIMIT: usize = 107;
@@ -78,13 +79,17 @@ impl Raw {
         let key = "redis.url";
         let url = self.url.map(|url| resolver.url(key, &url)).transpose()?;
         if let Some(url) = &url {
-            let known = ["redis://", "redis+unix://", "unix://"];
+            let known = ["redis://", "redis+unix://", "unix://", SENTINEL_SCHEME];
             if !known.iter().any(|scheme| url.expose().starts_with(scheme)) {
                 let text = format!(
                     "is not an address of a Redis; it starts with one of {}",
                     known.join(", ")
                 );
                 return Err(Fault::at(key, Problem::Value(text)));
+            }
+            if url.expose().starts_with(SENTINEL_SCHEME) {
+                check_sentinels(url.expose())
+                    .map_err(|text| Fault::at(key, Problem::Value(text.to_owned())))?;
             }
         }
         Ok(RedisConfig {

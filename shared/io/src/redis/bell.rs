@@ -7,7 +7,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ::redis::Client;
 use ::redis::aio::{PubSubSink, PubSubStream};
 use futures_util::StreamExt;
 use tokio::sync::Notify;
@@ -15,7 +14,8 @@ use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
 use super::error::{Op, StateError};
-use super::link::{Link, RedisTimeouts};
+use super::history::History;
+use super::link::Link;
 use crate::retry::{Backoff, RetryPolicy};
 
 /// Between attempts to connect again; one attempt itself is bounded by the time-outs. The first is made at once and the next ones soon: a private
@@ -40,15 +40,15 @@ impl Bell {
             subject: &"the bell",
             pool: None,
         };
-        let line = subscribe(link.client(), link.timeouts(), channel)
+        let history = link.histories().current();
+        let line = subscribe(link, channel)
             .await
             .map_err(|error| StateError::of(op, &error))?;
         let rung = Arc::new(Notify::new());
         let listener = tokio::spawn(listen(
-            link.client().clone(),
-            link.timeouts(),
+            link.clone(),
             channel.to_owned(),
-            line,
+            (line, history),
             rung.clone(),
         ));
         Ok(Self { rung, listener })
@@ -82,12 +82,10 @@ pub(super) async fn ring(link: &Link, channel: &str) {
 
 type Line = (PubSubSink, PubSubStream);
 
-async fn subscribe(
-    client: &Client,
-    timeouts: RedisTimeouts,
-    channel: &str,
-) -> Result<Line, ::redis::RedisError> {
+async fn subscribe(link: &Link, channel: &str) -> Result<Line, ::redis::RedisError> {
+    let timeouts = link.timeouts();
     let connecting = async {
+        let client = link.client().await?;
         let (mut sink, stream) = client.get_async_pubsub().await?.split();
         sink.subscribe(channel).await?;
         Ok((sink, stream))
@@ -99,17 +97,17 @@ async fn subscribe(
 }
 
 async fn listen(
-    client: Client,
-    timeouts: RedisTimeouts,
+    link: Link,
     channel: String,
-    mut line: Line,
+    (mut line, mut history): (Line, History),
     rung: Arc<Notify>,
 ) {
     loop {
-        follow(&mut line, timeouts, &rung).await;
+        follow(&mut line, &link, history, &rung).await;
         let mut pauses = Backoff::new(RECONNECT);
+        history = link.histories().current();
         line = loop {
-            if let Ok(line) = subscribe(&client, timeouts, &channel).await {
+            if let Ok(line) = subscribe(&link, &channel).await {
                 break line;
             }
             sleep(pauses.next_delay().unwrap_or(RECONNECT.max)).await;
@@ -118,13 +116,14 @@ async fn listen(
     }
 }
 
-/// Passes rings on until the line is dead.
-async fn follow((sink, stream): &mut Line, timeouts: RedisTimeouts, rung: &Notify) {
-    loop {
+/// Passes rings on until the line is dead, or leads to a server that is the primary no more.
+async fn follow((sink, stream): &mut Line, link: &Link, history: History, rung: &Notify) {
+    let response = link.timeouts().response;
+    while link.histories().current() == history {
         match timeout(PROBE_EVERY, stream.next()).await {
             Ok(Some(_)) => rung.notify_one(),
             Ok(None) => return,
-            Err(_) => match timeout(timeouts.response, sink.ping::<::redis::Value>()).await {
+            Err(_) => match timeout(response, sink.ping::<::redis::Value>()).await {
                 Ok(Ok(_)) => {}
                 Ok(Err(_)) | Err(_) => return,
             },

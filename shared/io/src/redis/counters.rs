@@ -47,6 +47,8 @@ counters! {
     ConversationsParked = "conversations_parked",
     /// Private messages to a standby that nobody acted on: it kept too many, or kept them for too long.
     HeldDropped = "held_dropped",
+    /// Acknowledged commits that a failover of Redis has lost; what they took in is taken in again as far as Telegram sends it again.
+    LostTail = "lost_tail",
 }
 
 /// All counters; those that never moved are zero.

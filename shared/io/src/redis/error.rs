@@ -33,6 +33,16 @@ pub enum StateError {
     /// No answer. What was asked for may have been done.
     #[error("{doing}: Redis is unreachable: {why}")]
     Unreachable { doing: String, why: String },
+    /// Too few copies have it. What was asked for was done, and a failover may undo it.
+    #[error("{doing}: {acknowledged} of {needed} copies have it, so it does not count")]
+    Uncopied {
+        doing: String,
+        acknowledged: u32,
+        needed: u32,
+    },
+    /// The caller belongs to the history of a server that is not the primary any more. Nothing was done.
+    #[error("{doing}: another server has become the primary")]
+    Replaced { doing: String },
     /// Redis answered with an error.
     #[error("{doing}: Redis refused: {code} {detail}")]
     Refused {
@@ -52,7 +62,7 @@ impl StateError {
     /// Is it the connection (or a server that is starting, or full), so that the same call can succeed later?
     pub fn is_connection(&self) -> bool {
         match self {
-            Self::Unreachable { .. } => true,
+            Self::Unreachable { .. } | Self::Uncopied { .. } | Self::Replaced { .. } => true,
             Self::Refused { code, .. } => matches!(
                 code.as_str(),
                 "LOADING"
@@ -65,9 +75,30 @@ impl StateError {
                     | "MISCONF"
                     | "OOM"
                     | "NOREPLICAS"
+                    | "UNBLOCKED"
             ),
             Self::Address { .. } | Self::Unreadable { .. } | Self::Misuse { .. } => false,
         }
+    }
+
+    /// The same trouble, met by somebody else.
+    pub(super) fn while_doing(mut self, op: Op<'_>) -> Self {
+        match &mut self {
+            Self::Address { .. } => {}
+            Self::Unreachable { doing, .. }
+            | Self::Uncopied { doing, .. }
+            | Self::Replaced { doing }
+            | Self::Refused { doing, .. }
+            | Self::Unreadable { doing, .. }
+            | Self::Misuse { doing, .. } => *doing = op.to_string(),
+        }
+        self
+    }
+
+    /// Did the server refuse what a primary with its copies would have done?
+    pub(super) fn is_no_primarys(&self) -> bool {
+        matches!(self, Self::Refused { code, .. }
+            if matches!(code.as_str(), "READONLY" | "MASTERDOWN" | "NOREPLICAS" | "UNBLOCKED"))
     }
 
     pub(super) fn of(op: Op<'_>, error: &::redis::RedisError) -> Self {
@@ -76,6 +107,10 @@ impl StateError {
             ::redis::ErrorKind::Io => Self::Unreachable {
                 doing,
                 why: io_reason(error),
+            },
+            ::redis::ErrorKind::MasterNameNotFoundBySentinel => Self::Unreachable {
+                doing,
+                why: "no Sentinel knows a primary of that name that is up".to_owned(),
             },
             ::redis::ErrorKind::UnexpectedReturnType | ::redis::ErrorKind::Parse => {
                 Self::Unreadable {

@@ -2,7 +2,8 @@
 //!
 //! `us:leader` is in another slot than a pool's keys, so each pool has a copy of it (`us:{P}:leader`) that the leader takes and renews as
 //! well; it is the copy that the pool's scripts check. Invariant: every write here checks it in the same script. A leader that lost
-//! `us:leader` may keep a copy for at most its time to live, and its successor cannot take that pool before: one leader a pool at any moment.
+//! `us:leader` may keep a copy for at most its time to live, and its successor cannot take that pool before: one leader a pool at any moment. Both
+//! count only when copies of the server have them (`link.rs`).
 
 use std::fmt;
 use std::time::Duration;
@@ -63,7 +64,8 @@ impl RedisState {
             .key(&self.root.leader)
             .arg(me.as_str())
             .arg(millis(ttl));
-        self.link.script(op, &script).await
+        let (leads, _) = self.link.copied(op, &script).await?;
+        Ok(leads)
     }
 
     pub async fn release_lead(&self, me: &LeaderId) -> Result<bool, StateError> {
@@ -107,7 +109,8 @@ impl PoolState {
             .key(&self.keys.leader)
             .arg(me.as_str())
             .arg(millis(ttl));
-        self.link.script(op, &script).await
+        let (leads, _) = self.link.copied(op, &script).await?;
+        Ok(leads)
     }
 
     pub async fn release_lead_of_pool(&self, me: &LeaderId) -> Result<bool, StateError> {

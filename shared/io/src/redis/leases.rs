@@ -1,18 +1,18 @@
 //! Login leases in Redis: taking, renewing, giving back, reading.
 //!
 //! Acquiring and renewing are one operation: the key is set if it is free or already ours, and only while the bot's assignment
-//! names this worker, slot and grant. Invariant: a lease never changes hands without having expired, been given back or been broken.
+//! names this worker, slot and grant. A renewal counts only when copies have it (`link.rs`). Invariant: a lease never changes hands without having expired, been given back or been broken.
 //! The holder judges its expiry itself (`shared_core::LeaseClock`); an answer here only says what Redis had then.
 
 use std::time::Duration;
 
 use shared_core::{BotId, LoginLease, Nonce, WorkerId};
 
-use super::PoolState;
 use super::commit::json;
 use super::error::{Op, StateError, json_fault};
 use super::reply::Reply;
 use super::scripts;
+use super::{History, PoolState};
 
 /// A lease that a worker wants, and the grant of the assignment that entitles it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,15 +34,27 @@ pub enum LeaseAnswer {
     Lapsed,
 }
 
+/// What became of a renewal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Renewed {
+    /// In the order of the claims.
+    pub answers: Vec<LeaseAnswer>,
+    /// The history in which the leases are held.
+    pub history: History,
+}
+
 impl PoolState {
-    /// Takes or renews all of a worker's leases in this pool in one round trip; answers in the order of `claims`.
+    /// Takes or renews all of a worker's leases in this pool in one round trip, and one more where copies have to have them.
     pub async fn renew_leases(
         &self,
         claims: &[LeaseClaim],
         ttl: Duration,
-    ) -> Result<Vec<LeaseAnswer>, StateError> {
+    ) -> Result<Renewed, StateError> {
         if claims.is_empty() {
-            return Ok(Vec::new());
+            return Ok(Renewed {
+                answers: Vec::new(),
+                history: self.history(),
+            });
         }
         let op = self.op("renew", &"login leases");
         let mut script = scripts::RENEW_LEASES.prepare_invoke();
@@ -57,14 +69,13 @@ impl PoolState {
                 .arg(claim.grant.to_string())
                 .arg(json(op, lease)?);
         }
-        let replies: Vec<Reply> = self.link.script(op, &script).await?;
+        let (replies, history): (Vec<Reply>, _) = self.link.copied(op, &script).await?;
         if replies.len() != claims.len() {
             return Err(StateError::unreadable(op, "not every lease was answered"));
         }
-        replies
-            .into_iter()
-            .map(|reply| lease_answer(op, reply))
-            .collect()
+        let answers = replies.into_iter().map(|reply| lease_answer(op, reply));
+        let answers = answers.collect::<Result<_, _>>()?;
+        Ok(Renewed { answers, history })
     }
 
     /// Gives a lease back. Says whether it was still ours.

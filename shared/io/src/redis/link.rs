@@ -1,24 +1,35 @@
-//! The connection: one, shared by all callers, made anew when it breaks, and never waited for longer than the time-outs say.
+//! The connections: two, shared by all callers, made anew when they break, and never waited for longer than the time-outs say.
 //!
 //! Commands of concurrent callers travel pipelined. A broken or silent connection is dropped by the first caller that notices, and the next
-//! call connects; callers that find an attempt under way share its outcome instead of queueing up attempts of their own.
-//! Invariant: a call ends after at most two connection time-outs and two response time-outs (a script may have to be loaded first).
-//! A command that got no answer is not repeated here: only its caller knows whether it may be.
+//! call connects. Invariants: no command goes to a server that was met before another one; a call ends after at most three connection time-outs and three response time-outs (the primary may have to be
+//! found, a script may have to be loaded). A command that got no answer is not repeated here: only its caller knows whether it may be.
+//!
+//! # What a copy has to have
+//! Behind Sentinels a copy takes over that may lack what the primary acknowledged. Three kinds of writes decide who may act, and are
+//! [`Link::copied`]: they count only when `copies` copies have acknowledged them (`WAIT`).
+//! ```text
+//! write                              without the copies' word                     because
+//! lease renewal                      it does not prolong the lease                a copy may give the lease to another
+//! lead (deployment, pool)            this supervisor does not lead                a copy may have another leader
+//! fence, activate, open              the step is not done, and is repeated        a copy may be in the epoch before
+//! confirm (a worker takes an epoch)  the worker does not begin                    it read the epoch from a primary that may be cut off
+//! ```
+//! Copies take writes in order, so what was written before one of these, assignments and sagas too, is on the copy as well. All other writes
+//! are acknowledged by the primary alone; which of them a failover has lost is noticed ([`super::History`]) and counted.
+//! `WAIT` holds up whatever is behind it on its connection, so these writes have a connection of their own.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use ::redis::aio::MultiplexedConnection;
-use ::redis::{
-    AsyncConnectionConfig, Client, Cmd, FromRedisValue, Pipeline, RedisError, ScriptInvocation,
-};
+use ::redis::{Client, Cmd, FromRedisValue, Pipeline, RedisError, ScriptInvocation};
 use shared_core::Secret;
 
+use super::address::Address;
 use super::error::{Op, StateError};
-
-/// Commands that may wait for the socket; beyond it callers wait, bounded by the response time-out.
-const QUEUE: usize = 4096;
+use super::history::{Histories, History};
+use super::line::{Line, Live};
+use super::primary::Primary;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RedisTimeouts {
@@ -37,36 +48,42 @@ impl Default for RedisTimeouts {
 }
 
 #[derive(Clone)]
-pub(super) struct Link(Arc<Inner>);
-
-struct Inner {
-    client: Client,
-    timeouts: RedisTimeouts,
-    live: RwLock<Option<Live>>,
-    /// Held while connecting; counts the attempts that ended.
-    connecting: tokio::sync::Mutex<()>,
-    attempts: AtomicU64,
+pub(super) struct Link {
+    inner: Arc<Inner>,
+    /// Commands are refused in any other history.
+    held_to: Option<History>,
 }
 
-#[derive(Clone)]
-struct Live {
-    generation: u64,
-    connection: MultiplexedConnection,
+struct Inner {
+    home: Arc<Home>,
+    plain: Line,
+    /// For what has to be on copies; not used with a single server.
+    copied: Line,
+}
+
+/// Where connections lead.
+pub(super) struct Home {
+    primary: Primary,
+    pub timeouts: RedisTimeouts,
+    histories: Histories,
 }
 
 impl Link {
     pub async fn connect(url: &Secret, timeouts: RedisTimeouts) -> Result<Self, StateError> {
-        // The library's own error may repeat a part of the URL.
-        let client = Client::open(url.expose()).map_err(|_| StateError::Address {
-            why: "expected redis://host:port/ or redis+unix:///path as redis.url",
-        })?;
-        let link = Self(Arc::new(Inner {
-            client,
+        let primary = Primary::of(Address::parse(url.expose())?)?;
+        let home = Arc::new(Home {
+            primary,
             timeouts,
-            live: RwLock::new(None),
-            connecting: tokio::sync::Mutex::new(()),
-            attempts: AtomicU64::new(0),
-        }));
+            histories: Histories::default(),
+        });
+        let link = Self {
+            inner: Arc::new(Inner {
+                plain: Line::to(Arc::clone(&home)),
+                copied: Line::to(Arc::clone(&home)),
+                home,
+            }),
+            held_to: None,
+        };
         let op = Op {
             doing: "connect to",
             subject: &"Redis",
@@ -77,12 +94,34 @@ impl Link {
         Ok(link)
     }
 
-    pub fn client(&self) -> &Client {
-        &self.0.client
+    /// A client of whichever server is the primary.
+    pub async fn client(&self) -> Result<Client, RedisError> {
+        self.inner.home.client().await
     }
 
     pub fn timeouts(&self) -> RedisTimeouts {
-        self.0.timeouts
+        self.inner.home.timeouts
+    }
+
+    pub fn histories(&self) -> &Histories {
+        &self.inner.home.histories
+    }
+
+    pub fn held_to(&self, history: History) -> Self {
+        Self {
+            inner: Arc::clone(&self.inner),
+            held_to: Some(history),
+        }
+    }
+
+    /// The Sentinels that are configured, and what they call the primary; none with a single server.
+    pub fn sentinels(&self) -> (&[::redis::ConnectionInfo], &str) {
+        self.inner.home.primary.sentinels()
+    }
+
+    /// How many copies must have what decides who may act.
+    pub fn copies(&self) -> u32 {
+        self.inner.home.primary.copies()
     }
 
     pub async fn query<T: FromRedisValue>(
@@ -90,9 +129,10 @@ impl Link {
         op: Op<'_>,
         command: &Cmd,
     ) -> Result<T, StateError> {
-        let mut live = self.live(op).await?;
+        let line = &self.inner.plain;
+        let mut live = self.live(line, op).await?;
         let answer = command.query_async(&mut live.connection).await;
-        self.judge(op, &live, answer)
+        self.judge(line, op, &live, answer)
     }
 
     pub async fn pipeline<T: FromRedisValue>(
@@ -100,9 +140,10 @@ impl Link {
         op: Op<'_>,
         pipeline: &Pipeline,
     ) -> Result<T, StateError> {
-        let mut live = self.live(op).await?;
+        let line = &self.inner.plain;
+        let mut live = self.live(line, op).await?;
         let answer = pipeline.query_async(&mut live.connection).await;
-        self.judge(op, &live, answer)
+        self.judge(line, op, &live, answer)
     }
 
     /// By its hash; a Redis that does not know it (restarted, flushed) is given the text first.
@@ -111,75 +152,140 @@ impl Link {
         op: Op<'_>,
         script: &ScriptInvocation<'_>,
     ) -> Result<T, StateError> {
-        let mut live = self.live(op).await?;
+        let line = &self.inner.plain;
+        let mut live = self.live(line, op).await?;
         let answer = script.invoke_async(&mut live.connection).await;
-        self.judge(op, &live, answer)
+        self.judge(line, op, &live, answer)
+    }
+
+    /// A script that counts only when copies have what it wrote; gives the history in which they have it. With a single server the
+    /// same as [`Self::script`]. An error says nothing about whether it was done.
+    pub async fn copied<T: FromRedisValue>(
+        &self,
+        op: Op<'_>,
+        script: &ScriptInvocation<'_>,
+    ) -> Result<(T, History), StateError> {
+        let needed = self.copies();
+        if needed == 0 {
+            let answer = self.script(op, script).await?;
+            return Ok((answer, self.histories().current()));
+        }
+        let line = &self.inner.copied;
+        let mut live = self.live(line, op).await?;
+        let answer = script.invoke_async(&mut live.connection).await;
+        let answer = self.judge(line, op, &live, answer)?;
+        let mut wait = ::redis::cmd("WAIT");
+        wait.arg(needed).arg(self.wait_ms());
+        let acknowledged = wait.query_async(&mut live.connection).await;
+        let acknowledged: u32 = self.judge(line, op, &live, acknowledged)?;
+        if acknowledged < needed {
+            line.doubt(&live);
+            return Err(StateError::Uncopied {
+                doing: op.to_string(),
+                acknowledged,
+                needed,
+            });
+        }
+        Ok((answer, live.history))
+    }
+
+    /// Less than the response's time-out, or no answer would come at all; half of it leaves a lease time for another try.
+    fn wait_ms(&self) -> u64 {
+        let half = self.timeouts().response / 2;
+        u64::try_from(half.as_millis()).unwrap_or(u64::MAX).max(1)
+    }
+
+    async fn live(&self, line: &Line, op: Op<'_>) -> Result<Live, StateError> {
+        let live = line.live(op).await?;
+        let current = self.histories().current();
+        if live.history != current {
+            // The other line has met another server since.
+            line.forget(&live);
+            return Err(StateError::Replaced {
+                doing: op.to_string(),
+            });
+        }
+        match self.held_to {
+            Some(held_to) if held_to != current => Err(StateError::Replaced {
+                doing: op.to_string(),
+            }),
+            _ => Ok(live),
+        }
     }
 
     fn judge<T>(
         &self,
+        line: &Line,
         op: Op<'_>,
         live: &Live,
         answer: Result<T, RedisError>,
     ) -> Result<T, StateError> {
         answer.map_err(|error| {
             if error.is_timeout() || error.is_unrecoverable_error() {
-                self.drop_connection(live.generation);
+                line.forget(live);
             }
-            StateError::of(op, &error)
+            let error = StateError::of(op, &error);
+            if self.inner.home.primary.may_be_replaced() && error.is_no_primarys() {
+                line.doubt(live);
+            }
+            error
         })
     }
+}
 
-    /// A lock that another caller's panic poisoned still guards a whole value: it is only ever assigned.
-    fn current(&self) -> Option<Live> {
-        self.0
-            .live
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+impl Home {
+    pub async fn client(&self) -> Result<Client, RedisError> {
+        self.primary.client(self.timeouts).await
     }
 
-    fn drop_connection(&self, generation: u64) {
-        let mut live = self.0.live.write().unwrap_or_else(PoisonError::into_inner);
-        if live
-            .as_ref()
-            .is_some_and(|live| live.generation == generation)
-        {
-            *live = None;
+    /// Behind Sentinels: what the server calls its history, if it is a primary.
+    pub async fn history_of(
+        &self,
+        op: Op<'_>,
+        connection: &mut MultiplexedConnection,
+    ) -> Result<History, StateError> {
+        if !self.primary.may_be_replaced() {
+            return Ok(self.histories.current());
         }
-    }
-
-    async fn live(&self, op: Op<'_>) -> Result<Live, StateError> {
-        if let Some(live) = self.current() {
-            return Ok(live);
-        }
-        let came_at = self.0.attempts.load(Ordering::Acquire);
-        let _connecting = self.0.connecting.lock().await;
-        if let Some(live) = self.current() {
-            return Ok(live);
-        }
-        if self.0.attempts.load(Ordering::Acquire) != came_at {
+        let mut info = ::redis::cmd("INFO");
+        info.arg("replication");
+        let said: String = info
+            .query_async(connection)
+            .await
+            .map_err(|error| StateError::of(op, &error))?;
+        let value = |name: &str| {
+            let mut lines = said.lines();
+            lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
+        };
+        if value("role").map(str::trim) != Some("master") {
             return Err(StateError::Unreachable {
                 doing: op.to_string(),
-                why: "there is no connection".to_owned(),
+                why: "the Sentinels named a server that is no primary any more".to_owned(),
             });
         }
-        let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(self.0.timeouts.connect))
-            .set_response_timeout(Some(self.0.timeouts.response))
-            .set_pipeline_buffer_size(QUEUE);
-        let connected = self
-            .0
-            .client
-            .get_multiplexed_async_connection_with_config(&config)
-            .await;
-        let generation = self.0.attempts.fetch_add(1, Ordering::AcqRel) + 1;
-        let connection = connected.map_err(|error| StateError::of(op, &error))?;
-        let live = Live {
-            generation,
-            connection,
+        let Some(replid) = value("master_replid").map(str::trim) else {
+            return Err(StateError::unreadable(
+                op,
+                "the server names no replication id",
+            ));
         };
-        *self.0.live.write().unwrap_or_else(PoisonError::into_inner) = Some(live.clone());
-        Ok(live)
+        let (history, is_another) = self.histories.meet(replid);
+        if is_another {
+            tracing::warn!("another server is the primary, or the same one was started again");
+        }
+        Ok(history)
     }
+}
+
+/// A lock that another caller's panic poisoned still guards a whole value: it is only ever assigned.
+pub(super) fn held<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {
+    lock.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+pub(super) fn current<T: Clone>(lock: &RwLock<Option<T>>) -> Option<T> {
+    lock.read().unwrap_or_else(PoisonError::into_inner).clone()
+}
+
+pub(super) fn replace<T>(lock: &RwLock<Option<T>>, with: Option<T>) {
+    *lock.write().unwrap_or_else(PoisonError::into_inner) = with;
 }

@@ -43,6 +43,7 @@ scripts! {
     FENCE = "fence.lua";
     ACTIVATE = "activate.lua";
     OPEN_EPOCH = "open_epoch.lua";
+    CONFIRM = "confirm.lua";
     BEAT = "beat.lua";
     HEARTBEATS = "heartbeats.lua";
     SUBMIT_ORDER = "submit_order.lua";

@@ -5,18 +5,19 @@
 //! fence        the record's epoch is lower (or there is none)       epoch, nonce, phase fenced, no holder, prev if the last was open
 //! activate     this stamp, fenced (or smoking with this holder)     holder, phase smoking
 //! open_epoch   this stamp, smoking (or open already)                phase open
+//! confirm      the record is not this stamp, open                   under which epoch commits are made; by the worker that is to make them
 //! ```
-//! Each step may be repeated by whoever got no answer, or by the next leader: the second time it says the same and changes nothing but the saga.
+//! All of them count only when copies have them (`link.rs`). Each step may be repeated by whoever got no answer, or by the next leader: the second time it says the same and changes nothing but the saga.
 //! Invariants: an epoch never goes down; a holder is never replaced inside an epoch; only an *open* holder becomes `prev`, so failed attempts
 //! do not hide from whom members are continued.
 
 use shared_core::{Epoch, EpochRecord, EpochStamp, Holder, UnixMs};
 
-use super::epoch::{record, stamp_arguments};
+use super::epoch::{fenced, record, stamp_arguments};
 use super::error::{Op, StateError};
 use super::reply::Reply;
 use super::scripts;
-use super::{LeaderId, PoolState};
+use super::{EpochAnswer, LeaderId, PoolState};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
@@ -51,7 +52,7 @@ impl PoolState {
     ) -> Result<FenceAnswer, StateError> {
         let op = self.op("fence", &stamp);
         let script = self.step(&scripts::FENCE, leader, stamp, since, saga);
-        let mut reply: Reply = self.link.script(op, &script).await?;
+        let (mut reply, _): (Reply, _) = self.link.copied(op, &script).await?;
         match reply.word.as_str() {
             "done" => Ok(FenceAnswer::Fenced),
             "not_leading" => Ok(FenceAnswer::NotLeading),
@@ -80,7 +81,7 @@ impl PoolState {
             .arg(holder.bot.to_string())
             .arg(holder.worker.as_str());
         let op = self.op("activate", &stamp);
-        step_answer(op, self.link.script(op, &script).await?)
+        step_answer(op, self.link.copied(op, &script).await?.0)
     }
 
     /// Lets the holder commit and send.
@@ -93,7 +94,26 @@ impl PoolState {
     ) -> Result<StepAnswer, StateError> {
         let script = self.step(&scripts::OPEN_EPOCH, leader, stamp, since, saga);
         let op = self.op("open", &stamp);
-        step_answer(op, self.link.script(op, &script).await?)
+        step_answer(op, self.link.copied(op, &script).await?.0)
+    }
+
+    /// Sees to it that the open epoch which a worker is to act on is on copies too: it may have been read from a primary that is cut off.
+    /// Nothing is asked of a single server.
+    pub async fn confirm(&self, stamp: EpochStamp) -> Result<EpochAnswer<()>, StateError> {
+        if self.link.copies() == 0 {
+            return Ok(EpochAnswer::Done(()));
+        }
+        let op = self.op("confirm", &stamp);
+        let mut script = scripts::CONFIRM.prepare_invoke();
+        script
+            .key(&self.keys.epoch)
+            .key(&self.keys.counters)
+            .arg(&stamp_arguments(stamp));
+        let (reply, _): (Reply, _) = self.link.copied(op, &script).await?;
+        match reply.word.as_str() {
+            "done" => Ok(EpochAnswer::Done(())),
+            _ => fenced(op, reply),
+        }
     }
 
     fn step<'s>(

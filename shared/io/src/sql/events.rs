@@ -35,6 +35,10 @@ pub enum EventKind {
     ScheduleGivenUp,
     /// Telegram refused replies for good; they were moved aside.
     ReplyRefused,
+    /// A copy of Redis has become the primary.
+    RedisFailedOver,
+    /// It lacks commits that were acknowledged.
+    TailLost,
 }
 
 impl EventKind {
@@ -59,6 +63,8 @@ impl EventKind {
         Self::Unscheduled,
         Self::ScheduleGivenUp,
         Self::ReplyRefused,
+        Self::RedisFailedOver,
+        Self::TailLost,
     ];
 
     pub fn as_str(self) -> &'static str {
@@ -83,6 +89,8 @@ impl EventKind {
             Self::Unscheduled => "unscheduled",
             Self::ScheduleGivenUp => "schedule_given_up",
             Self::ReplyRefused => "reply_refused",
+            Self::RedisFailedOver => "redis_failed_over",
+            Self::TailLost => "tail_lost",
         }
     }
 }

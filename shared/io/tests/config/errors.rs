@@ -268,7 +268,19 @@ fn numbers_out_of_range_and_out_of_step() {
         ),
         (
             "[redis]\nurl = \"rediss://host:6379\"",
-            "redis.url: is not an address of a Redis; it starts with one of redis://, redis+unix://, unix://",
+            "redis.url: is not an address of a Redis; it starts with one of redis://, redis+unix://, unix://, redis+sentinel://",
+        ),
+        (
+            "[redis]\nurl = \"redis+sentinel://s1:26379,s2:26379\"",
+            "redis.url: names no master; write redis+sentinel://host:port,host:port/MASTER as the Sentinels call it",
+        ),
+        (
+            "[redis]\nurl = \"redis+sentinel://s1,s2/main?copies=none\"",
+            "redis.url: has a `copies` that is not a whole number from 1 to 9",
+        ),
+        (
+            "[policy]\ntakeovers_per_hour = 0",
+            "policy.takeovers_per_hour: 0 is out of range; write a number from 1 to 3600",
         ),
         (
             "[database]\nurl = \"mysql://host/db\"",

@@ -140,6 +140,7 @@ async fn leases_and_leads_outlive_a_restart_with_their_time() {
     let mine = lease(BOT, "w1", 1);
     assign(&pool, &[assignment(BOT, "w1", 9)]).await;
     let held = pool.renew_leases(&[claim(&mine, 9)], LONG).await.unwrap();
+    let held = held.answers;
     assert_eq!(held, [shared_io::redis::LeaseAnswer::Held]);
     server.kill();
     server.start_again();
@@ -200,6 +201,34 @@ async fn a_redis_that_hangs_is_not_waited_for() {
     server.go_on();
     let again = tokio::time::timeout(LONG, async { while pool.epoch().await.is_err() {} });
     again.await.expect("it never answered again");
+}
+
+/// As in a task that keeps a call for later and makes another one first.
+#[tokio::test]
+async fn a_call_that_is_not_polled_holds_up_nobody() {
+    let server = RedisServer::start();
+    let timeouts = RedisTimeouts {
+        connect: Duration::from_millis(200),
+        response: Duration::from_millis(200),
+    };
+    let state = RedisState::connect(&server.url(), "us", timeouts)
+        .await
+        .unwrap();
+    let pool = state.pool(&pool_id());
+    server.stop_clock();
+    assert!(pool.epoch().await.is_err(), "the connection is given up");
+    let mut kept = std::pin::pin!(pool.epoch());
+    let begun = futures_util::poll!(kept.as_mut());
+    assert!(begun.is_pending(), "it has begun to connect");
+    let other = tokio::time::timeout(Duration::from_secs(20), pool.epoch()).await;
+    assert!(
+        other
+            .expect("it waits for a call that is not polled")
+            .is_err()
+    );
+    server.go_on();
+    works_again(&state).await;
+    let _ = kept.await;
 }
 
 #[tokio::test]

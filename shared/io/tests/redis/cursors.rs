@@ -11,7 +11,8 @@ use crate::server::RedisServer;
 async fn leased(pool: &PoolState) -> shared_core::LoginLease {
     let mine = lease(BOT, "w1", 1);
     assign(pool, &[assignment(BOT, "w1", 9)]).await;
-    let answers = pool.renew_leases(&[claim(&mine, 9)], LONG).await.unwrap();
+    let renewed = pool.renew_leases(&[claim(&mine, 9)], LONG).await.unwrap();
+    let answers = renewed.answers;
     assert_eq!(answers, [LeaseAnswer::Held]);
     mine
 }

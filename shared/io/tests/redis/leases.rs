@@ -15,7 +15,7 @@ async fn renew(
     claim: shared_io::redis::LeaseClaim,
     ttl: Duration,
 ) -> LeaseAnswer {
-    let mut answers = pool.renew_leases(&[claim], ttl).await.unwrap();
+    let mut answers = pool.renew_leases(&[claim], ttl).await.unwrap().answers;
     assert_eq!(answers.len(), 1);
     answers.remove(0)
 }
@@ -76,7 +76,7 @@ async fn all_leases_of_a_worker_are_answered_in_one_call() {
         claim(&lease(OTHER_BOT, "w1", 1), 9),
         claim(&lease(BOT, "w1", 1), 9),
     ];
-    let answers = pool.renew_leases(&claims, LONG).await.unwrap();
+    let answers = pool.renew_leases(&claims, LONG).await.unwrap().answers;
     assert_eq!(answers, [LeaseAnswer::NotAssigned, LeaseAnswer::Held]);
 }
 

@@ -14,5 +14,6 @@ mod leases;
 mod orders;
 mod outbox;
 mod reports;
+mod sentinel;
 mod server;
 mod switching;

@@ -10,6 +10,7 @@ mod deployment;
 mod folder;
 mod redis;
 mod result;
+mod sentinels;
 mod sql;
 mod tools;
 

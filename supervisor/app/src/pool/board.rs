@@ -51,6 +51,7 @@ impl Pool {
         if is_fresh {
             return Ok(());
         }
+        self.watch_tail().await;
         self.seq += 1;
         let board = self.board(snapshot, standing, world, last);
         match self

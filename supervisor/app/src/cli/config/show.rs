@@ -122,6 +122,7 @@ fn policy_value(policy: &PolicyConfig) -> Value {
         smoke_timeout,
         cooldown,
         switches_per_hour,
+        takeovers_per_hour,
     } = policy;
     json!({
         "worker_silent_ms": ms(worker_silent),
@@ -129,6 +130,7 @@ fn policy_value(policy: &PolicyConfig) -> Value {
         "smoke_timeout_ms": ms(smoke_timeout),
         "cooldown_ms": ms(cooldown),
         "switches_per_hour": switches_per_hour,
+        "takeovers_per_hour": takeovers_per_hour,
     })
 }
 

@@ -11,6 +11,7 @@ use shared_io::redis::{
 
 use super::super::open;
 use super::result::CheckResult;
+use super::sentinels;
 use super::tools::{OLDEST_REDIS, version};
 use super::{Report, clock as wall};
 use crate::folder::Folder;
@@ -47,6 +48,9 @@ pub async fn check(config: &Config, report: &mut Report) -> Option<RedisState> {
         report.add(result);
     }
     for result in copies(&found) {
+        report.add(result);
+    }
+    for result in sentinels::check(&redis, &found).await {
         report.add(result);
     }
     Some(redis)

@@ -1,0 +1,119 @@
+//! Bytes a session: what Redis' memory grows by, divided by the sessions that were written, with their keys, the open index and Redis' own
+//! overhead. `MEMORY USAGE` of a sample beside it, which is the value and its key alone.
+
+use anyhow::{Context, Result, ensure};
+use redis_servers::Server;
+use serde_json::json;
+use shared_core::{BotId, Epoch, EpochStamp, Holder, Nonce, PoolId, Secret, WorkerId};
+use shared_io::clock;
+use shared_io::redis::{FenceAnswer, LeaderId, PoolState, RedisState, RedisTimeouts, StepAnswer};
+use std::time::Duration;
+
+use crate::Measured;
+use crate::figures::summary;
+use crate::sessions::{Maker, Writer};
+
+const BOT: BotId = BotId(7_000_001);
+const LEAD: Duration = Duration::from_secs(3_600);
+const SAMPLE: usize = 1_000;
+/// Redis looks after idle buffers and tables some times a second.
+const LOOK: Duration = Duration::from_millis(500);
+const SETTLES: u32 = 30;
+/// Asking alone moves it by about this many bytes.
+const NOISE: u64 = 32 << 10;
+/// Requirement: bytes a session, with duplicate protection.
+const TARGET: f64 = 500.0;
+
+#[derive(Debug, clap::Args)]
+pub struct Options {
+    /// How many sessions are written
+    #[arg(long, default_value_t = 100_000)]
+    sessions: usize,
+}
+
+pub async fn run(options: &Options) -> Result<Measured> {
+    ensure!(options.sessions > 0, "--sessions 0 measures nothing");
+    let server = Server::start(&[])?;
+    let url = Secret::new(format!("redis://127.0.0.1:{}/", server.port()));
+    let redis = RedisState::connect(&url, "us", RedisTimeouts::default()).await?;
+    let pool = PoolId::new("main")?;
+    let state = redis.pool(&pool);
+    let stamp = open(&state).await?;
+    let maker = Maker::new(pool, BOT, clock::unix_now())?;
+    let before = settled(&server)?;
+    let writer = Writer {
+        state: &state,
+        stamp,
+        maker: &maker,
+    };
+    let told = |done| eprintln!("session-bytes: {done} of {} written", options.sessions);
+    writer.write(options.sessions, false, told).await?;
+    // The writer's connection and its buffers are no session's.
+    drop((state, redis));
+    let after = settled(&server)?;
+    #[allow(clippy::cast_precision_loss)] // far below 2^52
+    let bytes = after.saturating_sub(before) as f64 / options.sessions as f64;
+    let values = sample(&server, &maker, options.sessions)?;
+    let within = bytes <= TARGET;
+    Ok(Measured {
+        report: json!({
+            "sessions": options.sessions,
+            "bytes_per_session": bytes,
+            "target": TARGET,
+            "memory_usage_of_a_key": summary(&values),
+            "redis": server.info("redis_version")?,
+            "within": within,
+        }),
+        within,
+    })
+}
+
+async fn open(state: &PoolState) -> Result<EpochStamp> {
+    let leader = LeaderId::new("bench", clock::nonce());
+    let stamp = EpochStamp {
+        epoch: Epoch(1),
+        nonce: Nonce([7; 8]),
+    };
+    let holder = Holder {
+        bot: BOT,
+        worker: WorkerId::new("w1")?,
+    };
+    let now = clock::unix_now();
+    ensure!(state.take_lead_of_pool(&leader, LEAD).await?, "no lead");
+    let fenced = state.fence(&leader, stamp, now, "").await?;
+    ensure!(fenced == FenceAnswer::Fenced, "{fenced:?}");
+    let active = state.activate(&leader, stamp, &holder, now, "").await?;
+    ensure!(active == StepAnswer::Done, "{active:?}");
+    let opened = state.open_epoch(&leader, stamp, now, "").await?;
+    ensure!(opened == StepAnswer::Done, "{opened:?}");
+    Ok(stamp)
+}
+
+/// What is in use once buffers of closed connections and of the append-only file are given back.
+fn settled(server: &Server) -> Result<u64> {
+    let mut last = used(server)?;
+    for _ in 0..SETTLES {
+        std::thread::sleep(LOOK);
+        let now = used(server)?;
+        if now.abs_diff(last) < NOISE {
+            return Ok(now);
+        }
+        last = now;
+    }
+    Ok(last)
+}
+
+fn used(server: &Server) -> Result<u64> {
+    server.info("used_memory")?.parse().context("used_memory")
+}
+
+fn sample(server: &Server, maker: &Maker, sessions: usize) -> Result<Vec<f64>> {
+    // Odd, so that no kind of session is left out.
+    let step = (sessions / SAMPLE) | 1;
+    let mut values = Vec::new();
+    for number in (0..sessions).step_by(step) {
+        let key = format!("us:{{main}}:c:{}", maker.make(number)?.key);
+        values.push(server.ask(&["MEMORY", "USAGE", &key, "SAMPLES", "0"])?);
+    }
+    Ok(values)
+}
