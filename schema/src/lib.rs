@@ -21,6 +21,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
         "orders_and_logins",
         include_str!("../migrations/0002_orders_and_logins.sql"),
     ),
+    (4, "leaders", include_str!("../migrations/0004_leaders.sql")),
 ];
 
 /// The version that this program brings a database to.

@@ -1,4 +1,5 @@
-//! `overrides`: what admins have ordered for a pool, kept so that it outlives Redis and every process.
+//! `overrides`: what admins have ordered for a pool, kept so that it outlives Redis and every process. Only the pool's leader writes it
+//! (`sql/epochs.rs`): a pause that was undone must not come back with a supervisor that slept.
 
 use shared_core::{BotId, PoolId, UnixMs};
 use sqlx::any::AnyRow;
@@ -39,11 +40,11 @@ impl Overrides<'_> {
             .await
     }
 
-    /// Replaces what stands there.
-    pub async fn put(&self, row: &OverridesRow) -> Result<(), StoreError> {
+    /// Replaces what stands there, if this leader leads the pool. Whether it does.
+    pub async fn put(&self, row: &OverridesRow, leader: &str) -> Result<bool, StoreError> {
         let query = statement(
             "INSERT INTO overrides (pool, paused_at, paused_by, pinned_bot, pinned_at, pinned_by) \
-             VALUES ($1, $2, $3, $4, $5, $6) \
+             SELECT $1, $2, $3, $4, $5, $6 WHERE EXISTS (SELECT 1 FROM epochs WHERE epochs.pool = $1 AND epochs.leader = $7) \
              ON CONFLICT (pool) DO UPDATE SET paused_at = excluded.paused_at, paused_by = excluded.paused_by, \
                  pinned_bot = excluded.pinned_bot, pinned_at = excluded.pinned_at, pinned_by = excluded.pinned_by",
         )
@@ -53,11 +54,13 @@ impl Overrides<'_> {
         .bind(row.pinned.map(|bot| bot.to_string()))
         .bind(row.pinned_at.map(|at| at.0))
         .bind(&row.pinned_by)
+        .bind(leader)
         .execute(self.0.pool());
-        self.0
+        let done = self
+            .0
             .bounded("storing the overrides of pool", &row.pool, query)
             .await?;
-        Ok(())
+        Ok(done.rows_affected() == 1)
     }
 }
 

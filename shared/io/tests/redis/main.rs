@@ -15,4 +15,5 @@ mod orders;
 mod outbox;
 mod reports;
 mod server;
+mod supervisors;
 mod switching;

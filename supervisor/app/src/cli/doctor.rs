@@ -11,6 +11,7 @@ mod folder;
 mod redis;
 mod result;
 mod sql;
+mod supervisors;
 mod tools;
 
 use std::os::unix::fs::PermissionsExt;
