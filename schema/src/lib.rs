@@ -26,6 +26,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
         "scheduled",
         include_str!("../migrations/0003_scheduled.sql"),
     ),
+    (4, "leaders", include_str!("../migrations/0004_leaders.sql")),
 ];
 
 /// The version that this program brings a database to.

@@ -49,9 +49,9 @@ pub struct BotContext {
     pub cell: Arc<LeaseCell>,
     pub status: Arc<BotStatus>,
     /// Takes what is admins' business out of what this bot hears; outlives its sessions.
+    pub desk: Arc<Desk>,
     /// Channels that Telegram does not let this bot read.
     pub barred: watch::Sender<Vec<ChannelId>>,
-    pub desk: Arc<Desk>,
     /// The epoch of a predecessor of this worker's name; never acted on.
     pub inherited: Option<EpochStamp>,
     pub tail: Arc<Tail>,

@@ -1,13 +1,14 @@
 //! Says that this worker is alive and how its bots are: on every change that matters, and at least every interval.
 //!
-//! A heartbeat is a sample of [`Status`]; it judges nothing. One that Redis does not take in time is dropped, the next one is newer.
+//! A heartbeat is a sample of [`Status`]; it judges nothing. One that Redis does not take in time is dropped, the next one is newer. One that is
+//! refused because another process has this worker's name ends this process ([`crate::name`]).
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use shared_core::{Heartbeat, Nonce, UnixMs, WorkerId};
 use shared_io::clock;
-use shared_io::redis::RedisState;
+use shared_io::redis::{Beaten, RedisState};
 use shared_io::sql::Store;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
@@ -43,7 +44,8 @@ pub struct Beating {
 }
 
 impl Beating {
-    pub async fn run(self, stop: CancellationToken) {
+    /// Beats until stopped, or until another process has the name; that one's nonce is returned.
+    pub async fn run(self, stop: CancellationToken) -> Option<Nonce> {
         let started = clock::unix_now();
         let mut seq = 0;
         let mut urgent = true;
@@ -59,7 +61,8 @@ impl Beating {
                 }
             };
             match tokio::time::timeout(Duration::from_secs(1), beat).await {
-                Ok(Ok(())) => {
+                Ok(Ok(Beaten::NameTaken { by })) => return Some(by),
+                Ok(Ok(Beaten::Done)) => {
                     let took = clock::boot_now().since(sent).as_micros();
                     self.status
                         .redis_took(u64::try_from(took).unwrap_or(u64::MAX));
@@ -68,7 +71,7 @@ impl Beating {
                 Err(_) => warn!("the heartbeat did not reach Redis within a second"),
             }
             tokio::select! {
-                () = stop.cancelled() => return,
+                () = stop.cancelled() => return None,
                 () = self.status.changed() => urgent = true,
                 () = tokio::time::sleep(self.every) => urgent = false,
             }

@@ -17,6 +17,7 @@ mod epoch_watch;
 mod guard;
 mod heartbeat;
 mod login;
+mod name;
 mod pool;
 mod recorder;
 mod reprompt;
@@ -44,13 +45,14 @@ use shared_io::config::Config;
 #[command(
     name = "understudy-worker",
     version,
-    after_help = "Example:\n  understudy-worker --config understudy.toml --name w1"
+    after_help = "Example:\n  understudy-worker --config understudy.toml --name w1\n\n\
+                  Exit codes: 0 stopped in order; 2 it could not start or go on, for the reason in the last line; 3 another live process has its name."
 )]
 struct Args {
     /// The configuration file, the same as the supervisor's.
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
-    /// This worker's name; no two live workers may share one.
+    /// This worker's name; no two live workers of a deployment may share one, on whatever host: the later one is refused.
     #[arg(long, value_name = "NAME")]
     name: String,
     /// Tells this process from an earlier one of the same name (16 hex digits; random when left out). Whoever gives it vouches that no earlier
@@ -64,7 +66,10 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("understudy-worker: {error:#}");
-            ExitCode::from(2)
+            match error.is::<name::NameTaken>() {
+                true => ExitCode::from(3),
+                false => ExitCode::from(2),
+            }
         }
     }
 }

@@ -1,5 +1,7 @@
 //! The worker as a whole: opens Redis and SQL, starts one task per pool, the lease guard and the heartbeat, and ends in order.
 //!
+//! The name comes first: a process whose name another live one has does nothing at all ([`crate::name`]).
+//!
 //! An orderly end closes every connection, gives the leases back and stops beating, in that order; what is not committed by then is
 //! replayed by whoever comes next. A kill needs none of that.
 
@@ -16,7 +18,7 @@ use shared_io::retry::{Failure, RetryPolicy, retry};
 use shared_io::secrets;
 use shared_io::sql::Store;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
@@ -25,6 +27,7 @@ use crate::context::Shared;
 use crate::guard::Guard;
 use crate::heartbeat::{self, Beating};
 use crate::login::Vault;
+use crate::name::{self, NameTaken};
 use crate::pool::PoolTask;
 use crate::status::Status;
 
@@ -39,6 +42,7 @@ pub async fn run(
     vouched: bool,
 ) -> anyhow::Result<()> {
     let shared = Arc::new(open(config, worker, nonce, vouched).await?);
+    name::claim(&shared.redis, &shared.worker, nonce).await?;
     let stop = CancellationToken::new();
     let background = CancellationToken::new();
     let mut tasks = JoinSet::new();
@@ -52,7 +56,7 @@ pub async fn run(
         redis: shared.redis.clone(),
         status: Arc::clone(&shared.status),
     };
-    tasks.spawn(beating.run(background.clone()));
+    let mut beating = tokio::spawn(beating.run(background.clone()));
     tasks.spawn(heartbeat::watch_sql(
         shared.store.clone(),
         Arc::clone(&shared.status),
@@ -67,14 +71,27 @@ pub async fn run(
         pools.spawn(PoolTask::new(Arc::clone(&shared), pool.name.clone()).run(stop.clone()));
     }
     info!(worker = %shared.worker, pid = std::process::id(), "worker started");
-    wait_for_end(&mut pools).await?;
+    let ended = wait_for_end(&mut pools, &mut beating, &shared.worker).await?;
     info!("worker stops");
     stop.cancel();
     while pools.join_next().await.is_some() {}
     shared.admin_records.flush().await;
     background.cancel();
     while tasks.join_next().await.is_some() {}
-    Ok(())
+    match ended {
+        End::Asked => {
+            let _beats_no_more = beating.await;
+            name::release(&shared.redis, &shared.worker, nonce).await;
+            Ok(())
+        }
+        End::NameTaken(taken) => Err(taken.into()),
+    }
+}
+
+/// Why the worker ends in order.
+enum End {
+    Asked,
+    NameTaken(NameTaken),
 }
 
 async fn open(
@@ -114,7 +131,11 @@ async fn reach_redis(config: &Config) -> Result<RedisState, StateError> {
     };
     retry(policy, || async {
         let (url, prefix) = (config.redis_url(), &config.redis.prefix);
-        let connected = RedisState::connect(&url, prefix, RedisTimeouts::default()).await;
+        let timeouts = RedisTimeouts {
+            response: config.timing.redis_timeout,
+            ..RedisTimeouts::default()
+        };
+        let connected = RedisState::connect(&url, prefix, timeouts).await;
         connected.map_err(|error| match error.is_connection() {
             true => Failure::Transient(error),
             false => Failure::Permanent(error),
@@ -123,17 +144,28 @@ async fn reach_redis(config: &Config) -> Result<RedisState, StateError> {
     .await
 }
 
-async fn wait_for_end(pools: &mut JoinSet<()>) -> anyhow::Result<()> {
+async fn wait_for_end(
+    pools: &mut JoinSet<()>,
+    beating: &mut JoinHandle<Option<Nonce>>,
+    worker: &WorkerId,
+) -> anyhow::Result<End> {
     let mut term = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
     let mut int = signal(SignalKind::interrupt()).context("listening for SIGINT")?;
     tokio::select! {
         _ = term.recv() => {}
         _ = int.recv() => {}
+        taken = beating => match taken {
+            Ok(Some(by)) => {
+                error!(%worker, %by, "another process has this worker's name: this one ends");
+                return Ok(End::NameTaken(NameTaken { worker: worker.clone() }));
+            }
+            Ok(None) | Err(_) => anyhow::bail!("the heartbeat ended by itself"),
+        },
         ended = pools.join_next() => {
             // A pool's task only ends when it is told to: this is a panic, and the supervisor starts a fresh process.
             error!(?ended, "a pool's task ended by itself");
             anyhow::bail!("a pool's task ended by itself");
         }
     }
-    Ok(())
+    Ok(End::Asked)
 }

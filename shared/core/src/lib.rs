@@ -25,6 +25,7 @@ mod outbox;
 mod protocol;
 mod secret;
 mod smoke;
+mod supervisor;
 mod telegram_error;
 mod token;
 mod update;
@@ -56,6 +57,7 @@ pub use outbox::{
 pub use protocol::{Assignment, Milestone, MilestoneKind, WorkerNotice};
 pub use secret::{AuthKey, Secret};
 pub use smoke::{SmokeCheck, SmokeReport, SmokeResult};
+pub use supervisor::SupervisorBeat;
 pub use telegram_error::{ErrorClass, SessionFate, classify};
 pub use token::{BotToken, TokenError};
 pub use update::{BoxId, UpdateId};

@@ -124,6 +124,12 @@ impl Config {
         }
     }
 
+    /// Is SQL a file of this machine?
+    pub fn database_is_local(&self) -> bool {
+        let url = self.database.url.as_ref();
+        url.is_none_or(|url| url.expose().starts_with("sqlite:"))
+    }
+
     pub fn sealing_key(&self) -> &Path {
         &self.secrets.sealing_key
     }

@@ -108,6 +108,10 @@ fn the_environment_stands_over_the_file_and_the_file_over_the_defaults() {
         (LogLevel::Debug, LogFormat::Text)
     );
     assert_eq!(config.workers.local, 5);
+    assert_eq!(config.workers.name, None);
+    let named = Surroundings::empty().with("UNDERSTUDY__WORKERS__NAME", "alpha-w");
+    let named = folder.load_in(&named).unwrap();
+    assert_eq!(named.workers.name.as_deref(), Some("alpha-w"));
     assert_eq!(config.timing.lease_ttl, Duration::from_secs(2));
     assert_eq!(config.timing.probe, Duration::from_millis(700));
 }

@@ -65,7 +65,8 @@ contract! {
         a_login_belongs_to_a_bot_and_is_replaced_in_its_slot,
         no_epoch_is_reserved_twice_whoever_asks,
         a_reservation_goes_above_what_redis_has_seen,
-        one_leader_names_the_lineage;
+        one_leader_names_the_lineage,
+        one_leader_at_a_time_is_noted_and_a_late_one_is_not;
     orders:
         login_attempts_are_counted_per_bot_and_forgotten_once_their_waiting_has_ended,
         overrides_are_replaced_as_a_whole,

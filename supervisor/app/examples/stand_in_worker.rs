@@ -16,7 +16,9 @@ use shared_core::{
 };
 use shared_io::clock;
 use shared_io::config::Config;
-use shared_io::redis::{LeaseAnswer, LeaseClaim, PoolState, RedisState, RedisTimeouts};
+use shared_io::redis::{
+    Beaten, LeaseAnswer, LeaseClaim, NameAnswer, PoolState, RedisState, RedisTimeouts,
+};
 use tokio::signal::unix::{SignalKind, signal};
 
 struct Worker {
@@ -63,6 +65,7 @@ impl Worker {
         let pool_id = self.config.pools[0].name.clone();
         let pool = self.redis.pool(&pool_id);
         let bell = pool.bell().await?;
+        self.claim_name().await?;
         for seq in 0.. {
             // Redis may be away for a while; a worker goes on.
             if let Ok(bots) = self.turn(&pool).await {
@@ -79,11 +82,25 @@ impl Worker {
                     redis_us: 1,
                     sql_ok: true,
                 };
-                let _beaten = self.redis.beat_and_ring(&heartbeat).await;
+                if let Ok(Beaten::NameTaken { .. }) = self.redis.beat_and_ring(&heartbeat).await {
+                    anyhow::bail!("another process has this name");
+                }
             }
             bell.wait(Duration::from_millis(50)).await;
         }
         Ok(())
+    }
+
+    /// A predecessor that nobody reports dead is waited for until its name has run out.
+    async fn claim_name(&self) -> anyhow::Result<()> {
+        for _ in 0..200 {
+            let claimed = self.redis.claim_name(&self.name, self.nonce, None).await;
+            if matches!(claimed, Ok(NameAnswer::Ours)) {
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        anyhow::bail!("another process has this name")
     }
 
     async fn turn(&mut self, pool: &PoolState) -> anyhow::Result<Vec<BotHealth>> {

@@ -2,7 +2,8 @@
 //!
 //! One task takes notes from a bounded queue, tries each until SQL takes it, and follows the milestones of switches whose timeline is not
 //! complete. Invariants: the path of a switch never waits for SQL; a switch is kept in the pool's saga (Redis) until [`Chronicle::has`] says
-//! that SQL has it. Notes of other kinds may be lost when SQL stays down for longer than the queue is long.
+//! that SQL has it; what a leader changes in SQL is changed only where SQL names it as the leader, so one that slept undoes nothing of its successor's.
+//! Notes of other kinds may be lost when SQL stays down for longer than the queue is long.
 
 mod rows;
 
@@ -13,7 +14,7 @@ use std::time::Duration;
 
 use shared_core::{BootMs, Order, PoolId, Progress, Request, SwitchId};
 use shared_io::clock;
-use shared_io::redis::{PoolState, RedisState};
+use shared_io::redis::{LeaderId, PoolState, RedisState};
 use shared_io::sql::{
     AdminAction, Decision, Event, EventKind, OverridesRow, Store, StoreError, SwitchRow,
 };
@@ -59,7 +60,7 @@ struct Shared {
 }
 
 impl Chronicle {
-    pub fn start(store: Store, redis: RedisState) -> (Self, Closing) {
+    pub fn start(store: Store, redis: RedisState, leader: LeaderId) -> (Self, Closing) {
         let (notes, receiver) = mpsc::channel(QUEUE);
         let (close, closing) = oneshot::channel();
         let shared = Arc::new(Shared {
@@ -70,6 +71,7 @@ impl Chronicle {
         let writer = Writer {
             store,
             redis,
+            leader,
             shared: shared.clone(),
             pending: VecDeque::new(),
             followed: Vec::new(),
@@ -153,6 +155,13 @@ impl Shared {
     }
 }
 
+/// Another supervisor leads by now, and says it itself.
+fn refused(written: bool, what: &str) {
+    if !written {
+        tracing::warn!("{what} is left to the supervisor that leads now");
+    }
+}
+
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     // The set is whole between any two of its operations.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -179,6 +188,7 @@ impl Closing {
 struct Writer {
     store: Store,
     redis: RedisState,
+    leader: LeaderId,
     shared: Arc<Shared>,
     pending: VecDeque<Note>,
     followed: Vec<Followed>,
@@ -230,14 +240,20 @@ impl Writer {
     /// Writes in order, up to the first that SQL does not take.
     async fn write(&mut self) {
         while let Some(note) = self.pending.front() {
+            let leader = self.leader.as_str();
             let written = match note {
                 Note::Switch(pool, record) => {
-                    self.store.switches().put(&record_row(pool, record)).await
+                    let row = record_row(pool, record);
+                    let put = self.store.switches().put(&row, leader).await;
+                    put.map(|written| refused(written, "a switch"))
                 }
                 Note::Decision(decision) => self.store.decisions().add(decision).await,
                 Note::Event(event) => self.store.events().add(event).await,
                 Note::Admin(action) => self.store.admin_actions().add(action).await,
-                Note::Overrides(row) => self.store.overrides().put(row).await,
+                Note::Overrides(row) => {
+                    let put = self.store.overrides().put(row, leader).await;
+                    put.map(|written| refused(written, "what was laid down"))
+                }
             };
             if !self.judge(written) {
                 return;
@@ -310,7 +326,9 @@ impl Writer {
             if !followed.stored {
                 let row = record_row(followed.pool.id(), &followed.record);
                 self.shared.show(followed.pool.id(), row.clone());
-                followed.stored = self.store.switches().put(&row).await.is_ok();
+                let switches = self.store.switches();
+                let put = switches.put(&row, self.leader.as_str()).await;
+                followed.stored = put.is_ok();
             }
         }
         self.followed.retain(|followed| {

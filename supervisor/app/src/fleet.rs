@@ -1,7 +1,12 @@
-//! The local workers: started or adopted, started again when they die, ended in an orderly stop.
+//! The local workers: started or adopted, started again when they die, ended in an orderly stop. Workers elsewhere are seen beside them.
 //!
 //! Invariants: one process a name; a worker that was started again has another nonce, and heartbeats of its predecessor are not taken for its
 //! own. A dead worker stays *dead* in what the pools see until its successor is started, so that its death is acted on first.
+
+mod deaths;
+mod hung;
+mod names;
+mod views;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -11,13 +16,17 @@ use std::time::Duration;
 use anyhow::Context;
 use shared_core::{BootMs, Nonce, WorkerId};
 use shared_io::clock;
-use shared_io::redis::SeenHeartbeat;
+use shared_io::redis::{RedisState, StateError};
 use shared_io::retry::{Backoff, RetryPolicy};
-use supervisor_core::{Policy, Process as Seen, WorkerView};
 use tokio::sync::mpsc;
 
 use crate::folder::Folder;
 use crate::process::{Process, Seat, Taken};
+
+pub use hung::Patience;
+pub use names::{host, local};
+
+use deaths::Deaths;
 
 const STOP_PATIENCE: Duration = Duration::from_secs(10);
 /// A worker that dies at once is not started in a hot loop; the first pause leaves time to act on its death.
@@ -26,6 +35,9 @@ const RESTART: RetryPolicy =
 /// One that has run for this long did not die of its start.
 const SETTLED: Duration = Duration::from_secs(30);
 
+/// How a worker ends whose name another process has.
+const NAME_TAKEN: i32 = 3;
+
 /// A local worker has ended.
 #[derive(Debug)]
 pub struct Death {
@@ -33,34 +45,14 @@ pub struct Death {
     pub pid: u32,
 }
 
-/// When a silent process of ours is taken for hung.
-#[derive(Debug, Clone, Copy)]
-pub struct Patience {
-    pub silent_ms: u64,
-    /// For one that was never heard since it was started or adopted.
-    pub start_ms: u64,
-}
-
-impl Patience {
-    pub fn of(policy: &Policy) -> Self {
-        Self {
-            silent_ms: policy.worker_silent_ms.saturating_mul(2),
-            start_ms: policy.start_grace_ms.saturating_add(5000),
-        }
-    }
-}
-
-/// Between two looks at the heartbeats; after a longer gap (Redis was away, or we slept) silence is counted anew.
-const GAP: Duration = Duration::from_secs(1);
-
 pub struct Fleet {
     program: PathBuf,
     config: PathBuf,
     folder: Folder,
     slots: BTreeMap<WorkerId, Slot>,
     deaths: mpsc::Sender<Death>,
-    /// Since when heartbeats are looked at without a gap, and the last look.
-    watched: Option<(BootMs, BootMs)>,
+    watched: Option<hung::Watched>,
+    dead: Deaths,
 }
 
 struct Slot {
@@ -87,11 +79,11 @@ enum State {
 }
 
 impl Fleet {
-    /// Starts or adopts `count` workers named `w1`, `w2`, ...; the receiver tells of each one's end.
+    /// Starts or adopts the workers of these names; the receiver tells of each one's end.
     pub fn start(
         config: &Path,
         folder: &Folder,
-        count: u32,
+        names: &[WorkerId],
     ) -> anyhow::Result<(Self, mpsc::Receiver<Death>)> {
         let (deaths, receiver) = mpsc::channel(64);
         let mut fleet = Self {
@@ -101,9 +93,10 @@ impl Fleet {
             slots: BTreeMap::new(),
             deaths,
             watched: None,
+            dead: Deaths::default(),
         };
-        for number in 1..=count {
-            let worker = WorkerId::new(format!("w{number}")).context("naming a worker")?;
+        for worker in names {
+            let worker = worker.clone();
             let seat = Seat::new(&folder.run(), worker.as_str());
             let mut backoff = Backoff::new(RESTART);
             let state = match fleet.bring_up(&worker, &seat) {
@@ -131,12 +124,16 @@ impl Fleet {
         Ok((fleet, receiver))
     }
 
-    fn bring_up(&self, worker: &WorkerId, seat: &Seat) -> anyhow::Result<State> {
+    fn bring_up(&mut self, worker: &WorkerId, seat: &Seat) -> anyhow::Result<State> {
         let taken = seat
             .take()
             .with_context(|| format!("locking worker {worker}"))?;
         let (process, nonce) = match taken {
             Taken::Free(lock) => {
+                // Whoever sat there before us is dead, or the seat would not be free.
+                if let Some(before) = seat.last_nonce() {
+                    self.dead.saw(worker, before);
+                }
                 let nonce = clock::nonce();
                 let arguments: [OsString; 6] = [
                     "--config".into(),
@@ -204,7 +201,14 @@ impl Fleet {
             return None;
         }
         let hung_ms = *hung_ms;
-        let status = process.reap().map(|status| status.to_string());
+        if let Some(nonce) = *nonce {
+            self.dead.saw(&death.worker, nonce);
+        }
+        let status = process.reap();
+        if status.and_then(|status| status.code()) == Some(NAME_TAKEN) {
+            tracing::error!(worker = %death.worker, "another process has this worker's name: set workers.name to another one here, or there");
+        }
+        let status = status.map(|status| status.to_string());
         tracing::error!(worker = %death.worker, pid = death.pid, ?status, "worker has died");
         let now = clock::boot_now();
         if now.since(*since) > SETTLED {
@@ -250,43 +254,6 @@ impl Fleet {
         }
     }
 
-    /// Kills those of ours that have been silent for too long while Redis could be heard: they are started again when their end is seen.
-    pub fn end_hung(&mut self, heartbeats: &[SeenHeartbeat], patience: Patience) {
-        let now = clock::boot_now();
-        let unbroken = self.watched.filter(|(_, last)| now.since(*last) <= GAP);
-        let (watched, _) = unbroken.unwrap_or((now, now));
-        self.watched = Some((watched, now));
-        for (worker, slot) in &mut self.slots {
-            let State::Running {
-                process,
-                nonce,
-                since,
-                heard,
-                hung_ms,
-            } = &mut slot.state
-            else {
-                continue;
-            };
-            let beat = heartbeats.iter().find(|h| h.heartbeat.worker == *worker);
-            let ours = beat.filter(|h| nonce.is_none_or(|nonce| nonce == h.heartbeat.nonce));
-            if let Some(age_ms) = ours.map(|h| h.age_ms) {
-                let at = now.minus(Duration::from_millis(age_ms));
-                *heard = Some(heard.map_or(at, |known| known.max(at)));
-            }
-            let (from, limit) = match *heard {
-                Some(heard) => (heard, patience.silent_ms),
-                None => (*since, patience.start_ms),
-            };
-            let silent = now.since(from.max(watched)).as_millis();
-            let silent_ms = u64::try_from(silent).unwrap_or(u64::MAX);
-            if silent_ms >= limit && hung_ms.is_none() && process.is_alive() {
-                *hung_ms = Some(silent_ms);
-                tracing::error!(%worker, pid = process.pid(), silent_ms, "worker hangs, killing it");
-                process.signal(rustix::process::Signal::KILL);
-            }
-        }
-    }
-
     /// Ends one of ours at once. True: it is certainly dead.
     pub async fn kill(&self, worker: &WorkerId) -> bool {
         match self.slots.get(worker).map(|slot| &slot.state) {
@@ -300,58 +267,13 @@ impl Fleet {
         }
     }
 
-    /// Whose leases may be broken: the nonce of a process of ours that is certainly dead.
-    pub fn dead_nonce(&self, worker: &WorkerId) -> Option<Nonce> {
-        match &self.slots.get(worker)?.state {
-            State::Dead { nonce, .. } => *nonce,
-            State::Running { process, nonce, .. } if !process.is_alive() => *nonce,
-            State::Running { .. } => None,
-        }
-    }
-
-    /// The nonce of a process of ours that runs.
-    pub fn live_nonce(&self, worker: &WorkerId) -> Option<Nonce> {
-        match &self.slots.get(worker)?.state {
-            State::Running { process, nonce, .. } if process.is_alive() => *nonce,
-            State::Running { .. } | State::Dead { .. } => None,
-        }
+    /// Reports the ends of our children and hears of others'.
+    pub async fn exchange_deaths(&mut self, redis: &RedisState) -> Result<(), StateError> {
+        self.dead.exchange(redis).await
     }
 
     pub fn is_ours(&self, worker: &WorkerId) -> bool {
         self.slots.contains_key(worker)
-    }
-
-    /// All workers as they are seen: ours by their processes, the others by their heartbeats.
-    pub fn views(&self, heartbeats: &[SeenHeartbeat]) -> Vec<WorkerView> {
-        let now = clock::boot_now();
-        let ours = self.slots.iter().map(|(worker, slot)| {
-            let heard = heartbeats.iter().find(|h| h.heartbeat.worker == *worker);
-            let (process, nonce) = match &slot.state {
-                State::Running { process, .. } if !process.is_alive() => (Seen::Dead, None),
-                State::Running { nonce, since, .. } => {
-                    let for_ms = u64::try_from(now.since(*since).as_millis()).unwrap_or(u64::MAX);
-                    (Seen::Running { for_ms }, *nonce)
-                }
-                State::Dead { .. } => (Seen::Dead, None),
-            };
-            let beat = heard
-                .filter(|h| nonce.is_none_or(|nonce| nonce == h.heartbeat.nonce))
-                .map(|h| (h.heartbeat.clone(), h.age_ms));
-            WorkerView {
-                worker: worker.clone(),
-                process,
-                beat,
-            }
-        });
-        let elsewhere = heartbeats
-            .iter()
-            .filter(|h| !self.slots.contains_key(&h.heartbeat.worker))
-            .map(|h| WorkerView {
-                worker: h.heartbeat.worker.clone(),
-                process: Seen::Elsewhere,
-                beat: Some((h.heartbeat.clone(), h.age_ms)),
-            });
-        ours.chain(elsewhere).collect()
     }
 
     /// Ends all of them, at the same time.
@@ -366,16 +288,16 @@ impl Fleet {
     }
 }
 
-/// Ends workers of an earlier start that this one has no place for: those whose number is above `count`.
-pub async fn stop_all_but(folder: &Folder, count: u32) {
+/// Ends workers of an earlier start that this one has no place for: all that have other names.
+pub async fn stop_all_but(folder: &Folder, names: &[WorkerId]) {
     let Ok(entries) = std::fs::read_dir(folder.run()) else {
         return;
     };
     let stops = entries.filter_map(Result::ok).filter_map(|entry| {
         let name = entry.file_name().into_string().ok()?;
         let name = name.strip_suffix(".lock")?;
-        let number: u32 = name.strip_prefix('w')?.parse().ok()?;
-        let seat = (number > count).then(|| Seat::new(&folder.run(), name))?;
+        let other = names.iter().all(|kept| kept.as_str() != name);
+        let seat = other.then(|| Seat::new(&folder.run(), name))?;
         let Ok(Taken::Adopted(process, _)) = seat.take() else {
             return None;
         };

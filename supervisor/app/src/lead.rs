@@ -1,19 +1,31 @@
 //! Which supervisor acts. The lead of the deployment first, then each pool's copy of it, which is what the pools' scripts check.
 //!
-//! Invariant: nothing here is judged by a clock of ours: Redis says yes or no at each renewal, and every script of the leader asks again.
+//! ```text
+//! Redis says    before      what follows
+//! begun         anything    leads; each pool is read anew, since another may have led it meanwhile
+//! kept          led         goes on
+//! another       anything    follows; comes back when that one's time is over, so a leader that died is followed at once then
+//! nothing       anything    as before until Redis answers: whoever writes is asked by the script anyway
+//! ```
+//! Invariant: nothing here is judged by a clock of ours: Redis says yes or no at each renewal, and every script of the leader asks again. What no script
+//! can guard is guarded otherwise: SQL by the leader that stands in it (`shared-io`, `sql/epochs.rs`), a kill by asking just before.
 
 use std::time::Duration;
 
-use shared_core::{BootMs, Nonce};
+use shared_core::{BootMs, Nonce, UnixMs};
 use shared_io::clock;
 use shared_io::config::Config;
-use shared_io::redis::{LeaderId, RedisState, StateError};
+use shared_io::redis::{LeaderId, Leadership, RedisState, StateError};
 
 use crate::folder::Folder;
 
 /// A leader that dies is followed within two seconds.
 pub const TTL: Duration = Duration::from_millis(2000);
-const RENEW: Duration = Duration::from_millis(500);
+const RENEW: Duration = Duration::from_millis(400);
+/// A follower asks this often, also when the leader's time is said to last for longer: an orderly end gives the lead back before.
+const ASK: Duration = Duration::from_millis(250);
+/// Redis counts whole milliseconds.
+const ROUNDING: Duration = Duration::from_millis(2);
 const NAME: &str = "supervisor";
 /// The lead of a supervisor that died runs out within this.
 const RUNS_OUT: Duration = Duration::from_millis(2500);
@@ -22,6 +34,8 @@ const POLL: Duration = Duration::from_millis(100);
 pub struct Lead {
     pub id: LeaderId,
     leads: Option<bool>,
+    /// When it began to lead or to follow.
+    since: UnixMs,
     renew_at: BootMs,
 }
 
@@ -30,6 +44,7 @@ impl Lead {
         Self {
             id: LeaderId::new(NAME, nonce),
             leads: None,
+            since: clock::unix_now(),
             renew_at: BootMs(0),
         }
     }
@@ -39,17 +54,32 @@ impl Lead {
         clock::boot_now() >= self.renew_at
     }
 
+    /// How long it is until then.
+    pub fn due_in(&self) -> Duration {
+        clock::until(self.renew_at)
+    }
+
     pub fn leads(&self) -> bool {
         self.leads == Some(true)
     }
 
+    pub fn since(&self) -> UnixMs {
+        self.since
+    }
+
     pub async fn renew(&mut self, redis: &RedisState) -> Result<bool, StateError> {
-        let leads = redis.take_lead(&self.id, TTL).await?;
+        let answer = redis.take_lead(&self.id, TTL).await?;
         self.renew_at = clock::boot_now().plus(RENEW);
-        match (self.leads, leads) {
-            (Some(true), true) | (Some(false), false) => {}
-            (_, true) => tracing::info!(leader = %self.id, "this supervisor leads"),
-            (_, false) => tracing::info!("another supervisor leads, or has died just before"),
+        if let Leadership::Another { left } = answer {
+            self.come_back_after(left.min(ASK));
+        }
+        let leads = answer.is_ours();
+        if self.leads != Some(leads) {
+            self.since = clock::unix_now();
+            match leads {
+                true => tracing::info!(leader = %self.id, "this supervisor leads"),
+                false => tracing::info!("another supervisor leads, or has died just before"),
+            }
         }
         self.leads = Some(leads);
         Ok(leads)
@@ -63,6 +93,12 @@ impl Lead {
             );
         }
         self.unknown();
+    }
+
+    /// A pool is still led by whoever led it before: it is asked for again when that one's time is over.
+    pub fn come_back_after(&mut self, left: Duration) {
+        let then = clock::boot_now().plus(left).plus(ROUNDING);
+        self.renew_at = self.renew_at.min(then);
     }
 
     /// Redis did not answer: ask again at the next look.

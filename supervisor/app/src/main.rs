@@ -14,6 +14,7 @@ mod fleet;
 mod folder;
 mod lead;
 mod pool;
+mod presence;
 mod private_redis;
 mod process;
 mod run;

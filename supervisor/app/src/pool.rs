@@ -15,6 +15,7 @@ mod place;
 mod schedule;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use shared_core::{
     Assignment, BootMs, BotId, Connection, EpochBlock, EpochRecord, EpochStamp, Holder, OtherLogin,
@@ -22,7 +23,7 @@ use shared_core::{
 };
 use shared_io::clock;
 use shared_io::config::{Config, PolicyConfig, PoolConfig};
-use shared_io::redis::{LeaderId, PoolState, RedisState, SeenRequest, StateError};
+use shared_io::redis::{LeaderId, Leadership, PoolState, RedisState, SeenRequest, StateError};
 use shared_io::sql::{self, Store, StoreError, SwitchRow};
 use supervisor_core::{
     Checked, Decision, FailedAttempt, Origin, PastMove, Plan, Policy, PoolBot, Saga, SagaSeed,
@@ -172,24 +173,28 @@ impl Pool {
         })
     }
 
-    /// Takes or renews the lead of this pool; everything is read anew when it was not ours.
-    pub async fn renew_lead(&mut self) -> Result<(), Stopped> {
-        let leads = self
+    /// Takes or renews the lead of this pool; everything is read anew when it was not ours without a break. How long another has it, if one has.
+    pub async fn renew_lead(&mut self) -> Result<Option<Duration>, Stopped> {
+        let leadership = self
             .redis
             .take_lead_of_pool(&self.shared.leader, crate::lead::TTL)
             .await?;
         self.leave_history();
-        match (leads, &self.held) {
-            (false, _) => self.held = None,
-            (true, Some(_)) => {}
-            (true, None) => {
+        match (leadership, &self.held) {
+            (Leadership::Another { left }, _) => {
+                self.held = None;
+                return Ok(Some(left));
+            }
+            (Leadership::Kept, Some(_)) => {}
+            (Leadership::Begun, _) | (Leadership::Kept, None) => {
+                self.held = None;
                 self.state = self.redis.held_to(self.redis.history());
                 let held = self.take_over().await?;
                 self.arrived(held.seen).await;
                 self.held = Some(held);
             }
         }
-        Ok(())
+        Ok(None)
     }
 
     pub async fn release_lead(&self) {
@@ -396,8 +401,7 @@ impl Pool {
 
 /// What the configuration says, over the defaults of `supervisor-core`.
 pub fn policy(config: &PolicyConfig) -> Policy {
-    let millis =
-        |duration: std::time::Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+    let millis = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
     let defaults = Policy::default();
     let smoke_timeout_ms = millis(config.smoke_timeout);
     Policy {

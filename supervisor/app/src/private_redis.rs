@@ -1,10 +1,13 @@
 //! The private redis-server: a Unix socket in the data folder, no TCP port, an append-only file, in a session of its own.
 //!
 //! Once everything is set up it has a guard ([`PrivateRedis::guard`]): a task of its own that starts it again the moment it dies, whatever else
-//! the supervisor is busy with, because no lease outlives a second without Redis.
+//! the supervisor is busy with, because no lease outlives a second without Redis. One that gives no answer for `redis.hung_ms` is killed first: its file
+//! is on disk, and nobody can go on while it hangs.
 //!
 //! Invariant: never two servers on one folder; the running one holds the seat's lock. So does a child of it that rewrites its file, also beyond
 //! its end: whoever is found on the seat is only taken for the server when it answers. It is only ended by an orderly stop, after the workers.
+
+mod alive;
 
 use std::ffi::OsString;
 use std::io::{Read, Seek, SeekFrom};
@@ -17,10 +20,11 @@ use rustix::process::Signal;
 use shared_io::config::{AppendFsync, Config};
 use shared_io::redis::{RedisState, RedisTimeouts, StateError};
 use shared_io::retry::{Backoff, RetryPolicy};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
+
+use alive::{answers, hangs};
 
 use crate::folder::Folder;
 use crate::process::{Process, Seat, Taken};
@@ -51,6 +55,7 @@ pub struct PrivateRedis {
     socket: PathBuf,
     log: PathBuf,
     fsync: AppendFsync,
+    hung: Duration,
     process: Process,
     adopted: bool,
     backoff: Backoff,
@@ -72,6 +77,7 @@ impl PrivateRedis {
             socket,
             log,
             fsync,
+            hung: config.redis.hung,
             process,
             adopted,
             backoff: Backoff::new(RESTART),
@@ -103,6 +109,7 @@ impl PrivateRedis {
             tokio::select! {
                 _ = &mut asked => return self,
                 () = self.process.ended() => {}
+                () = hangs(&self.process, &self.socket, self.hung) => self.end_hung().await,
             }
             let pause = self.pause();
             tokio::select! {
@@ -112,6 +119,20 @@ impl PrivateRedis {
             if let Err(error) = self.restart().await {
                 tracing::error!("{error:#}");
             }
+        }
+    }
+
+    /// What it has acknowledged is in its file.
+    async fn end_hung(&self) {
+        let (pid, hung_ms) = (self.process.pid(), self.hung.as_millis());
+        tracing::error!(
+            pid,
+            hung_ms,
+            "the private Redis gives no answer, killing it"
+        );
+        self.process.signal(Signal::KILL);
+        if !self.process.ends_within(KILLED).await {
+            tracing::error!(pid, "the private Redis does not end: it waits for its disk");
         }
     }
 
@@ -198,32 +219,6 @@ async fn occupy(
         "the private Redis' lock in {} is taken again and again",
         folder.display()
     )
-}
-
-/// Does this very process listen on the socket and answer? Any answer will do: one that reads its file refuses all commands.
-async fn answers(process: &Process, socket: &Path, at_most: Duration) -> bool {
-    let until = Instant::now() + at_most;
-    while Instant::now() < until && process.is_alive() {
-        let asked = tokio::time::timeout_at(until, ask(process, socket)).await;
-        if matches!(asked, Ok(Ok(true))) {
-            return true;
-        }
-        tokio::time::sleep(START_POLL).await;
-    }
-    false
-}
-
-async fn ask(process: &Process, socket: &Path) -> std::io::Result<bool> {
-    let mut stream = tokio::net::UnixStream::connect(socket).await?;
-    let listener = stream.peer_cred()?.pid();
-    let other = listener.is_some_and(|pid| u32::try_from(pid) != Ok(process.pid()));
-    if other {
-        return Ok(false);
-    }
-    stream.write_all(b"PING\r\n").await?;
-    let mut first = [0];
-    stream.read_exact(&mut first).await?;
-    Ok(matches!(first[0], b'+' | b'-'))
 }
 
 fn take_or_launch(

@@ -23,6 +23,7 @@ use crate::fleet::{self, Death, Fleet, Patience};
 use crate::folder::Folder;
 use crate::lead::{self, Lead};
 use crate::pool::{Pool, Shared, Stopped, policy};
+use crate::presence::Presence;
 use crate::private_redis::{self, PrivateRedis};
 use crate::seed;
 use crate::world::{RedisWatch, World};
@@ -57,13 +58,13 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
             let guard = private.map(PrivateRedis::guard);
             daemon.work(&mut stop).await;
             daemon.stop().await;
-            fleet::stop_all_but(&folder, 0).await;
+            fleet::stop_all_but(&folder, &[]).await;
             if let Some(guard) = guard {
                 guard.stop().await;
             }
         }
         None => {
-            fleet::stop_all_but(&folder, 0).await;
+            fleet::stop_all_but(&folder, &[]).await;
             if let Some(redis) = private {
                 redis.stop().await;
             }
@@ -107,6 +108,7 @@ struct Daemon {
     patience: Patience,
     deaths: mpsc::Receiver<Death>,
     lead: Lead,
+    presence: Presence,
     pools: Vec<Pool>,
     ready: Ready,
 }
@@ -119,6 +121,9 @@ enum Ready {
     ServedSince(BootMs),
     Said,
 }
+
+/// Between two looks, however soon the lead is to be renewed.
+const SHORTEST: Duration = Duration::from_millis(10);
 
 /// How long the standbys' first connections are waited for before everything is called ready.
 const STANDBYS: Duration = Duration::from_secs(3);
@@ -137,10 +142,12 @@ impl Daemon {
         let nonce = clock::nonce();
         lead::succeed(config, folder, &redis, nonce).await;
         lead::refuse_own_database(config, &redis).await?;
-        let (chronicle, closing) = Chronicle::start(store.clone(), redis.clone());
-        fleet::stop_all_but(folder, config.workers.local).await;
-        let (fleet, deaths) = Fleet::start(&config.file, folder, config.workers.local)?;
         let lead = Lead::new(nonce);
+        let (chronicle, closing) = Chronicle::start(store.clone(), redis.clone(), lead.id.clone());
+        let workers = fleet::local(config)?;
+        fleet::stop_all_but(folder, &workers).await;
+        let (fleet, deaths) = Fleet::start(&config.file, folder, &workers)?;
+        let presence = Presence::new(config, &lead.id, workers);
         let shared = Shared {
             leader: lead.id.clone(),
             store: store.clone(),
@@ -164,6 +171,7 @@ impl Daemon {
             patience: Patience::of(&policy(&config.policy)),
             deaths,
             lead,
+            presence,
             pools,
             ready: Ready::NotYet,
         })
@@ -176,6 +184,7 @@ impl Daemon {
             if self.bell.is_none() {
                 self.bell = self.redis.supervisor_bell().await.ok();
             }
+            let patience = self.patience();
             tokio::select! {
                 biased;
                 () = stop.asked() => return,
@@ -189,9 +198,14 @@ impl Daemon {
                         self.chronicle.event(None, EventKind::WorkerDied, worker, details);
                     }
                 }
-                () = rung(self.bell.as_ref(), self.watch.patience()) => {}
+                () = rung(self.bell.as_ref(), patience) => {}
             }
         }
+    }
+
+    /// How long to wait for a ring.
+    fn patience(&self) -> Duration {
+        self.watch.patience().min(self.lead.due_in().max(SHORTEST))
     }
 
     async fn look(&mut self) {
@@ -203,7 +217,12 @@ impl Daemon {
             self.lead.unknown();
             return;
         };
+        // First what we know of our own children: a leader elsewhere need not wait for their heartbeats to run out.
+        if let Err(error) = self.fleet.exchange_deaths(&self.redis).await {
+            tracing::debug!(%error, "deaths are reported at the next look");
+        }
         self.fleet.end_hung(&heartbeats, self.patience);
+        self.presence.show(&self.redis, &self.lead).await;
         if !self.lead.leads() {
             return;
         }
@@ -243,8 +262,10 @@ impl Daemon {
                     (pool.name().clone(), renewed)
                 });
                 for (pool, renewed) in join_all(renewals).await {
-                    if let Err(stopped) = renewed {
-                        report(&pool, stopped);
+                    match renewed {
+                        Ok(None) => {}
+                        Ok(Some(left)) => self.lead.come_back_after(left),
+                        Err(stopped) => report(&pool, stopped),
                     }
                 }
             }
@@ -306,8 +327,9 @@ impl Daemon {
         for pool in &self.pools {
             pool.release_lead().await;
         }
-        // Should it fail, the lead runs out by itself.
+        // Should it fail, both run out by themselves.
         let _released = self.redis.release_lead(&self.lead.id).await;
+        let _hidden = self.redis.hide_supervisor(self.lead.id.as_str()).await;
         self.store.close().await;
     }
 }

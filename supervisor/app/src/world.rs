@@ -5,7 +5,7 @@ use std::time::Duration;
 use shared_core::{BootMs, Holder, PoolId, UnixMs};
 use shared_io::clock;
 use shared_io::redis::{RedisState, SeenHeartbeat};
-use supervisor_core::{RedisView, WorkerView};
+use supervisor_core::{Arrivals, RedisView, WorkerView};
 
 use crate::fleet::Fleet;
 
@@ -26,9 +26,10 @@ pub struct World {
     pub appendfsync: Option<&'static str>,
 }
 
-/// Follows how long Redis has been reachable.
+/// Follows how long Redis has been reachable, and when each worker was heard.
 #[derive(Debug, Default)]
 pub struct RedisWatch {
+    arrivals: Arrivals,
     up_since: Option<BootMs>,
     rtt_us: Option<u64>,
     appendfsync: Option<&'static str>,
@@ -37,17 +38,22 @@ pub struct RedisWatch {
 impl RedisWatch {
     /// The heartbeats, or `None` while Redis does not answer.
     pub async fn heartbeats(&mut self, redis: &RedisState) -> Option<Vec<SeenHeartbeat>> {
-        let sent = tokio::time::Instant::now();
+        let (asked, sent) = (clock::boot_now(), tokio::time::Instant::now());
         match redis.heartbeats().await {
             Ok(heartbeats) => {
                 self.rtt_us = u64::try_from(sent.elapsed().as_micros()).ok();
+                let seen = heartbeats.into_iter();
+                let seen = seen.map(|seen| (seen.heartbeat, seen.age_ms));
+                let heard = self.arrivals.take(seen, asked, clock::boot_now());
+                let heard = heard.into_iter();
+                let heard = heard.map(|(heartbeat, age_ms)| SeenHeartbeat { heartbeat, age_ms });
                 if self.up_since.is_none() {
                     self.up_since = Some(clock::boot_now());
                     tracing::info!("Redis answers");
                     // Shown only; what holds for this server may not hold for the one before it.
                     self.appendfsync = redis.durability().await.ok().map(|d| d.as_str());
                 }
-                Some(heartbeats)
+                Some(heard.collect())
             }
             Err(error) => {
                 self.lost(&error);

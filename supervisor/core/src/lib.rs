@@ -12,6 +12,7 @@
 
 #![forbid(unsafe_code)]
 
+mod arrivals;
 mod check;
 mod decide;
 mod order;
@@ -24,6 +25,7 @@ mod snapshot;
 mod standing;
 mod verdict;
 
+pub use arrivals::Arrivals;
 pub use check::{Checked, Violation, check_plan};
 pub use decide::{candidates, decide};
 pub use order::{Ordered, Refusal, ordered};

@@ -34,7 +34,7 @@ pub struct PoolBot {
 pub enum Process {
     /// Our child (started or adopted), alive.
     Running { for_ms: u64 },
-    /// Our child, seen to be dead by its pidfd; nothing of it runs any more.
+    /// Seen to be dead by its pidfd, by us or by the supervisor whose child it was; nothing of it runs any more.
     Dead,
     /// Not ours: it is judged by its heartbeat alone.
     Elsewhere,
@@ -44,7 +44,7 @@ pub enum Process {
 pub struct WorkerView {
     pub worker: WorkerId,
     pub process: Process,
-    /// The last heartbeat and its age by Redis' clock.
+    /// The last heartbeat and its age (see [`crate::Arrivals`]).
     pub beat: Option<(Heartbeat, u64)>,
 }
 

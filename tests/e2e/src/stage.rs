@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -25,7 +25,8 @@ pub struct Stage {
     pub scene: Scene,
     pub folder: Folder,
     pub sim: RunningSim,
-    daemon: Child,
+    /// `None`: the test starts its supervisors itself.
+    daemon: Option<Child>,
     workers: Vec<(String, Child)>,
     http: reqwest::Client,
     _place: tempfile::TempDir,
@@ -62,6 +63,31 @@ impl Stage {
         edit: impl FnOnce(&str, &Scene) -> String,
         workers: &[&str],
     ) -> Result<Self> {
+        let edit = |config: &str, scene: &Scene| {
+            let config = edit(config, scene);
+            match workers {
+                [] => config,
+                _ => config.replace("local = 2", "local = 0"),
+            }
+        };
+        let mut stage = Self::prepare_knowing(members, edit).await?;
+        stage.daemon = Some(start(&stage.folder)?);
+        for worker in workers {
+            stage.start_worker(worker)?;
+        }
+        stage.served().await?;
+        Ok(stage)
+    }
+
+    /// Simulator and configuration; nothing of ours runs yet.
+    pub async fn prepare(members: usize, edit: impl FnOnce(&str) -> String) -> Result<Self> {
+        Self::prepare_knowing(members, |config, _| edit(config)).await
+    }
+
+    async fn prepare_knowing(
+        members: usize,
+        edit: impl FnOnce(&str, &Scene) -> String,
+    ) -> Result<Self> {
         let sim = Sim::start(SimConfig::default())
             .await
             .context("starting telegram-sim")?;
@@ -70,27 +96,18 @@ impl Stage {
         let place = tempfile::tempdir().context("a temporary folder")?;
         let folder = Folder::make(Some(&place.path().join("run")), 1)?;
         folder.write_config(&scene, sim.mtproto_addr())?;
-        let mut config = edit(&std::fs::read_to_string(folder.config())?, &scene);
-        if !workers.is_empty() {
-            config = config.replace("local = 2", "local = 0");
-        }
+        let config = edit(&std::fs::read_to_string(folder.config())?, &scene);
         std::fs::write(folder.config(), config).context("editing the configuration")?;
-        let daemon = start(&folder)?;
-        let mut stage = Self {
+        Ok(Self {
             control,
             scene,
             folder,
             sim,
-            daemon,
+            daemon: None,
             workers: Vec::new(),
             http: reqwest::Client::builder().no_proxy().build()?,
             _place: place,
-        };
-        for worker in workers {
-            stage.start_worker(worker)?;
-        }
-        stage.served().await?;
-        Ok(stage)
+        })
     }
 
     /// Until every bot is connected and members are served.
@@ -107,18 +124,47 @@ impl Stage {
 
     /// Starts a worker that is nobody's child but this test's.
     pub fn start_worker(&mut self, name: &str) -> Result<()> {
+        self.start_worker_with(name, &[])
+    }
+
+    /// The same with these settings in its environment.
+    pub fn start_worker_with(&mut self, name: &str, settings: &[(&str, &str)]) -> Result<()> {
         let log = File::create(self.folder.root.join(format!("{name}.log")))?;
         let child = Command::new(built("understudy-worker")?)
             .arg("--config")
             .arg(self.folder.config())
             .args(["--name", name])
+            .envs(settings.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log)
             .spawn()
             .context("starting a worker")?;
-        self.workers.push((name.to_owned(), child));
+        // The latest of a name is the one that is meant.
+        self.workers.insert(0, (name.to_owned(), child));
         Ok(())
+    }
+
+    /// Hands a worker over that was started here: another one of its name is to be started.
+    pub fn forget_worker(&mut self, name: &str) -> Result<Forgotten> {
+        let at = self.workers.iter().position(|(known, _)| known == name);
+        let at = at.with_context(|| format!("no worker {name} was started here"))?;
+        let (_, child) = self.workers.remove(at);
+        Ok(Forgotten(child))
+    }
+
+    /// What a command prints.
+    pub async fn run(&self, words: &[&str]) -> Result<String> {
+        let output = tokio::process::Command::new(built("understudy")?)
+            .args(words)
+            .arg("--config")
+            .arg(self.folder.config())
+            .stdin(Stdio::null())
+            .kill_on_drop(true)
+            .output()
+            .await
+            .context("running a command")?;
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
     /// Sends a signal to a worker that was started here.
@@ -131,14 +177,15 @@ impl Stage {
 
     /// SIGKILL to the supervisor; what it started lives on.
     pub fn kill_supervisor(&mut self) -> Result<()> {
-        self.daemon.kill().context("killing the supervisor")?;
-        self.daemon.wait().context("reaping the supervisor")?;
+        let mut daemon = self.daemon.take().context("no supervisor runs")?;
+        daemon.kill().context("killing the supervisor")?;
+        daemon.wait().context("reaping the supervisor")?;
         Ok(())
     }
 
     /// The next supervisor, as a service manager would start it.
     pub fn start_supervisor(&mut self) -> Result<()> {
-        self.daemon = start(&self.folder)?;
+        self.daemon = Some(start(&self.folder)?);
         Ok(())
     }
 
@@ -233,10 +280,13 @@ impl Stage {
 
     /// SIGTERM; returns once the daemon has ended.
     pub fn stop(&mut self) -> Result<()> {
-        signal(&self.daemon, Signal::TERM);
+        let Some(daemon) = &mut self.daemon else {
+            return Ok(());
+        };
+        signal(daemon, Signal::TERM);
         let until = Instant::now() + STOP;
         while Instant::now() < until {
-            if self.daemon.try_wait()?.is_some() {
+            if daemon.try_wait()?.is_some() {
                 return Ok(());
             }
             std::thread::sleep(LOOK);
@@ -250,9 +300,11 @@ impl Drop for Stage {
         if std::thread::panicking() {
             eprintln!("the daemon's last words:\n{}", self.log_tail());
         }
-        if self.stop().is_err() {
-            let _ = self.daemon.kill();
-            let _ = self.daemon.wait();
+        if self.stop().is_err()
+            && let Some(daemon) = &mut self.daemon
+        {
+            let _ = daemon.kill();
+            let _ = daemon.wait();
         }
         for (_, worker) in &mut self.workers {
             let _ = worker.kill();
@@ -263,6 +315,34 @@ impl Drop for Stage {
                 let _ = kill_process(pid, Signal::KILL);
             }
         }
+    }
+}
+
+/// A worker that the stage does not count among its own any more; it ends with this.
+pub struct Forgotten(Child);
+
+impl Forgotten {
+    pub fn signal(&self, with: Signal) {
+        signal(&self.0, with);
+    }
+
+    /// How it ended.
+    pub async fn ended(&mut self, at_most: Duration) -> Result<ExitStatus> {
+        let until = Instant::now() + at_most;
+        while Instant::now() < until {
+            if let Some(status) = self.0.try_wait()? {
+                return Ok(status);
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+        bail!("the worker did not end within {} s", at_most.as_secs())
+    }
+}
+
+impl Drop for Forgotten {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 

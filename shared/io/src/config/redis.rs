@@ -2,13 +2,14 @@
 
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use std::time::Duration;
 
 use serde::Deserialize;
 use shared_core::Secret;
 
-use super::error::{Fault, Problem};
+use super::error::{Fault, Problem, in_range};
 use super::reference::{Resolver, UrlRef};
-use super::value::words;
+use super::value::{in_millis, millis, words};
 use crate::redis::{SENTINEL_SCHEME, check_sentinels};
 
 /// A socket's path has 108 bytes with its final zero: unix(7).
@@ -27,6 +28,8 @@ pub struct RedisConfig {
     pub prefix: String,
     /// For the private server only.
     pub appendfsync: AppendFsync,
+    /// After how long without any answer the private server is taken for hung, killed and started again on its file.
+    pub hung: Duration,
 }
 
 #[derive(Deserialize)]
@@ -35,6 +38,8 @@ pub(super) struct Raw {
     url: Option<UrlRef>,
     prefix: String,
     appendfsync: AppendFsync,
+    #[serde(rename = "hung_ms", deserialize_with = "millis")]
+    hung: Duration,
 }
 
 impl Default for Raw {
@@ -43,6 +48,7 @@ impl Default for Raw {
             url: None,
             prefix: "us".to_owned(),
             appendfsync: AppendFsync::Always,
+            hung: Duration::from_secs(5),
         }
     }
 }
@@ -61,6 +67,7 @@ impl Raw {
                 "write 1 to 16 of a-z, 0-9 and '-'",
             ));
         }
+        in_range("redis.hung_ms", in_millis(self.hung), 1_000, 600_000)?;
         let socket = data_dir.join("redis/redis.sock");
         let length = socket.as_os_str().as_bytes().len();
         if self.url.is_none() && length > SOCKET_PATH_LIMIT {
@@ -96,6 +103,7 @@ impl Raw {
             url,
             prefix: self.prefix,
             appendfsync: self.appendfsync,
+            hung: self.hung,
         })
     }
 }

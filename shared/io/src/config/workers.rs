@@ -1,4 +1,4 @@
-//! `[workers]`: how many worker processes the supervisor starts on this machine.
+//! `[workers]`: how many worker processes the supervisor starts on this machine, and what they are called.
 
 use serde::Deserialize;
 
@@ -8,20 +8,42 @@ use super::value;
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct WorkersConfig {
-    /// Named `w1`, `w2`, ...; 0 when workers are started elsewhere.
+    /// 0 when workers are started elsewhere.
     #[serde(deserialize_with = "value::whole")]
     pub local: u32,
+    /// What their names begin with, before the number; no other supervisor of the deployment may use the same. `None`: `w` with a private Redis, the
+    /// host's name and `-w` with a shared one.
+    pub name: Option<String>,
 }
+
+/// A worker's name has 32 characters, the number at most two.
+const NAME_LIMIT: usize = 30;
 
 impl Default for WorkersConfig {
     /// Two, so that the death of one leaves a standby's connection alive.
     fn default() -> Self {
-        Self { local: 2 }
+        Self {
+            local: 2,
+            name: None,
+        }
     }
 }
 
 impl WorkersConfig {
     pub(super) fn validate(&self) -> Result<(), Fault> {
-        in_range("workers.local", u64::from(self.local), 0, 64)
+        in_range("workers.local", u64::from(self.local), 0, 64)?;
+        let fits = |name: &str| {
+            let fits =
+                |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_';
+            (1..=NAME_LIMIT).contains(&name.len()) && name.bytes().all(fits)
+        };
+        match &self.name {
+            Some(name) if !fits(name) => Err(Fault::inconsistent(
+                "workers.name",
+                "is not fit for a worker's name",
+                format!("write 1 to {NAME_LIMIT} of a-z, 0-9, '-' and '_'"),
+            )),
+            Some(_) | None => Ok(()),
+        }
     }
 }

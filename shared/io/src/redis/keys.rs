@@ -14,6 +14,10 @@ pub(super) struct RootKeys {
     pub leader: String,
     /// zset: worker -> Redis' own time of its last heartbeat
     pub workers: String,
+    /// zset `worker#nonce` -> Redis' own time: processes that are known to be dead
+    pub deaths: String,
+    /// zset: supervisor -> Redis' own time of its last word
+    pub supervisors: String,
     /// pub/sub: supervisor, look at the workers
     pub bell: String,
 }
@@ -33,6 +37,8 @@ impl RootKeys {
             prefix: prefix.to_owned(),
             leader: format!("{prefix}:leader"),
             workers: format!("{prefix}:workers"),
+            deaths: format!("{prefix}:deaths"),
+            supervisors: format!("{prefix}:supervisors"),
             bell: format!("{prefix}:bell"),
         })
     }
@@ -45,6 +51,21 @@ impl RootKeys {
     /// string `Heartbeat`, PX
     pub fn worker(&self, worker: &WorkerId) -> String {
         format!("{}:worker:{worker}", self.prefix)
+    }
+
+    /// hash `nonce seq`, PX: which process has the worker's name, and its last beat
+    pub fn name(&self, worker: &WorkerId) -> String {
+        format!("{}:name:{worker}", self.prefix)
+    }
+
+    /// What a supervisor's key begins with.
+    pub fn supervisor_prefix(&self) -> String {
+        format!("{}:supervisor:", self.prefix)
+    }
+
+    /// string `SupervisorBeat`, PX
+    pub fn supervisor(&self, id: &str) -> String {
+        format!("{}:supervisor:{id}", self.prefix)
     }
 
     pub fn pool(&self, pool: &PoolId) -> PoolKeys {

@@ -55,17 +55,35 @@ pub enum BreakAnswer {
     NotLeading,
 }
 
+/// How the taking of a lead went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum Leadership {
+    /// It is ours from here on, and was nobody's: whatever we knew of a time before may have been overtaken.
+    Begun,
+    /// It has been ours without a break.
+    Kept,
+    /// Another has it, for so long unless he renews it.
+    Another { left: Duration },
+}
+
+impl Leadership {
+    pub fn is_ours(self) -> bool {
+        matches!(self, Self::Begun | Self::Kept)
+    }
+}
+
 impl RedisState {
-    /// Takes or renews the lead. False: another has it.
-    pub async fn take_lead(&self, me: &LeaderId, ttl: Duration) -> Result<bool, StateError> {
+    /// Takes or renews the lead.
+    pub async fn take_lead(&self, me: &LeaderId, ttl: Duration) -> Result<Leadership, StateError> {
         let op = self.op("take", &"the lead");
         let mut script = scripts::TAKE_LEAD.prepare_invoke();
         script
             .key(&self.root.leader)
             .arg(me.as_str())
             .arg(millis(ttl));
-        let (leads, _) = self.link.copied(op, &script).await?;
-        Ok(leads)
+        let (answer, _) = self.link.copied(op, &script).await?;
+        leadership(op, answer)
     }
 
     pub async fn release_lead(&self, me: &LeaderId) -> Result<bool, StateError> {
@@ -97,20 +115,29 @@ impl RedisState {
 }
 
 impl PoolState {
-    /// Takes or renews the lead of this pool; for who has [`RedisState::take_lead`] only. False: another has it.
+    /// Takes or renews the lead of this pool; for who has [`RedisState::take_lead`] only.
     pub async fn take_lead_of_pool(
         &self,
         me: &LeaderId,
         ttl: Duration,
-    ) -> Result<bool, StateError> {
+    ) -> Result<Leadership, StateError> {
         let op = self.op("take", &"the lead");
         let mut script = scripts::TAKE_LEAD.prepare_invoke();
         script
             .key(&self.keys.leader)
             .arg(me.as_str())
             .arg(millis(ttl));
-        let (leads, _) = self.link.copied(op, &script).await?;
-        Ok(leads)
+        let (answer, _) = self.link.copied(op, &script).await?;
+        leadership(op, answer)
+    }
+
+    /// Does it lead this pool at this moment? For what no script can do together with the question.
+    pub async fn is_led_by(&self, leader: &LeaderId) -> Result<bool, StateError> {
+        let op = self.op("read", &"who leads");
+        let mut command = ::redis::cmd("GET");
+        command.arg(&self.keys.leader);
+        let found: Option<String> = self.link.query(op, &command).await?;
+        Ok(found.as_deref() == Some(leader.as_str()))
     }
 
     pub async fn release_lead_of_pool(&self, me: &LeaderId) -> Result<bool, StateError> {
@@ -234,6 +261,17 @@ impl PoolState {
             .arg(if ring { self.keys.bell.as_str() } else { "" });
         counted(&mut script, words);
         lead_answer(op, self.link.script(op, &script).await?)
+    }
+}
+
+fn leadership(op: Op<'_>, mut reply: Reply) -> Result<Leadership, StateError> {
+    match reply.word.as_str() {
+        "begun" => Ok(Leadership::Begun),
+        "kept" => Ok(Leadership::Kept),
+        "other" => Ok(Leadership::Another {
+            left: Duration::from_millis(reply.take(op)?),
+        }),
+        _ => Err(reply.unexpected(op)),
     }
 }
 

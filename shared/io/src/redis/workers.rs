@@ -1,7 +1,8 @@
 //! Heartbeats: who is there, and how long ago each was heard, by Redis' own clock.
 //!
 //! Invariant: an age is a difference of two readings of one clock (Redis' `TIME`), taken at the beat and at the read. There is no search over keys:
-//! `us:workers` lists who beat within a day. These two keys are the only script that spans two slots.
+//! `us:workers` lists who beat within a day. A heartbeat of a process that does not have its worker's name ([`super::names`]) is refused.
+//! These keys and the supervisors' (`redis/supervisors.rs`) are the only ones whose scripts span slots.
 
 use std::time::Duration;
 
@@ -9,10 +10,11 @@ use shared_core::Heartbeat;
 
 use super::commit::json;
 use super::error::{StateError, json_fault};
+use super::names::{Beaten, beaten};
 use super::{Bell, RedisState, scripts};
 
 /// A worker that has been silent this long is not looked at any more (milliseconds).
-const HEARTBEAT_KEPT_MS: u64 = 5_000;
+pub(super) const HEARTBEAT_KEPT_MS: u64 = 5_000;
 
 /// A worker that has been silent this long is forgotten (milliseconds).
 const WORKER_LISTED_MS: u64 = 24 * 60 * 60 * 1000;
@@ -24,26 +26,29 @@ pub struct SeenHeartbeat {
 }
 
 impl RedisState {
-    pub async fn beat(&self, heartbeat: &Heartbeat) -> Result<(), StateError> {
+    pub async fn beat(&self, heartbeat: &Heartbeat) -> Result<Beaten, StateError> {
         self.write_beat(heartbeat, "").await
     }
 
     /// Beats, and tells the supervisor to look.
-    pub async fn beat_and_ring(&self, heartbeat: &Heartbeat) -> Result<(), StateError> {
+    pub async fn beat_and_ring(&self, heartbeat: &Heartbeat) -> Result<Beaten, StateError> {
         self.write_beat(heartbeat, &self.root.bell).await
     }
 
-    async fn write_beat(&self, heartbeat: &Heartbeat, bell: &str) -> Result<(), StateError> {
+    async fn write_beat(&self, heartbeat: &Heartbeat, bell: &str) -> Result<Beaten, StateError> {
         let op = self.op("beat as", &heartbeat.worker);
         let mut script = scripts::BEAT.prepare_invoke();
         script
             .key(self.root.worker(&heartbeat.worker))
             .key(&self.root.workers)
+            .key(self.root.name(&heartbeat.worker))
             .arg(heartbeat.worker.as_str())
             .arg(json(op, heartbeat)?)
             .arg(HEARTBEAT_KEPT_MS)
-            .arg(bell);
-        self.link.script(op, &script).await
+            .arg(bell)
+            .arg(heartbeat.nonce.to_string())
+            .arg(heartbeat.seq);
+        beaten(op, self.link.script(op, &script).await?)
     }
 
     /// All heartbeats that have not run out, by worker. One that cannot be read is logged and left out: a worker of another version must not

@@ -1,4 +1,13 @@
-//! `epochs`: blocks of epoch numbers that are given out once, and the Redis history they are used in.
+//! `epochs`: blocks of epoch numbers that are given out once, the Redis history they are used in, and which supervisor leads the pool.
+//!
+//! The leader here is a fence for what a leader *changes* in SQL (overrides, rows of switches): such a statement names its leader and changes
+//! nothing when the row here names another. Redis says who leads; here that is only written down, in an order in which a leader that was
+//! stopped half-way can never come after its successor:
+//!
+//! ```text
+//! 1 take the pool's lead in Redis    2 read the leader here    3 ask Redis: do we lead still?    4 replace what was read by us, or begin again
+//! ```
+//! Whoever passed 3 was the leader then, so its successor's 2 comes later. If the successor's 4 is done, ours no longer finds what we read.
 //!
 //! Invariant: of any two reservations, by whichever processes and in whichever order they are acknowledged, no number is in both.
 //! A reservation is one statement, so it needs no transaction that another could come in between; a caller that was not told
@@ -63,6 +72,41 @@ impl Epochs<'_> {
         self.0
             .bounded("reading the epochs of pool", pool, read)
             .await
+    }
+
+    /// Which supervisor leads the pool, as far as SQL knows.
+    pub async fn leader(&self, pool: &PoolId) -> Result<Option<String>, StoreError> {
+        let read = async {
+            let row = statement("SELECT leader FROM epochs WHERE pool = $1")
+                .bind(pool.as_str())
+                .fetch_optional(self.0.pool())
+                .await?;
+            row.map_or(Ok(None), |row| row.text_or_none("leader"))
+        };
+        self.0
+            .bounded("reading the leader of pool", pool, read)
+            .await
+    }
+
+    /// Replaces the leader `known` by `leader`; `false` when it is not the one that stands there. The pool must have a row: a block was reserved.
+    pub async fn replace_leader(
+        &self,
+        pool: &PoolId,
+        known: Option<&str>,
+        leader: &str,
+    ) -> Result<bool, StoreError> {
+        let replace = statement(
+            "UPDATE epochs SET leader = $3 WHERE pool = $1 AND COALESCE(leader, '') = $2",
+        )
+        .bind(pool.as_str())
+        .bind(known.unwrap_or_default())
+        .bind(leader)
+        .execute(self.0.pool());
+        let done = self
+            .0
+            .bounded("noting the leader of pool", pool, replace)
+            .await?;
+        Ok(done.rows_affected() == 1)
     }
 
     pub async fn lineage(&self, pool: &PoolId) -> Result<Option<String>, StoreError> {

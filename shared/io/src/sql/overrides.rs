@@ -1,4 +1,5 @@
-//! `overrides`: what admins have ordered for a pool, kept so that it outlives Redis and every process.
+//! `overrides`: what admins have ordered for a pool, kept so that it outlives Redis and every process. Only the pool's leader writes it
+//! (`sql/epochs.rs`): a pause that was undone must not come back with a supervisor that slept.
 
 use serde_json::json;
 use shared_core::{BotId, PoolId, Scheduled, UnixMs};
@@ -42,12 +43,12 @@ impl Overrides<'_> {
             .await
     }
 
-    /// Replaces what stands there.
-    pub async fn put(&self, row: &OverridesRow) -> Result<(), StoreError> {
+    /// Replaces what stands there, if this leader leads the pool. Whether it does.
+    pub async fn put(&self, row: &OverridesRow, leader: &str) -> Result<bool, StoreError> {
         let scheduled = row.scheduled.as_ref().map(|s| json!(s).to_string());
         let query = statement(
             "INSERT INTO overrides (pool, paused_at, paused_by, pinned_bot, pinned_at, pinned_by, scheduled) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7) \
+             SELECT $1, $2, $3, $4, $5, $6, $7 WHERE EXISTS (SELECT 1 FROM epochs WHERE epochs.pool = $1 AND epochs.leader = $8) \
              ON CONFLICT (pool) DO UPDATE SET paused_at = excluded.paused_at, paused_by = excluded.paused_by, \
                  pinned_bot = excluded.pinned_bot, pinned_at = excluded.pinned_at, pinned_by = excluded.pinned_by, \
                  scheduled = excluded.scheduled",
@@ -59,11 +60,13 @@ impl Overrides<'_> {
         .bind(row.pinned_at.map(|at| at.0))
         .bind(&row.pinned_by)
         .bind(scheduled)
+        .bind(leader)
         .execute(self.0.pool());
-        self.0
+        let done = self
+            .0
             .bounded("storing the overrides of pool", &row.pool, query)
             .await?;
-        Ok(())
+        Ok(done.rows_affected() == 1)
     }
 }
 

@@ -1,6 +1,7 @@
 //! `switches`: every first activation, switch and takeover, with its cause and its timeline.
 //!
-//! A row may be written more than once: when the members are served, and again when the timeline is complete.
+//! A row may be written more than once: when the members are served, and again when the timeline is complete. That a switch took place stays true
+//! whoever says it; what is known of it is changed by the pool's leader alone (`sql/epochs.rs`).
 
 use std::str::FromStr;
 
@@ -120,8 +121,8 @@ pub struct SwitchRow {
 pub struct Switches<'a>(pub(super) &'a Db);
 
 impl Switches<'_> {
-    /// Adds the switch, or replaces everything but its pool, kind and start.
-    pub async fn put(&self, row: &SwitchRow) -> Result<(), StoreError> {
+    /// Adds the switch; or replaces everything but its pool, kind and start, if this leader leads the pool. Whether anything was written.
+    pub async fn put(&self, row: &SwitchRow, leader: &str) -> Result<bool, StoreError> {
         let store = async {
             statement(
                 "INSERT INTO switches (id, pool, kind, from_bot, to_bot, from_worker, to_worker, cause, timeline, \
@@ -129,7 +130,8 @@ impl Switches<'_> {
                  VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) \
                  ON CONFLICT (id) DO UPDATE SET from_bot = excluded.from_bot, to_bot = excluded.to_bot, \
                      from_worker = excluded.from_worker, to_worker = excluded.to_worker, cause = excluded.cause, \
-                     timeline = excluded.timeline, outcome = excluded.outcome, finished = excluded.finished",
+                     timeline = excluded.timeline, outcome = excluded.outcome, finished = excluded.finished \
+                 WHERE EXISTS (SELECT 1 FROM epochs WHERE epochs.pool = switches.pool AND epochs.leader = $13)",
             )
             .bind(row.id.to_string())
             .bind(row.pool.as_str())
@@ -143,11 +145,12 @@ impl Switches<'_> {
             .bind(row.outcome.as_str())
             .bind(row.started.0)
             .bind(row.finished.map(|at| at.0))
+            .bind(leader)
             .execute(self.0.pool())
             .await
         };
-        self.0.bounded("storing switch", row.id, store).await?;
-        Ok(())
+        let done = self.0.bounded("storing switch", row.id, store).await?;
+        Ok(done.rows_affected() == 1)
     }
 
     pub async fn get(&self, id: SwitchId) -> Result<Option<SwitchRow>, StoreError> {

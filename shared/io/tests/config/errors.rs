@@ -57,7 +57,7 @@ fn unknown_settings_at_every_level() {
     check(
         "[telegram]",
         "[workers]\ncount = 2\n[telegram]",
-        "understudy.toml: workers.count: there is no such setting; remove it, or write one of these: local",
+        "understudy.toml: workers.count: there is no such setting; remove it, or write one of these: local, name",
     );
 }
 
@@ -241,6 +241,18 @@ fn numbers_out_of_range_and_out_of_step() {
         (
             "[workers]\nlocal = -1",
             "workers.local: is out of range; write a smaller number, not below zero",
+        ),
+        (
+            "[workers]\nname = \"Alpha W\"",
+            "workers.name: is not fit for a worker's name; write 1 to 30 of a-z, 0-9, '-' and '_'",
+        ),
+        (
+            "[workers]\nname = \"\"",
+            "workers.name: is not fit for a worker's name; write 1 to 30 of a-z, 0-9, '-' and '_'",
+        ),
+        (
+            "[redis]\nhung_ms = 10",
+            "redis.hung_ms: 10 is out of range; write a number from 1000 to 600000",
         ),
         (
             "[rates]\nbulk_per_second = 0",

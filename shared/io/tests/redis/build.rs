@@ -47,7 +47,8 @@ pub fn holder(bot: BotId, name: &str) -> Holder {
 /// A pool that this file's leader leads.
 pub async fn led_pool(state: &RedisState) -> PoolState {
     let pool = state.pool(&pool_id());
-    assert!(pool.take_lead_of_pool(&leader(), LONG).await.unwrap());
+    let taken = pool.take_lead_of_pool(&leader(), LONG).await.unwrap();
+    assert!(taken.is_ours());
     pool
 }
 

@@ -16,4 +16,5 @@ mod outbox;
 mod reports;
 mod sentinel;
 mod server;
+mod supervisors;
 mod switching;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use shared_core::{
     Epoch, Heartbeat, Milestone, MilestoneKind, SmokeCheck, SmokeReport, SmokeResult, UnixMs,
 };
-use shared_io::redis::{Counter, Durability, RedisState, StateError};
+use shared_io::redis::{Beaten, Counter, Durability, RedisState, StateError};
 
 use crate::build::*;
 use crate::server::{RedisServer, TIMEOUTS};
@@ -26,14 +26,18 @@ fn heartbeat(name: &str, seq: u64) -> Heartbeat {
     }
 }
 
+async fn beat(state: &RedisState, heartbeat: &Heartbeat) {
+    assert_eq!(state.beat(heartbeat).await.unwrap(), Beaten::Done);
+}
+
 #[tokio::test]
 async fn heartbeats_are_seen_with_ages_by_redis_clock_and_run_out() {
     let server = RedisServer::start();
     let state = server.state().await;
     assert!(state.heartbeats().await.unwrap().is_empty());
-    state.beat(&heartbeat("w2", 1)).await.unwrap();
-    state.beat(&heartbeat("w1", 1)).await.unwrap();
-    state.beat(&heartbeat("w1", 2)).await.unwrap();
+    beat(&state, &heartbeat("w2", 1)).await;
+    beat(&state, &heartbeat("w1", 1)).await;
+    beat(&state, &heartbeat("w1", 2)).await;
     let seen = state.heartbeats().await.unwrap();
     let beats: Vec<_> = seen.iter().map(|s| s.heartbeat.clone()).collect();
     assert_eq!(beats, [heartbeat("w1", 2), heartbeat("w2", 1)]);
@@ -88,7 +92,7 @@ async fn heartbeats_are_seen_with_ages_by_redis_clock_and_run_out() {
 async fn an_age_is_the_time_since_the_beat() {
     let server = RedisServer::start();
     let state = server.state().await;
-    state.beat(&heartbeat("w1", 1)).await.unwrap();
+    beat(&state, &heartbeat("w1", 1)).await;
     let mut raw = server.raw().await;
     redis::cmd("ZINCRBY")
         .arg("us:workers")
@@ -127,9 +131,12 @@ async fn bells_ring_those_who_listen_and_nobody_else() {
                 true
             }
             "beat" => {
-                state.beat(&heartbeat("w1", 1)).await.unwrap();
+                beat(&state, &heartbeat("w1", 1)).await;
                 assert!(!supervisor.wait(silent).await, "a plain beat is silent");
-                state.beat_and_ring(&heartbeat("w1", 2)).await.unwrap();
+                assert_eq!(
+                    state.beat_and_ring(&heartbeat("w1", 2)).await.unwrap(),
+                    Beaten::Done
+                );
                 false
             }
             "smoke" => {

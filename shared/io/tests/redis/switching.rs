@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use shared_core::{BotId, EpochRecord, Phase, UnixMs};
-use shared_io::redis::{FenceAnswer, LeadAnswer, LeaderId, PoolState, StepAnswer};
+use shared_io::redis::{FenceAnswer, LeadAnswer, LeaderId, Leadership, PoolState, StepAnswer};
 
 use crate::build::*;
 use crate::server::RedisServer;
@@ -27,29 +27,34 @@ async fn one_supervisor_leads_until_it_lets_go_or_runs_out() {
     let state = server.state().await;
     let pool = state.pool(&pool_id());
     let (a, b) = (LeaderId::new("s", nonce(1)), LeaderId::new("s", nonce(2)));
-    assert!(state.take_lead(&a, LONG).await.unwrap());
-    assert!(state.take_lead(&a, LONG).await.unwrap(), "renewed");
-    assert!(!state.take_lead(&b, LONG).await.unwrap());
+    assert_eq!(state.take_lead(&a, LONG).await.unwrap(), Leadership::Begun);
+    assert_eq!(state.take_lead(&a, LONG).await.unwrap(), Leadership::Kept);
+    let waits = state.take_lead(&b, LONG).await.unwrap();
+    assert!(
+        matches!(waits, Leadership::Another { left } if left > LONG / 2 && left <= LONG),
+        "{waits:?}"
+    );
     assert!(!state.release_lead(&b).await.unwrap());
     assert_eq!(state.leader().await.unwrap().as_deref(), Some(a.as_str()));
-    assert!(
-        pool.take_lead_of_pool(&a, Duration::from_millis(200))
-            .await
-            .unwrap()
-    );
+    let short = Duration::from_millis(200);
+    let begun = pool.take_lead_of_pool(&a, short).await.unwrap();
+    assert_eq!(begun, Leadership::Begun);
     assert!(state.release_lead(&a).await.unwrap());
-    assert!(state.take_lead(&b, LONG).await.unwrap());
-    assert!(
-        !pool.take_lead_of_pool(&b, LONG).await.unwrap(),
-        "the pool's copy outlives it"
-    );
+    assert_eq!(state.take_lead(&b, LONG).await.unwrap(), Leadership::Begun);
+    let copy = pool.take_lead_of_pool(&b, LONG).await.unwrap();
+    assert!(!copy.is_ours(), "the pool's copy outlives it");
     let taken = tokio::time::timeout(LONG, async {
-        while !pool.take_lead_of_pool(&b, LONG).await.unwrap() {
+        while !pool.take_lead_of_pool(&b, LONG).await.unwrap().is_ours() {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     });
     taken.await.expect("the copy never ran out");
+    assert!(pool.is_led_by(&b).await.unwrap());
+    assert!(!pool.is_led_by(&a).await.unwrap());
+    // Who led before, and leads again after another, is told that it is a beginning.
     assert!(pool.release_lead_of_pool(&b).await.unwrap());
+    let again = pool.take_lead_of_pool(&a, LONG).await.unwrap();
+    assert_eq!(again, Leadership::Begun);
 }
 
 #[tokio::test]

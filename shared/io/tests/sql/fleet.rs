@@ -192,3 +192,23 @@ pub async fn one_leader_names_the_lineage(data: Data) {
         Some("two")
     );
 }
+
+pub async fn one_leader_at_a_time_is_noted_and_a_late_one_is_not(data: Data) {
+    let store = data.open().await;
+    let epochs = store.epochs();
+    assert_eq!(epochs.leader(&pool()).await.unwrap(), None);
+    let unknown = epochs.replace_leader(&pool(), None, "s#1").await.unwrap();
+    assert!(!unknown, "nobody leads a pool that has no epochs");
+    epochs.reserve(&pool(), 5).await.unwrap();
+    assert!(epochs.replace_leader(&pool(), None, "s#1").await.unwrap());
+    // Two have read the first; one of them is late.
+    let read = epochs.leader(&pool()).await.unwrap();
+    let replace = async |by| epochs.replace_leader(&pool(), read.as_deref(), by).await;
+    assert!(replace("s#2").await.unwrap());
+    assert!(!replace("s#3").await.unwrap());
+    let leader = epochs.leader(&pool()).await.unwrap();
+    assert_eq!(leader.as_deref(), Some("s#2"));
+    epochs.reserve(&pool(), 5).await.unwrap();
+    let kept = epochs.leader(&pool()).await.unwrap();
+    assert_eq!(kept, leader, "a reservation changes no leader");
+}

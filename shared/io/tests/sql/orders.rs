@@ -6,7 +6,7 @@ use shared_io::sql::{
     AdminAction, AdminVerdict, Event, EventKind, LoginAttempt, LoginOutcome, OverridesRow, Via, Who,
 };
 
-use super::support::{Data, pool};
+use super::support::{Data, leads, pool};
 
 fn attempt(id: u8, bot: i64, at: i64) -> LoginAttempt {
     LoginAttempt {
@@ -53,6 +53,7 @@ pub async fn login_attempts_are_counted_per_bot_and_forgotten_once_their_waiting
 
 pub async fn overrides_are_replaced_as_a_whole(data: Data) {
     let store = data.open().await;
+    leads(&store, "s#1").await;
     assert_eq!(store.overrides().get(&pool()).await.unwrap(), None);
     let pinned = OverridesRow {
         pool: pool(),
@@ -71,7 +72,10 @@ pub async fn overrides_are_replaced_as_a_whole(data: Data) {
             },
         }),
     };
-    store.overrides().put(&pinned).await.unwrap();
+    let by_another = store.overrides().put(&pinned, "s#2").await.unwrap();
+    assert!(!by_another, "who does not lead lays nothing down");
+    assert_eq!(store.overrides().get(&pool()).await.unwrap(), None);
+    assert!(store.overrides().put(&pinned, "s#1").await.unwrap());
     assert_eq!(
         store.overrides().get(&pool()).await.unwrap(),
         Some(pinned.clone())
@@ -79,9 +83,12 @@ pub async fn overrides_are_replaced_as_a_whole(data: Data) {
     let resumed = OverridesRow {
         paused_at: None,
         paused_by: None,
-        ..pinned
+        ..pinned.clone()
     };
-    store.overrides().put(&resumed).await.unwrap();
+    assert!(store.overrides().put(&resumed, "s#1").await.unwrap());
+    leads(&store, "s#2").await;
+    let by_former = store.overrides().put(&pinned, "s#1").await.unwrap();
+    assert!(!by_former, "who led lays nothing down any more");
     assert_eq!(store.overrides().get(&pool()).await.unwrap(), Some(resumed));
     let other = PoolId::new("other").unwrap();
     assert_eq!(store.overrides().get(&other).await.unwrap(), None);

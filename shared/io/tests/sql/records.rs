@@ -9,7 +9,7 @@ use shared_io::sql::{
     ChannelRow, Course, Decision, Event, EventKind, SwitchKind, SwitchOutcome, SwitchRow, Timeline,
 };
 
-use super::support::{Data, course, pool};
+use super::support::{Data, course, leads, pool};
 
 pub async fn a_record_that_comes_twice_is_there_once_as_it_came_first(data: Data) {
     let (one, two) = (data.open().await, data.open().await);
@@ -125,6 +125,7 @@ pub async fn what_no_database_can_hold_is_replaced_and_the_record_is_kept(data: 
 
 pub async fn a_switch_is_written_when_members_are_served_and_again_when_it_is_complete(data: Data) {
     let store = data.open().await;
+    leads(&store, "s#1").await;
     let mut row = SwitchRow {
         id: SwitchId([4; 8]),
         pool: pool(),
@@ -142,11 +143,17 @@ pub async fn a_switch_is_written_when_members_are_served_and_again_when_it_is_co
         started: UnixMs(10),
         finished: None,
     };
-    store.switches().put(&row).await.unwrap();
+    assert!(store.switches().put(&row, "s#1").await.unwrap());
     row.timeline.first_reply_at = Some(UnixMs(450));
     row.outcome = SwitchOutcome::Done;
     row.finished = Some(UnixMs(460));
-    store.switches().put(&row).await.unwrap();
+    assert!(store.switches().put(&row, "s#1").await.unwrap());
+    let less = SwitchRow {
+        timeline: Timeline::default(),
+        ..row.clone()
+    };
+    let by_another = store.switches().put(&less, "s#0").await.unwrap();
+    assert!(!by_another, "who does not lead changes nothing");
     assert_eq!(
         store.switches().get(row.id).await.unwrap(),
         Some(row.clone())
@@ -158,7 +165,8 @@ pub async fn a_switch_is_written_when_members_are_served_and_again_when_it_is_co
         started: UnixMs(1),
         ..row.clone()
     };
-    store.switches().put(&earlier).await.unwrap();
+    let first_said = store.switches().put(&earlier, "s#0").await.unwrap();
+    assert!(first_said, "that it took place stays true");
     assert_eq!(
         store.switches().list(&pool(), 10).await.unwrap(),
         [row.clone(), earlier]

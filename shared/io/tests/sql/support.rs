@@ -107,3 +107,13 @@ pub fn course(id: u8, title: &str) -> Record {
         submitted: UnixMs(1000 + i64::from(id)),
     }
 }
+
+/// Notes this supervisor as the pool's leader, whoever was it before.
+pub async fn leads(store: &Store, leader: &str) {
+    let epochs = store.epochs();
+    epochs.reserve(&pool(), 1).await.unwrap();
+    let known = epochs.leader(&pool()).await.unwrap();
+    let pool = pool();
+    let replaced = epochs.replace_leader(&pool, known.as_deref(), leader);
+    assert!(replaced.await.unwrap());
+}

@@ -12,6 +12,7 @@ mod redis;
 mod result;
 mod sentinels;
 mod sql;
+mod supervisors;
 mod tools;
 
 use std::os::unix::fs::PermissionsExt;

@@ -14,6 +14,9 @@ use super::drive::Running;
 use super::{Held, Pool, Stopped, epoch_of};
 use crate::chronicle::past_moves;
 
+/// One that led before us may write its own name once more, between our reading and our writing.
+const SIGNATURES: u32 = 3;
+
 impl Pool {
     pub(super) async fn take_over(&mut self) -> Result<Held, Stopped> {
         let view = self.state.look().await?;
@@ -23,6 +26,7 @@ impl Pool {
             .reserve_above(&self.name, EpochBlock::SIZE, seen)
             .await
             .map_err(Stopped::NoEpoch)?;
+        self.sign().await?;
         let lineage = self.settle_lineage(seen).await?;
         self.drop_unknown_bots(&view.assignments).await?;
         self.read_logins(&view.assignments).await;
@@ -43,6 +47,23 @@ impl Pool {
             published: None,
             swept: clock::boot_now(),
         })
+    }
+
+    /// Writes down in SQL that we lead, so that a leader before us changes nothing there any more (`shared-io`, `sql/epochs.rs`).
+    async fn sign(&self) -> Result<(), Stopped> {
+        let epochs = self.shared.store.epochs();
+        let leader = &self.shared.leader;
+        for _ in 0..SIGNATURES {
+            let known = epochs.leader(&self.name).await?;
+            if !self.state.is_led_by(leader).await? {
+                return Err(Stopped::NotLeading);
+            }
+            let (known, me) = (known.as_deref(), leader.as_str());
+            if known == Some(me) || epochs.replace_leader(&self.name, known, me).await? {
+                return Ok(());
+            }
+        }
+        Err(Stopped::NotLeading)
     }
 
     /// The switch that the leader before us left, if it left one that can be read.

@@ -4,6 +4,7 @@
 //! repeated at the next look: scripts may be repeated, and a fence that was repeated has a higher epoch.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use shared_core::{BootMs, BotId, EpochStamp, Holder, LoginSlot, MintRefused, WorkerId};
 use shared_io::clock;
@@ -19,6 +20,8 @@ use super::{Pool, Stopped};
 use crate::chronicle::{Note, counts_as_past};
 use crate::fleet::Fleet;
 
+/// How old the answer that we lead may be: a lead that was ours then may have a quarter of its time left.
+const LEAD_KNOWN_FOR: Duration = Duration::from_millis(400);
 /// A note that SQL has not confirmed is handed over again after this long.
 const NOTE_AGAIN_MS: u128 = 10_000;
 
@@ -266,12 +269,9 @@ impl Pool {
             age.is_none_or(|age_ms| age_ms >= self.policy.worker_silent_ms)
         });
         if fleet.is_ours(worker) && silent {
-            fleet.kill(worker).await;
+            self.kill(worker, fleet).await?;
         }
         // Its lease as it is now: the snapshot may be from before its death.
-        let Some(dead) = fleet.dead_nonce(worker) else {
-            return Ok(());
-        };
         let lease = self
             .state
             .leases(&[bot])
@@ -279,14 +279,27 @@ impl Pool {
             .into_iter()
             .flatten()
             .next();
-        let Some(lease) = lease.filter(|lease| lease.worker == *worker && lease.nonce == dead)
-        else {
+        let dead = lease
+            .filter(|lease| lease.worker == *worker && fleet.is_dead(&lease.worker, lease.nonce));
+        let Some(lease) = dead else {
             return Ok(());
         };
         match self.state.break_lease(&self.shared.leader, &lease).await? {
             BreakAnswer::Free | BreakAnswer::HeldBy(_) => Ok(()),
             BreakAnswer::NotLeading => Err(Stopped::NotLeading),
         }
+    }
+
+    /// No script can kill, so Redis is asked just before: a leader that slept must not kill what its successor relies on.
+    async fn kill(&self, worker: &WorkerId, fleet: &Fleet) -> Result<(), Stopped> {
+        let asked = clock::boot_now();
+        let leads = self.state.is_led_by(&self.shared.leader).await?;
+        // An answer that we slept over says nothing.
+        if !leads || clock::boot_now().since(asked) > LEAD_KNOWN_FOR {
+            return Err(Stopped::NotLeading);
+        }
+        fleet.kill(worker).await;
+        Ok(())
     }
 
     async fn assign_target(

@@ -6,12 +6,18 @@ use shared_core::{Laid, Overrides};
 use shared_io::redis::{LeadAnswer, StateError};
 
 use super::{Pool, Stopped};
+use crate::chronicle::{Note, overrides_row};
 
 impl Pool {
     /// At the beginning of a lead.
     pub(super) async fn read_overrides(&self) -> Result<Overrides, Stopped> {
         match self.state.overrides().await {
-            Ok(Some(overrides)) => return Ok(overrides),
+            Ok(Some(overrides)) => {
+                // The leader before us may have died between the two.
+                let row = overrides_row(&self.name, &overrides);
+                self.shared.chronicle.note(Note::Overrides(row));
+                return Ok(overrides);
+            }
             Ok(None) => {}
             Err(error) => damaged(error)?,
         }

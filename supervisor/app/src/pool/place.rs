@@ -70,7 +70,7 @@ impl Pool {
         Ok(())
     }
 
-    /// Breaks the leases that processes of ours held when they died, so that nobody waits for them to run out.
+    /// Breaks the leases that processes held which are known to be dead, so that nobody waits for them to run out.
     pub(super) async fn free_dead_leases(
         &self,
         snapshot: &Snapshot,
@@ -88,13 +88,8 @@ impl Pool {
         given: &Assignment,
         fleet: &Fleet,
     ) -> Result<(), Stopped> {
-        let lease = snapshot.lease(given.bot).filter(|lease| {
-            // Of a live worker's predecessor nothing can be alive either: they share a seat.
-            fleet.dead_nonce(&lease.worker) == Some(lease.nonce)
-                || fleet
-                    .live_nonce(&lease.worker)
-                    .is_some_and(|live| live != lease.nonce)
-        });
+        let lease = snapshot.lease(given.bot);
+        let lease = lease.filter(|lease| fleet.is_dead(&lease.worker, lease.nonce));
         let Some(lease) = lease else {
             return Ok(());
         };
@@ -116,7 +111,8 @@ pub(super) fn assignment(
     fleet: &Fleet,
 ) -> Assignment {
     let gone = snapshot.assignment(bot).is_some_and(|before| {
-        before.worker == *worker || fleet.dead_nonce(&before.worker).is_some()
+        let view = snapshot.worker(&before.worker);
+        before.worker == *worker || view.is_some_and(|view| fleet.is_gone(view))
     });
     let before = snapshot.assignment(bot);
     let until = snapshot.other_rests_until(bot, slot, gone, clock::unix_now());

@@ -89,6 +89,11 @@ impl Seat {
         Ok(process)
     }
 
+    /// Of the process that was started on it last, if it was given one.
+    pub fn last_nonce(&self) -> Option<Nonce> {
+        self.read_pid_file()?.nonce
+    }
+
     /// Forgets the process; the lock file stays, because removing a lock file lets two hold "it".
     pub fn clear(&self) {
         let _gone = std::fs::remove_file(&self.pid_file);

@@ -2,10 +2,13 @@
 
 use std::fmt::Write;
 
-use shared_core::{BotRole, Connection, OtherLogin, Progress};
+use shared_core::{BotRole, Connection, OtherLogin, Progress, WorkerId};
 use supervisor_core::PoolState;
 
-use super::report::{BotReport, MovedAside, OrderReport, PoolReport, Report, SwitchReport};
+use super::report::{
+    BotReport, MovedAside, OrderReport, PoolReport, Report, SupervisorRole, SupervisorShown,
+    SwitchReport,
+};
 use crate::cli::when;
 
 /// Two heartbeats and a little.
@@ -36,7 +39,29 @@ pub fn card(report: &Report) -> String {
         }
     };
     line(&mut text, "supervisor", supervisor);
+    // One alone is what the line above says.
+    if report.supervisors.len() > 1 {
+        for shown in &report.supervisors {
+            line(&mut text, "", &supervisor_line(shown));
+        }
+    }
     text
+}
+
+fn supervisor_line(shown: &SupervisorShown) -> String {
+    let role = match shown.role {
+        SupervisorRole::Leads => "leads",
+        SupervisorRole::Follows => "follows",
+        SupervisorRole::Led => "led, and is not heard to have given way",
+    };
+    let (host, pid, age_ms) = (&shown.host, shown.pid, shown.age_ms);
+    let since = when::utc(shown.since);
+    let workers: Vec<&str> = shown.workers.iter().map(WorkerId::as_str).collect();
+    let workers = match workers.as_slice() {
+        [] => "no workers of its own".to_owned(),
+        names => format!("workers {}", names.join(" ")),
+    };
+    format!("{host} (pid {pid}): {role} since {since}, {workers}, {age_ms} ms ago")
 }
 
 fn line(text: &mut String, name: &str, value: &str) {

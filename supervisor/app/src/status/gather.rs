@@ -12,7 +12,7 @@ use supervisor_core::{PoolBot, PoolState, Snapshot, Standing, candidates};
 use super::look;
 use super::report::{
     Active, BotReport, DatabaseReport, MovedAside, OrderReport, Pinned, PoolReport, RedisReport,
-    Report, SupervisorReport, SwitchReport, WorkerReport,
+    Report, SupervisorReport, SupervisorShown, SwitchReport, WorkerReport,
 };
 use crate::cli::{open, out};
 use crate::folder::Folder;
@@ -58,7 +58,14 @@ pub async fn gather(config: &Config) -> anyhow::Result<Report> {
         Some(redis) => redis.leader().await.ok().flatten(),
         None => None,
     };
+    let supervisors = match &redis {
+        Some(redis) => redis.supervisors().await.unwrap_or_default(),
+        None => Vec::new(),
+    };
+    let supervisors = supervisors.into_iter();
+    let supervisors = supervisors.map(|seen| SupervisorShown::of(seen, leader.as_deref()));
     Ok(Report {
+        supervisors: supervisors.collect(),
         pools,
         workers: workers(heartbeats.as_deref().unwrap_or_default()),
         redis: redis_report(config, redis.as_ref(), no_redis).await,

@@ -9,6 +9,7 @@ use shared_core::{
     BotId, BotRole, ChannelTrouble, Connection, Laid, LoginSlot, OrderId, OtherLogin, Phase,
     Progress, Scheduled, SwitchId, UnixMs, WorkerId,
 };
+use shared_io::redis::SeenSupervisor;
 use shared_io::sql::{SwitchKind, SwitchOutcome, SwitchRow};
 use supervisor_core::PoolState;
 
@@ -19,6 +20,8 @@ pub struct Report {
     pub redis: RedisReport,
     pub database: DatabaseReport,
     pub supervisor: SupervisorReport,
+    /// All that say something, the leader first.
+    pub supervisors: Vec<SupervisorShown>,
 }
 
 #[derive(Debug, Serialize)]
@@ -149,6 +152,51 @@ pub struct SupervisorReport {
     pub running: bool,
     /// Who leads, on whichever data folder.
     pub leader: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+pub struct SupervisorShown {
+    pub id: String,
+    pub host: String,
+    pub pid: u32,
+    pub version: String,
+    pub role: SupervisorRole,
+    /// Since when it leads or follows.
+    pub since: UnixMs,
+    /// The workers that it starts.
+    pub workers: Vec<WorkerId>,
+    /// Since its last word.
+    pub age_ms: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SupervisorRole {
+    Leads,
+    Follows,
+    /// It said that it leads, and the lead is another's or nobody's: it was stopped, or is cut off.
+    Led,
+}
+
+impl SupervisorShown {
+    /// `leader`: whose the lead is.
+    pub fn of(seen: SeenSupervisor, leader: Option<&str>) -> Self {
+        let SeenSupervisor { beat, age_ms } = seen;
+        Self {
+            role: match (beat.leads, leader == Some(beat.id.as_str())) {
+                (_, true) => SupervisorRole::Leads,
+                (true, false) => SupervisorRole::Led,
+                (false, false) => SupervisorRole::Follows,
+            },
+            id: beat.id,
+            host: beat.host,
+            pid: beat.pid,
+            version: beat.version,
+            since: beat.since,
+            workers: beat.workers,
+            age_ms,
+        }
+    }
 }
 
 impl Report {

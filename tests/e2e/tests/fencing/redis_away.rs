@@ -72,3 +72,30 @@ async fn while_redis_is_silent_the_connection_is_kept_and_quiet() {
     let duplicated = stage.events_since(0, "auth_key_duplicated").await.unwrap();
     assert!(duplicated.is_empty(), "{duplicated:#?}");
 }
+
+/// SIGSTOP and never SIGCONT: nobody sees a hung server die, so it has to be found out.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hung_private_redis_is_killed_and_started_again_on_its_data() {
+    let impatient =
+        |config: &str| config.replace("[workers]\n", "[redis]\nhung_ms = 1500\n\n[workers]\n");
+    let stage = Stage::open_with(1, impatient, &[]).await.unwrap();
+    let bot = stage.active().await.unwrap();
+    let talk = Talk::private(&stage, 0, bot);
+    talk.open_upload().await.unwrap();
+    talk.give_title().await.unwrap();
+    stage.settled().await.unwrap();
+    let before = stage.status().await.unwrap();
+    let redis = redis_of(&stage.folder.root).unwrap();
+    redis.signal(Signal::STOP).unwrap();
+    talk.say(DESCRIPTION).await.unwrap();
+    talk.see("✓ Description: ").await.unwrap();
+    assert!(!redis.is_alive(), "the hung one is no more");
+    talk.choose_category().await.unwrap();
+    stage.delivered().await.unwrap();
+    for answer in ["✓ Title: ", "✓ Description: ", "✓ Category: "] {
+        assert_eq!(talk.count(answer).await.unwrap(), 1, "{answer}");
+    }
+    assert_eq!(stage.active().await.unwrap(), bot, "no reason to switch");
+    let after = stage.status().await.unwrap();
+    assert_eq!(after["pools"][0]["epoch"], before["pools"][0]["epoch"]);
+}

@@ -1,5 +1,5 @@
--- All heartbeats that have not run out, each with its age. The workers' keys follow from the list, so they are not in KEYS.
--- KEYS workers
+-- All heartbeats (of workers, or of supervisors) that have not run out, each with its age. Their keys follow from the list, so they are not in KEYS.
+-- KEYS list
 -- ARGV prefix listed
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)

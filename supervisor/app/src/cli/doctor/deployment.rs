@@ -6,8 +6,8 @@ use shared_io::config::{BotConfig, Config, PoolConfig};
 use shared_io::redis::{RedisState, SeenHeartbeat, StateError};
 
 use super::super::{out, when};
-use super::Report;
 use super::result::CheckResult;
+use super::{Report, supervisors};
 use crate::folder::Folder;
 
 const SUPERVISOR: &str = "supervisor";
@@ -76,6 +76,7 @@ async fn running(
             "start `understudy run`",
         ),
     });
+    supervisors::check(&redis.supervisors().await?, leader.as_deref(), report);
     let heartbeats = redis.heartbeats().await?;
     workers(config, &heartbeats, leader.is_some(), report);
     for pool in &config.pools {
