@@ -79,7 +79,8 @@ async fn open(state: &PoolState) -> Result<EpochStamp> {
         worker: WorkerId::new("w1")?,
     };
     let now = clock::unix_now();
-    ensure!(state.take_lead_of_pool(&leader, LEAD).await?, "no lead");
+    let lead = state.take_lead_of_pool(&leader, LEAD).await?;
+    ensure!(lead.is_ours(), "no lead");
     let fenced = state.fence(&leader, stamp, now, "").await?;
     ensure!(fenced == FenceAnswer::Fenced, "{fenced:?}");
     let active = state.activate(&leader, stamp, &holder, now, "").await?;
