@@ -26,6 +26,7 @@ mod command;
 mod context;
 mod conversations;
 mod dialogue;
+pub mod echo;
 mod effect;
 mod event;
 pub mod pacing;

@@ -1,13 +1,16 @@
 //! Which outbox entry leaves next: in order within a chat; between chats answers first, then prompts nobody asked for, then
 //! announcements, but none is overtaken for ever: an entry may be passed by a bounded number of later ones.
 //!
+//! Doubtful entries ([`SendQueue::doubt`]: they may have been sent by whoever sent before) keep their places and hold up their chats until the
+//! doubt ends or they are taken out as sent.
+//!
 //! Invariants: at most one entry per chat is in flight, so a chat's order is the order of its commits; an entry that was taken is
 //! either finished or put back at the front, never dropped. `P` is the entry's position in the outbox. The queue does not send,
 //! does not know Telegram, and asks [`Pacer`] when a chat may be written to.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
-use shared_core::{BootMs, OutboxEntry, Priority, SendTarget};
+use shared_core::{BootMs, OutboxEntry, OutboxKind, Priority, SendTarget};
 
 use crate::pacing::Pacer;
 
@@ -51,6 +54,8 @@ pub struct SendQueue<P> {
     chats: HashMap<SendTarget, VecDeque<Waiting<P>>>,
     in_flight: HashSet<SendTarget>,
     taken: HashMap<SendTarget, u64>,
+    /// Entries up to here are doubtful.
+    doubtful: Option<P>,
     arrivals: u64,
     len: usize,
 }
@@ -61,13 +66,14 @@ impl<P> Default for SendQueue<P> {
             chats: HashMap::new(),
             in_flight: HashSet::new(),
             taken: HashMap::new(),
+            doubtful: None,
             arrivals: 0,
             len: 0,
         }
     }
 }
 
-impl<P: Clone> SendQueue<P> {
+impl<P: Clone + Ord> SendQueue<P> {
     /// Adds an entry behind those of its chat.
     pub fn push(&mut self, position: P, entry: OutboxEntry) {
         let arrival = self.arrivals;
@@ -89,6 +95,9 @@ impl<P: Clone> SendQueue<P> {
             let Some(head) = chat.front().filter(|_| !self.in_flight.contains(target)) else {
                 continue;
             };
+            if self.is_doubtful(&head.position, &head.entry) {
+                continue;
+            }
             let earliest = pacer.earliest(*target);
             if earliest > now {
                 wait = Some(wait.map_or(earliest, |known| known.min(earliest)));
@@ -106,6 +115,53 @@ impl<P: Clone> SendQueue<P> {
             }
             None => wait.map_or(Next::Idle, Next::WaitUntil),
         }
+    }
+
+    /// What stands up to this position may have been sent already, and waits until [`Self::end_doubt`].
+    pub fn doubt(&mut self, up_to: P) {
+        self.doubtful = Some(up_to);
+    }
+
+    /// From here on everything may leave. Says how many entries were doubtful to the end.
+    pub fn end_doubt(&mut self) -> usize {
+        let waiting = self.chats.values().flatten();
+        let is_doubtful = |one: &&Waiting<P>| self.is_doubtful(&one.position, &one.entry);
+        let left = waiting.filter(is_doubtful).count();
+        self.doubtful = None;
+        left
+    }
+
+    /// A copy into the storage channel is never doubtful: a second one does no harm.
+    pub fn is_doubtful(&self, position: &P, entry: &OutboxEntry) -> bool {
+        let stood = self.doubtful.as_ref().is_some_and(|up_to| position <= up_to);
+        stood && !matches!(entry.kind, OutboxKind::StoreFile { .. })
+    }
+
+    /// What waits for this chat, in order.
+    pub fn chat(&self, target: SendTarget) -> impl Iterator<Item = (&P, &OutboxEntry)> {
+        let chat = self.chats.get(&target).into_iter().flatten();
+        chat.map(|waiting| (&waiting.position, &waiting.entry))
+    }
+
+    /// Takes an entry out of its chat, wherever it stands: it need not be sent.
+    pub fn remove(&mut self, target: SendTarget, position: &P) -> Option<OutboxEntry> {
+        let chat = self.chats.get_mut(&target)?;
+        let at = chat.iter().position(|one| one.position == *position)?;
+        let removed = chat.remove(at)?;
+        if chat.is_empty() {
+            self.chats.remove(&target);
+        }
+        self.len -= 1;
+        Some(removed.entry)
+    }
+
+    pub fn is_in_flight(&self, target: SendTarget) -> bool {
+        self.in_flight.contains(&target)
+    }
+
+    /// Chats that something waits for.
+    pub fn chats(&self) -> usize {
+        self.chats.len()
     }
 
     fn take(&mut self, target: SendTarget) -> Option<Waiting<P>> {
@@ -159,7 +215,7 @@ mod tests {
     #![allow(clippy::panic)]
     use super::*;
     use crate::pacing::Rates;
-    use shared_core::{ConversationKey, EntryId, MemberId, OutboxKind, UnixMs};
+    use shared_core::{ConversationKey, EntryId, MemberId, UnixMs};
 
     fn entry(member: i64, id: u8, priority: Priority) -> OutboxEntry {
         OutboxEntry {
@@ -245,6 +301,27 @@ mod tests {
         queue.put_back(position, *first);
         assert_eq!(queue.len(), 2);
         assert_eq!(taken(&mut queue, &mut pacer, 0), Some(1));
+    }
+
+    #[test]
+    fn a_doubtful_entry_holds_up_its_chat_and_nobody_elses() {
+        let mut queue = SendQueue::default();
+        let mut pacer = Pacer::new(Rates::default());
+        queue.push(1, entry(1, 1, Priority::Answer));
+        queue.push(2, entry(2, 2, Priority::Answer));
+        queue.doubt(2);
+        queue.push(3, entry(1, 3, Priority::Answer));
+        queue.push(4, entry(3, 4, Priority::Answer));
+        assert_eq!(taken(&mut queue, &mut pacer, 0), Some(4));
+        assert_eq!(queue.next(&mut pacer, BootMs(0)), Next::Idle);
+        // The first one turns out to have been sent: what came after it in its chat is not doubtful.
+        let first = SendTarget::Member(MemberId(1));
+        assert_eq!(queue.chat(first).count(), 2);
+        assert!(queue.remove(first, &1).is_some() && queue.remove(first, &1).is_none());
+        assert_eq!(taken(&mut queue, &mut pacer, 0), Some(3));
+        assert_eq!(queue.end_doubt(), 1);
+        assert_eq!(taken(&mut queue, &mut pacer, 0), Some(2));
+        assert!(queue.is_empty());
     }
 
     #[test]

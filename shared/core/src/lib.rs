@@ -14,6 +14,7 @@ mod board;
 mod clock;
 mod conversation;
 mod cursor;
+mod echo;
 mod epoch;
 mod health;
 mod ids;
@@ -33,6 +34,7 @@ pub use board::{BoardBot, BoardRedis, BoardState, BoardSwitch, BoardWorker, Pool
 pub use clock::{BootMs, UnixMs};
 pub use conversation::{ConversationKey, Envelope, EnvelopeError, PlaceKey, STORED_VERSION};
 pub use cursor::{LowWater, Ticket};
+pub use echo::{Echo, NotTold, Print, Told};
 pub use epoch::{Epoch, EpochBlock, EpochRecord, EpochStamp, Holder, MintRefused, Phase};
 pub use health::{
     BotHealth, BotRole, ChannelTrouble, Connection, ErrorSeen, Heartbeat, LatencySummary,

@@ -149,7 +149,7 @@ pub fn random_id(entry: EntryId, bot: BotId, attempt: u32) -> i64 {
 }
 
 /// SHA-256 over a domain name and length-framed parts.
-fn framed_hash(domain: &[u8], parts: &[&[u8]]) -> [u8; 32] {
+pub(crate) fn framed_hash(domain: &[u8], parts: &[&[u8]]) -> [u8; 32] {
     let mut hash = Sha256::new();
     for part in std::iter::once(&domain).chain(parts.iter()) {
         hash.update((part.len() as u64).to_be_bytes());

@@ -154,6 +154,11 @@ impl PoolKeys {
         format!("{}:held:{bot}", self.base)
     }
 
+    /// list of `Told`: the bot's latest acknowledged messages
+    pub fn told(&self, bot: BotId) -> String {
+        format!("{}:told:{bot}", self.base)
+    }
+
     /// string, `Envelope`
     pub fn conversation(&self, conversation: &ConversationKey) -> String {
         format!("{}:c:{conversation}", self.base)

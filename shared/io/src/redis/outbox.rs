@@ -1,9 +1,12 @@
 //! Replies on their way: read in order, removed by whoever knows that they were sent.
 //!
 //! Putting entries in is the epoch holder's right (`commit`, `enqueue`). Settling is not fenced: that an entry was sent stays true in
-//! whatever epoch. Invariant: `sent` counts an entry once, however often it is settled.
+//! whatever epoch, and with it stays which message it became (`told`).
+//! Invariant: `sent` counts an entry once, however often it is settled; an entry and its word change in one script.
 
-use shared_core::{EpochStamp, OutboxEntry};
+use std::collections::HashMap;
+
+use shared_core::{BotId, EpochStamp, OutboxEntry, Told};
 
 use super::commit::{counted, json_list, positions};
 use super::epoch::{fenced, stamp_arguments};
@@ -12,6 +15,9 @@ use super::reply::Reply;
 use super::scripts;
 use super::streams::Stream;
 use super::{EpochAnswer, OutboxPosition, PoolState};
+
+/// Words that are kept a bot; whoever reads them keeps no more (`bot-worker-core`, `echo`).
+const TOLD_KEPT: usize = 4_096;
 
 impl PoolState {
     /// Entries after a position, oldest first. An unreadable one is moved aside and not returned.
@@ -39,18 +45,48 @@ impl PoolState {
             .await
     }
 
-    /// These were sent. Says how many of them were still there.
-    pub async fn outbox_settle(&self, sent: &[OutboxPosition]) -> Result<u64, StateError> {
+    /// The last entry's position.
+    pub async fn outbox_end(&self) -> Result<Option<OutboxPosition>, StateError> {
+        let op = self.op("look at the end of", &"the outbox");
+        let mut command = ::redis::cmd("XREVRANGE");
+        command.arg(&self.keys.outbox).arg("+").arg("-");
+        command.arg("COUNT").arg(1);
+        let found: Vec<(String, HashMap<String, Vec<u8>>)> = self.link.query(op, &command).await?;
+        let ids = found.into_iter().map(|(id, _)| id).collect();
+        Ok(positions(op, ids)?.into_iter().next())
+    }
+
+    /// These were sent by the bot, each with the word of the message that it became. Says how many of them were still there.
+    pub async fn outbox_settle(
+        &self,
+        bot: BotId,
+        sent: &[(OutboxPosition, Option<Told>)],
+    ) -> Result<u64, StateError> {
         if sent.is_empty() {
             return Ok(0);
         }
         let mut script = scripts::SETTLE.prepare_invoke();
-        script.key(&self.keys.outbox).key(&self.keys.counters);
-        for position in sent {
+        script
+            .key(&self.keys.outbox)
+            .key(&self.keys.counters)
+            .key(self.keys.told(bot))
+            .arg(TOLD_KEPT);
+        for (position, told) in sent {
             script.arg(position.to_string());
+            script.arg(told.map(|told| told.to_string()).unwrap_or_default());
         }
         let op = self.op("settle", &"outbox entries");
         self.link.script(op, &script).await
+    }
+
+    /// The latest messages of this bot that Telegram has acknowledged, oldest first.
+    pub async fn told(&self, bot: BotId) -> Result<Vec<Told>, StateError> {
+        let op = self.op("read what was told by", &bot);
+        let mut command = ::redis::cmd("LRANGE");
+        command.arg(self.keys.told(bot)).arg(0).arg(-1);
+        let words: Vec<String> = self.link.query(op, &command).await?;
+        // A word of another version is as good as forgotten.
+        Ok(words.iter().filter_map(|word| word.parse().ok()).collect())
     }
 
     /// These can never be sent. Says how many of them were still there.

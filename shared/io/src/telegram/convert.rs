@@ -1,6 +1,6 @@
 //! From Telegram's updates to the project's words: one update in, at most one [`Incoming`] out. Pure.
 //!
-//! What yields nothing: our own messages, service messages, every other bot, anonymous administrators and channel posts (there is no
+//! Our own messages yield an [`Echo`] instead. What yields nothing: service messages, every other bot, anonymous administrators and channel posts (there is no
 //! member behind them), basic groups, channels that do not matter, edits that nobody can see, presses without readable data.
 //! Invariant: the identity of an item never depends on how the update came (live or in a difference).
 //!
@@ -14,8 +14,8 @@ use std::collections::HashSet;
 
 use grammers_client::tl;
 use shared_core::{
-    BotId, BoxId, ChannelId, Document, Incoming, IncomingKind, MemberId, MessageId, Place, QueryId,
-    UnixMs,
+    BotId, BoxId, Button, ChannelId, Document, Echo, Incoming, IncomingKind, Keyboard, MemberId,
+    MessageId, Place, Print, QueryId, SendTarget, UnixMs,
 };
 
 use super::peers::Peers;
@@ -70,6 +70,34 @@ impl Context<'_> {
             UnixMs::from_telegram_date(message.date),
             what,
         ))
+    }
+
+    /// A new message of our own, live.
+    pub(super) fn own(&self, update: &tl::enums::Update) -> Option<Echo> {
+        match update {
+            tl::enums::Update::NewMessage(it) => self.echo(&it.message),
+            tl::enums::Update::NewChannelMessage(it) => self.echo(&it.message),
+            _ => None,
+        }
+    }
+
+    /// The message, if it is our own and in a chat that matters.
+    pub(super) fn echo(&self, message: &tl::enums::Message) -> Option<Echo> {
+        let message = said(message).filter(|message| message.out && !message.post)?;
+        let chat = match (self.place(&message.peer_id)?, &message.peer_id) {
+            (Place::Group(channel), _) => SendTarget::Channel(channel),
+            (Place::Private, tl::enums::Peer::User(peer)) => {
+                SendTarget::Member(MemberId(peer.user_id))
+            }
+            (Place::Private, _) => return None,
+        };
+        let keyboard = message.reply_markup.as_ref().and_then(keyboard);
+        Some(Echo {
+            chat,
+            message: MessageId(message.id),
+            date: UnixMs::from_telegram_date(message.date),
+            print: Print::of(&message.message, keyboard.as_ref()),
+        })
     }
 
     fn edit(&self, message: &tl::enums::Message) -> Option<Incoming> {
@@ -242,6 +270,33 @@ fn reply_target(message: &tl::types::Message) -> Option<MessageId> {
         return None;
     }
     reply.reply_to_msg_id.map(MessageId)
+}
+
+/// The buttons that the project knows how to make; a message of ours has no others.
+fn keyboard(markup: &tl::enums::ReplyMarkup) -> Option<Keyboard> {
+    let tl::enums::ReplyMarkup::ReplyInlineMarkup(markup) = markup else {
+        return None;
+    };
+    let button = |button: &tl::enums::KeyboardInlineButton| {
+        let tl::enums::KeyboardInlineButton::Button(button) = button;
+        let text = button.text.clone();
+        match &button.r#type {
+            tl::enums::InlineButtonType::Callback(it) => Some(Button::Press {
+                text,
+                data: String::from_utf8_lossy(&it.data).into_owned(),
+            }),
+            tl::enums::InlineButtonType::Url(it) => Some(Button::Link {
+                text,
+                url: it.url.clone(),
+            }),
+            _ => None,
+        }
+    };
+    let rows = markup.rows.iter().map(|row| {
+        let tl::enums::KeyboardInlineButtonRow::Row(row) = row;
+        row.buttons.iter().filter_map(button).collect()
+    });
+    Some(Keyboard(rows.collect()))
 }
 
 fn file_name(attributes: &[tl::enums::DocumentAttribute]) -> String {

@@ -18,7 +18,7 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use grammers_client::session::updates::UpdatesLike;
 use grammers_client::tl;
-use shared_core::{BotId, ChannelId, Incoming, MessageId, Place};
+use shared_core::{BotId, ChannelId, Echo, Incoming, MessageId, Place, SendTarget};
 use tokio::time::{Instant, sleep_until};
 
 use super::boxes::{BoxState, Boxes, Event, Key, Moved, Received, Request, unpack};
@@ -46,6 +46,8 @@ pub struct FeedStart {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Batch {
     pub items: Vec<Incoming>,
+    /// Our own messages in chats that matter, each once a box.
+    pub echoes: Vec<Echo>,
     /// The private box after this batch, when it moved.
     pub private_after: Option<BoxState>,
     /// The channels that moved.
@@ -168,6 +170,10 @@ impl UpdateFeed {
                 Place::Group(channel) => !is_set(&channel),
                 Place::Private => true,
             });
+            batch.echoes.retain(|echo| match echo.chat {
+                SendTarget::Channel(channel) => !is_set(&channel),
+                SendTarget::Member(_) => true,
+            });
         }
         self.boxes.load_channels(channels, Instant::now());
     }
@@ -222,10 +228,12 @@ impl UpdateFeed {
         let updates = || due.iter().filter_map(|event| event.update.as_ref());
         updates().for_each(|update| self.note(update));
         let items = self.convert(|context| updates().filter_map(|it| context.update(it)).collect());
+        let echoes = self.convert(|context| updates().filter_map(|it| context.own(it)).collect());
         let moved = self.boxes.take_moved();
-        if !items.is_empty() || moved != Moved::default() {
+        if !items.is_empty() || !echoes.is_empty() || moved != Moved::default() {
             self.ready.push_back(Batch {
                 items,
+                echoes,
                 private_after: moved.private,
                 channels_after: moved.channels,
                 unknown: 0,
@@ -268,7 +276,7 @@ impl UpdateFeed {
         user == self.me.0 || self.own_bots.contains(&BotId(user))
     }
 
-    fn convert(&self, convert: impl FnOnce(&Context<'_>) -> Vec<Incoming>) -> Vec<Incoming> {
+    fn convert<T>(&self, convert: impl FnOnce(&Context<'_>) -> Vec<T>) -> Vec<T> {
         convert(&Context {
             me: self.me,
             own_bots: &self.own_bots,

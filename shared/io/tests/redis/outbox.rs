@@ -1,6 +1,6 @@
 //! The outbox's other ways in and out: settling, discarding, parking, and what nobody can read.
 
-use shared_core::MemberId;
+use shared_core::{BotId, MemberId, MessageId, Print, SendTarget, Told};
 use shared_io::redis::{Counter, EpochAnswer, OutboxPosition, PoolState};
 
 use crate::build::*;
@@ -33,11 +33,41 @@ async fn settling_counts_an_entry_once_and_needs_no_epoch() {
     let (pool, first) = open_pool(&server.state().await).await;
     let positions = enqueue(&pool, first, &[1, 2, 3]).await;
     switch_to(&pool, stamp(2, 0xbb), &holder(BOT, "w2")).await;
-    assert_eq!(pool.outbox_settle(&positions[..2]).await.unwrap(), 2);
-    assert_eq!(pool.outbox_settle(&positions[..2]).await.unwrap(), 0);
-    assert_eq!(pool.outbox_settle(&[]).await.unwrap(), 0);
+    let sent: Vec<_> = positions[..2].iter().map(|at| (*at, None)).collect();
+    assert_eq!(pool.outbox_settle(BOT, &sent).await.unwrap(), 2);
+    assert_eq!(pool.outbox_settle(BOT, &sent).await.unwrap(), 0);
+    assert_eq!(pool.outbox_settle(BOT, &[]).await.unwrap(), 0);
     assert_eq!(numbers(&pool).await, [3]);
     assert_eq!(pool.counters().await.unwrap().get(Counter::Sent), 2);
+    assert_eq!(pool.outbox_end().await.unwrap(), Some(positions[2]));
+}
+
+#[tokio::test]
+async fn what_was_told_is_kept_with_the_settling_a_bot_each_and_bounded() {
+    let server = RedisServer::start();
+    let (pool, stamp) = open_pool(&server.state().await).await;
+    assert_eq!(pool.outbox_end().await.unwrap(), None);
+    let positions = enqueue(&pool, stamp, &[1, 2]).await;
+    let chat = SendTarget::Member(MemberId(5));
+    let words = [
+        Told::Message(chat, MessageId(7)),
+        Told::Somehow(chat, Print(9)),
+    ];
+    let sent = [
+        (positions[0], Some(words[0])),
+        (positions[1], Some(words[1])),
+    ];
+    assert_eq!(pool.outbox_settle(BOT, &sent).await.unwrap(), 2);
+    assert_eq!(pool.told(BOT).await.unwrap(), words);
+    assert!(pool.told(BotId(99)).await.unwrap().is_empty());
+    // An entry is settled once; its word may come twice and does no harm.
+    let many: Vec<_> = (0..5_000)
+        .map(|id| (positions[0], Some(Told::Message(chat, MessageId(id)))))
+        .collect();
+    assert_eq!(pool.outbox_settle(BOT, &many).await.unwrap(), 0);
+    let kept = pool.told(BOT).await.unwrap();
+    assert_eq!(kept.len(), 4_096);
+    assert_eq!(kept.last(), Some(&Told::Message(chat, MessageId(4_999))));
 }
 
 #[tokio::test]

@@ -1,9 +1,13 @@
--- Outbox entries that were sent. Not fenced: that they were sent stays true.
--- KEYS outbox counters
--- ARGV positions
+-- Outbox entries that were sent, and which messages they became. Not fenced: that they were sent stays true.
+-- KEYS outbox counters told
+-- ARGV words-kept, then pairs: position, word (or '')
 local gone = 0
-for _, position in ipairs(ARGV) do
-  gone = gone + redis.call('XDEL', KEYS[1], position)
+for i = 2, #ARGV, 2 do
+  gone = gone + redis.call('XDEL', KEYS[1], ARGV[i])
+  if ARGV[i + 1] ~= '' then
+    redis.call('RPUSH', KEYS[3], ARGV[i + 1])
+  end
 end
+redis.call('LTRIM', KEYS[3], -ARGV[1], -1)
 redis.call('HINCRBY', KEYS[2], 'sent', gone)
 return gone

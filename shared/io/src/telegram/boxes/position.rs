@@ -113,10 +113,21 @@ pub(in crate::telegram) fn unpack(received: UpdatesLike) -> Received {
         UpdatesLike::Updates(tl::enums::Updates::UpdateShortChatMessage(it)) => {
             counted(Position::private(it.pts, it.pts_count))
         }
-        UpdatesLike::Updates(tl::enums::Updates::UpdateShortSentMessage(it))
-        | UpdatesLike::ShortSentMessage { update: it, .. } => {
+        UpdatesLike::Updates(tl::enums::Updates::UpdateShortSentMessage(it)) => {
             counted(Position::private(it.pts, it.pts_count))
         }
+        UpdatesLike::ShortSentMessage { request, update } => match request.peer {
+            tl::enums::InputPeer::User(peer) => {
+                let sent = sent_short(request.message, peer.user_id, update);
+                Received::Updates {
+                    events: vec![tl::enums::Update::from(sent).into()],
+                    users: vec![],
+                    chats: vec![],
+                    date: 0,
+                }
+            }
+            _ => counted(Position::private(update.pts, update.pts_count)),
+        },
         UpdatesLike::AffectedMessages(it) => counted(Position::private(it.pts, it.pts_count)),
         UpdatesLike::AffectedChannelMessages {
             affected,
@@ -194,6 +205,31 @@ fn channel_of(message: &tl::enums::Message) -> Option<i64> {
         Some(tl::enums::Peer::Channel(it)) => Some(it.channel_id),
         _ => None,
     }
+}
+
+/// The answer to a plain text of ours, written out: it says everything but what was asked.
+fn sent_short(
+    message: String,
+    user_id: i64,
+    sent: tl::types::UpdateShortSentMessage,
+) -> tl::types::UpdateNewMessage {
+    written_out(tl::types::UpdateShortMessage {
+        out: true,
+        mentioned: false,
+        media_unread: false,
+        silent: false,
+        id: sent.id,
+        user_id,
+        message,
+        pts: sent.pts,
+        pts_count: sent.pts_count,
+        date: sent.date,
+        fwd_from: None,
+        via_bot_id: None,
+        reply_to: None,
+        entities: sent.entities,
+        ttl_period: sent.ttl_period,
+    })
 }
 
 /// The short form of a private message, written out.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use grammers_client::tl;
-use shared_core::{ErrorClass, Incoming, IncomingKind, MessageId, UnixMs};
+use shared_core::{Echo, ErrorClass, Incoming, IncomingKind, MessageId, UnixMs};
 use tokio::time::Instant;
 
 use super::{Batch, Fetched, UpdateFeed};
@@ -210,9 +210,17 @@ impl UpdateFeed {
             let others = slice.others.iter().filter_map(|it| context.update(it));
             in_order(messages.collect(), others.collect())
         });
+        let echoes = self.convert(|context| {
+            let messages = slice.messages.iter().filter_map(|it| context.echo(it));
+            let others = slice.others.iter().filter_map(|it| context.own(it));
+            let mut echoes: Vec<Echo> = messages.chain(others).collect();
+            echoes.sort_by_key(|echo| echo.message);
+            echoes
+        });
         let moved = self.boxes.take_moved();
         self.ready.push_back(Batch {
             items,
+            echoes,
             private_after: moved.private,
             channels_after: moved.channels,
             unknown,
