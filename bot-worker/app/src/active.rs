@@ -64,6 +64,7 @@ impl Active {
         let channels = state.channels().await.map_err(text)?;
         let private = state.private_cursor(bot).await.map_err(text)?;
         let held = state.held(bot, HELD).await.map_err(text)?;
+        let stood = state.outbox_end().await.map_err(text)?;
         let pending = take_over_outbox(context, record).await.map_err(text)?;
         let parked = state.parked_members().await.map_err(text)?;
         let resumed = state.resumed().await.map_err(text)?;
@@ -81,6 +82,7 @@ impl Active {
             previous_username: previous.map(|(_, name)| name.clone()),
             usernames: usernames.iter().map(|(_, name)| name.clone()).collect(),
             parked: parked.into_iter().collect(),
+            stood,
         }));
         feed.known_usernames(tenure.usernames.iter().map(String::as_str));
         feed.set_channels(&channels);

@@ -150,6 +150,11 @@ impl Engine {
                     Some(input) => self.take(input),
                     None => return,
                 },
+                () = self.tenure.echoes.to_settle.notified() => {
+                    for ticket in self.tenure.echoes.take_explained() {
+                        self.intake.settle_echo(ticket);
+                    }
+                }
                 _ = figures.tick() => self.publish_figures(),
             }
         }
@@ -162,6 +167,7 @@ impl Engine {
             Input::Drain(done) => self.drained.push(done),
             Input::CaughtUp => {
                 info!(epoch = %self.tenure.stamp, "caught up");
+                self.tenure.echoes.caught_up();
                 let tenure = Arc::clone(&self.tenure);
                 tokio::spawn(async move {
                     if tenure.owed.is_some() {
@@ -195,8 +201,10 @@ impl Engine {
             self.tenure
                 .work
                 .count(&self.tenure, Counter::UpdatesUnknown, batch.unknown);
+            self.tenure.echoes.miss_some();
         }
-        let (ticket, items) = self.intake.open(batch);
+        let (ticket, items, echoes) = self.intake.open(batch);
+        self.tenure.echoes.hear(ticket, echoes);
         for incoming in items {
             self.note_reach(&incoming);
             match incoming.what {

@@ -11,6 +11,7 @@ mod announce;
 mod bot;
 mod channels;
 mod context;
+mod echoes;
 mod engine;
 mod epoch_watch;
 mod guard;

@@ -3,17 +3,21 @@
 //! ```text
 //! what Telegram said            what follows
 //! sent, or sent before          the entry is settled
-//! wait                          the chat is held that long; a second chat told to wait holds the bot for a moment too
+//! wait                          the chat is held that long; others go on, unless they are told the same (`pacing`)
 //! network, server               again, with a pause that grows
-//! cannot be written to          private: parked until the member presses Start; group or channel: again for a minute, then discarded
+//! cannot be written to          private: parked until the member presses Start; group or channel: again for a minute, then moved aside
 //! file out of reach             the conversation hears that the file is lost
 //! the session is over           the sender ends; entries stay for the next holder
-//! anything else                 discarded, with the reason in the log: it would fail for ever and block its chat
+//! anything else                 moved aside with the reason (`aside`): it would fail for ever and block its chat
 //! ```
 //! Invariants: an entry leaves Redis only when its outcome is known; before each send the lease must hold; `random_id` follows from
-//! entry and bot, so that a send repeated after a lost answer is not shown twice.
+//! entry and bot, so that a send repeated after a lost answer is not shown twice; what another login of this bot may have sent waits until
+//! the boxes tell (`doubt`).
 
+mod aside;
 mod deliver;
+mod doubt;
+mod load;
 mod turn;
 
 use std::collections::HashMap;
@@ -21,31 +25,31 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use bot_worker_core::backlog::Backlog;
 use bot_worker_core::pacing::{Pacer, Rates};
 use bot_worker_core::send_queue::{Next, SendQueue};
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
-use shared_core::{EntryId, ErrorClass, MemberId, MilestoneKind, OutboxEntry, SendTarget};
+use shared_core::{
+    BootMs, EntryId, ErrorClass, MilestoneKind, OutboxEntry, SendTarget, Told,
+};
 use shared_io::clock;
-use shared_io::redis::{Counter, EpochAnswer, OutboxPosition, StateError};
+use shared_io::redis::{Counter, OutboxPosition, Sending};
 use shared_io::telegram::CallError;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::engine::Input;
-use crate::status::lock;
 use crate::tenure::Tenure;
-use deliver::{Outcome, deliver, out_of_reach};
+use deliver::{Outcome, deliver};
+use doubt::Doubt;
 
 /// Sends in flight at once.
 const IN_FLIGHT: usize = 32;
 /// How many messages may leave at once before the bulk rate is the bound.
 const BULK_BURST: u32 = 20;
-/// Entries read from Redis at once, and kept in memory at most.
-const PAGE: usize = 500;
-const LOADED: usize = 5_000;
 /// Looked at without a hint this often.
 const POLL: Duration = Duration::from_secs(1);
 /// What could not be read is asked for again soon: a private Redis that was killed answers again in some ten milliseconds.
@@ -61,14 +65,25 @@ pub struct Sender {
     queue: SendQueue<OutboxPosition>,
     pacer: Pacer,
     after: Option<OutboxPosition>,
+    backlog: Backlog<OutboxPosition>,
+    /// Another bot's prompts, to be dropped.
+    foreign: Vec<OutboxPosition>,
+    doubt: Doubt,
+    /// A sender of another bot did not say that it has ended.
+    unended: bool,
     in_flight: FuturesUnordered<BoxFuture<'static, Sent>>,
     stop: CancellationToken,
     tries: HashMap<EntryId, Tries>,
     replied: AtomicBool,
+    /// Refusals that SQL does not know of, and when it was last told.
+    untold: u64,
+    told_at: Option<BootMs>,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
 struct Tries {
+    /// The last one failed so that nobody knows whether Telegram did it.
+    unknown: bool,
     /// Copies made whose message id stayed unknown: each asks under another random id.
     copies: u32,
     /// Sends that failed: each shows the same random id.
@@ -98,21 +113,44 @@ impl Sender {
             queue: SendQueue::default(),
             pacer,
             after: None,
+            backlog: Backlog::default(),
+            foreign: Vec::new(),
+            doubt: Doubt::none(),
+            unended: false,
             in_flight: FuturesUnordered::new(),
             stop,
             tries: HashMap::new(),
             replied: AtomicBool::new(false),
+            untold: 0,
+            told_at: None,
         }
     }
 
     /// Runs until the session is over (`Some`, with Telegram's error), or the epoch is, or it is told to stop (`None`).
     pub async fn run(mut self) -> Option<CallError> {
-        if !turn::take(&self.tenure, &self.stop).await {
+        let before = turn::take(&self.tenure, &self.stop).await?;
+        if !self.begun(before.before()).await {
             return None;
         }
         let over = self.send_all().await;
         self.wind_down(over.is_some()).await;
         over
+    }
+
+    /// Until it is known what may have been sent before. False: told to stop.
+    async fn begun(&mut self, before: Option<&Sending>) -> bool {
+        loop {
+            let stop = self.stop.clone();
+            let begun = tokio::select! {
+                () = stop.cancelled() => return false,
+                begun = self.begin(before) => begun,
+            };
+            match begun {
+                Ok(()) => return true,
+                Err(error) => warn!(%error, "what was sent before could not be read yet"),
+            }
+            tokio::time::sleep(READ_AGAIN).await;
+        }
     }
 
     async fn send_all(&mut self) -> Option<CallError> {
@@ -128,6 +166,12 @@ impl Sender {
                     warn!(%error, "the outbox could not be read yet");
                 }
                 unread = loaded.is_err();
+                if !unread {
+                    self.count_unended();
+                }
+            }
+            if !unread {
+                self.look_at_echoes();
             }
             if settling.is_none() && self.tenure.has_sent() {
                 let tenure = Arc::clone(&self.tenure);
@@ -157,6 +201,7 @@ impl Sender {
                     }
                 }
                 () = self.tenure.outbox.notified() => look = true,
+                () = self.tenure.echoes.to_explain.notified() => {}
                 () = tokio::time::sleep(pause) => look = unread || pause == POLL,
             }
         }
@@ -170,8 +215,10 @@ impl Sender {
         };
         let answers = async {
             while let Some(sent) = self.in_flight.next().await {
-                if matches!(sent.outcome, Outcome::Sent | Outcome::NotNeeded) {
-                    self.tenure.is_sent(sent.position);
+                match sent.outcome {
+                    Outcome::Sent(told) => self.tenure.is_sent(sent.position, told),
+                    Outcome::NotNeeded => self.tenure.is_sent(sent.position, None),
+                    _ => {}
                 }
             }
         };
@@ -183,41 +230,6 @@ impl Sender {
                 .count(&self.tenure, Counter::MaybeRepeated, count);
         }
         self.tenure.settle_sent().await;
-    }
-
-    async fn load(&mut self) -> Result<(), StateError> {
-        while self.queue.len() < LOADED {
-            let page = self
-                .tenure
-                .context
-                .state
-                .outbox(self.after.as_ref(), PAGE)
-                .await?;
-            let full = page.len() == PAGE;
-            for (position, entry) in page {
-                self.after = Some(position);
-                match out_of_reach(&self.tenure, &entry) {
-                    // Nothing is asked of Telegram, so it waits for no chat's turn.
-                    Some((event, id)) => {
-                        let settles = Some(position);
-                        let conversation = entry.conversation;
-                        let lost = Input::Internal {
-                            conversation,
-                            event,
-                            id,
-                            settles,
-                        };
-                        // An engine that has ended is seen by the next send.
-                        let _ = self.engine.send(lost).await;
-                    }
-                    None => self.queue.push(position, entry),
-                }
-            }
-            if !full {
-                break;
-            }
-        }
-        Ok(())
     }
 
     /// Starts what may leave; says how long there is nothing to do otherwise.
@@ -261,11 +273,12 @@ impl Sender {
         } = sent;
         let target = entry.target;
         match outcome {
-            Outcome::Sent => {
+            Outcome::Sent(told) => {
+                self.pacer.taken();
                 self.first_reply();
-                self.done(position, &entry);
+                self.done(position, &entry, told);
             }
-            Outcome::NotNeeded => self.done(position, &entry),
+            Outcome::NotNeeded => self.done(position, &entry, None),
             Outcome::Event { event, id } => {
                 self.queue.finish(target);
                 self.tries.remove(&entry.id);
@@ -289,16 +302,15 @@ impl Sender {
                     .unwrap_or_default()
                     .failures;
                 if refusals >= REFUSALS {
-                    return self
-                        .discard(position, entry, "the chat cannot be written to")
-                        .await;
+                    let why = format!("the chat cannot be written to: {}", error.name);
+                    return self.refuse(position, entry, why).await;
                 }
                 warn!(target = ?entry.target, %error, "a chat cannot be written to; tried again");
                 self.tries.entry(entry.id).or_default().failures += 1;
                 self.hold(target, REFUSED_AGAIN);
                 self.queue.put_back(position, entry);
             }
-            Outcome::Discard(why) => return self.discard(position, entry, why).await,
+            Outcome::Never(why) => return self.refuse(position, entry, why).await,
             Outcome::CopyAgain => {
                 self.tries.entry(entry.id).or_default().copies += 1;
                 self.queue.put_back(position, entry);
@@ -312,92 +324,36 @@ impl Sender {
         After::GoOn
     }
 
-    fn done(&mut self, position: OutboxPosition, entry: &OutboxEntry) {
+    fn done(&mut self, position: OutboxPosition, entry: &OutboxEntry, told: Option<Told>) {
         self.queue.finish(entry.target);
         self.tries.remove(&entry.id);
-        self.tenure.is_sent(position);
-    }
-
-    /// The member cannot be written to: his replies wait until he presses Start. Who is known to have pressed it meanwhile gets them again,
-    /// once.
-    async fn park(
-        &mut self,
-        position: OutboxPosition,
-        entry: OutboxEntry,
-        member: MemberId,
-    ) -> After {
-        let state = self.tenure.context.state.clone();
-        lock(&self.tenure.parked).insert(member);
-        let first = self.tries.entry(entry.id).or_default();
-        first.failures += 1;
-        let again = first.failures == 1
-            && state
-                .reaches(self.tenure.context.lease.bot, &[member])
-                .await
-                .is_ok_and(|reached| reached == [true]);
-        if again {
-            self.hold(entry.target, Duration::from_secs(1));
-            self.queue.put_back(position, entry);
-            return After::GoOn;
-        }
-        let parked = state.park(self.tenure.stamp, position, member).await;
-        self.moved_away(position, entry, parked.map(|answer| map(answer, |_| ())))
-    }
-
-    async fn discard(
-        &mut self,
-        position: OutboxPosition,
-        entry: OutboxEntry,
-        why: &'static str,
-    ) -> After {
-        warn!(entry = %entry.id, conversation = %entry.conversation, why, "a reply can never be sent");
-        let state = self.tenure.context.state.clone();
-        let discarded = state.discard(self.tenure.stamp, &[position]).await;
-        self.moved_away(position, entry, discarded.map(|answer| map(answer, |_| ())))
-    }
-
-    /// The entry was moved by a script of the epoch; where that did not come through, it is tried again.
-    fn moved_away(
-        &mut self,
-        position: OutboxPosition,
-        entry: OutboxEntry,
-        moved: Result<EpochAnswer<()>, StateError>,
-    ) -> After {
-        match moved {
-            Ok(EpochAnswer::Done(())) => {
-                self.queue.finish(entry.target);
-                self.tries.remove(&entry.id);
-                After::GoOn
-            }
-            Ok(EpochAnswer::Fenced { .. }) => After::Over,
-            Err(error) => {
-                warn!(%error, "an entry waits");
-                self.hold(entry.target, Duration::from_millis(500));
-                self.queue.put_back(position, entry);
-                After::GoOn
-            }
-        }
+        self.doubt.note(told);
+        self.tenure.is_sent(position, told);
     }
 
     fn again(&mut self, position: OutboxPosition, entry: OutboxEntry, error: &CallError) {
         self.tenure.context.status.error(error.class, &error.name);
         let tries = self.tries.entry(entry.id).or_default();
         tries.failures += 1;
-        let pause = match error.class {
+        match error.class {
             ErrorClass::Wait(seconds) => {
                 info!(target = ?entry.target, seconds, "told to wait");
-                self.pacer
-                    .hold(None, clock::boot_now().plus(Duration::from_millis(100)));
-                Duration::from_secs(seconds.into())
+                let wait = Duration::from_secs(seconds.into());
+                let now = clock::boot_now();
+                self.pacer.told_to_wait(entry.target, wait, now);
             }
-            _ => Duration::from_millis(200 * u64::from(tries.failures.min(10))),
-        };
-        self.hold(entry.target, pause);
+            class => {
+                // Telegram's own trouble may strike after the message was taken, too.
+                tries.unknown |= matches!(class, ErrorClass::Network | ErrorClass::Server);
+                let pause = Duration::from_millis(200 * u64::from(tries.failures.min(10)));
+                self.hold(entry.target, pause);
+            }
+        }
         self.queue.put_back(position, entry);
     }
 
     fn hold(&mut self, target: SendTarget, pause: Duration) {
-        self.pacer.hold(Some(target), clock::boot_now().plus(pause));
+        self.pacer.hold(target, clock::boot_now().plus(pause));
     }
 
     fn first_reply(&self) {
@@ -412,11 +368,4 @@ enum After {
     GoOn,
     Over,
     Fatal(CallError),
-}
-
-fn map<T, U>(answer: EpochAnswer<T>, f: impl FnOnce(T) -> U) -> EpochAnswer<U> {
-    match answer {
-        EpochAnswer::Done(value) => EpochAnswer::Done(f(value)),
-        EpochAnswer::Fenced { current } => EpochAnswer::Fenced { current },
-    }
 }

@@ -17,6 +17,7 @@ use tokio::task::JoinSet;
 use tracing::debug;
 
 use crate::context::BotContext;
+use crate::echoes;
 use crate::guard::Tenancy;
 
 /// Hints in flight at once; more are not given, the member asks again.
@@ -62,6 +63,10 @@ impl Standby {
             }),
             ..PrivateChange::default()
         };
+        if !stands_by && !batch.echoes.is_empty() {
+            // Before the cursor passes them; while another bot answers, what it has waiting is its own business.
+            echoes::settle(&self.context, &batch.echoes).await?;
+        }
         let mut to_hint = Vec::new();
         for incoming in batch
             .items

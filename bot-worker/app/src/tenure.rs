@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use shared_core::{EpochStamp, EventId, MemberId, Milestone, MilestoneKind, UnixMs};
+use shared_core::{EpochStamp, EventId, MemberId, Milestone, MilestoneKind, Told, UnixMs};
 use shared_io::clock;
 use shared_io::redis::{OutboxPosition, RedisState, Resumed};
 use shared_io::telegram::Calls;
@@ -12,6 +12,7 @@ use tokio::sync::{Notify, watch};
 use tracing::{debug, warn};
 
 use crate::context::BotContext;
+use crate::echoes::Echoes;
 use crate::epoch_watch::View;
 use crate::guard::Tenancy;
 use crate::status::lock;
@@ -30,6 +31,8 @@ pub struct Terms {
     pub previous_username: Option<String>,
     pub usernames: Vec<String>,
     pub parked: HashSet<MemberId>,
+    /// The last entry of the outbox when the tenure began.
+    pub stood: Option<OutboxPosition>,
 }
 
 /// What the tasks of one epoch share.
@@ -53,8 +56,11 @@ pub struct Tenure {
     pub records: Notify,
     /// Entries that the sender has loaded and not finished.
     pub waiting: AtomicUsize,
-    /// Entries that are known to be sent and still stand in Redis.
-    sent: Mutex<Vec<OutboxPosition>>,
+    /// Entries that are known to be sent and still stand in Redis, each with the word of its message.
+    sent: Mutex<Vec<(OutboxPosition, Option<Told>)>>,
+    /// What stood in the outbox when the tenure began may have been sent by whoever sent before.
+    pub stood: Option<OutboxPosition>,
+    pub echoes: Echoes,
     /// Members with parked replies.
     pub parked: Mutex<HashSet<MemberId>>,
     pub work: Work,
@@ -77,6 +83,8 @@ impl Tenure {
             records: Notify::new(),
             waiting: AtomicUsize::new(0),
             sent: Mutex::default(),
+            stood: terms.stood,
+            echoes: Echoes::default(),
             parked: Mutex::new(terms.parked),
             work: Work::default(),
         }
@@ -107,13 +115,29 @@ impl Tenure {
         EventId(id)
     }
 
+    /// Did this bot, and no other, answer last? Then what waits may have left through it.
+    pub fn follows_itself(&self) -> bool {
+        self.owed.is_none() || !self.after_another
+    }
+
     /// Telegram has acknowledged the entry.
-    pub fn is_sent(&self, position: OutboxPosition) {
-        lock(&self.sent).push(position);
+    pub fn is_sent(&self, position: OutboxPosition, told: Option<Told>) {
+        lock(&self.sent).push((position, told));
     }
 
     pub fn has_sent(&self) -> bool {
         !lock(&self.sent).is_empty()
+    }
+
+    pub fn is_unsettled(&self, position: OutboxPosition) -> bool {
+        lock(&self.sent).iter().any(|(known, _)| *known == position)
+    }
+
+    /// The entry that became this message, while it still stands in Redis.
+    pub fn unsettled(&self, told: Told) -> Option<OutboxPosition> {
+        let sent = lock(&self.sent);
+        let found = sent.iter().find(|(_, known)| *known == Some(told));
+        found.map(|(position, _)| *position)
     }
 
     /// Takes what is known to be sent out of Redis. Not fenced: that something was sent stays true in whatever epoch. Cancelled or failed, it
@@ -123,10 +147,12 @@ impl Tenure {
         if settling.is_empty() {
             return;
         }
-        match self.context.state.outbox_settle(&settling).await {
+        let bot = self.context.lease.bot;
+        match self.context.state.outbox_settle(bot, &settling).await {
             Ok(settled) => {
                 self.work.sent.fetch_add(settled, Ordering::Relaxed);
-                lock(&self.sent).retain(|position| !settling.contains(position));
+                let is_settled = |position| settling.iter().any(|(known, _)| *known == position);
+                lock(&self.sent).retain(|(position, _)| !is_settled(*position));
             }
             Err(error) => warn!(%error, "sent entries wait to be settled"),
         }

@@ -35,6 +35,8 @@ pub enum Event {
     },
     /// Another bot answers from here on: where we stand is shown again, with buttons that are alive.
     Resumed,
+    /// Telegram refused a reply for good: where we stand is shown again, so that the member is not left waiting.
+    Unsaid,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -20,6 +20,7 @@
 mod lines;
 
 pub mod admin;
+pub mod backlog;
 mod bound;
 mod button;
 mod command;

@@ -1,7 +1,15 @@
 //! How fast a bot may send: the shape of Telegram's published limits, on the boot clock.
 //!
 //! About one message a second per chat, twenty a minute per group, about thirty a second in all (`telegram.md`, Sending); the exact
-//! limits are unpublished, so the figures are configuration and a wait that Telegram orders ([`Pacer::hold`]) always wins.
+//! limits are unpublished, so the figures are configuration and a wait that Telegram orders ([`Pacer::told_to_wait`]) always wins.
+//!
+//! ```text
+//! told to wait                                          what is held
+//! one chat                                              that chat, for as long as Telegram said; nobody else
+//! another chat as well, and nothing was taken between   the bot too, a little: the limit may be the bot's own
+//! once more after that, still nothing taken             the bot twice as long, and so on, at most as long as Telegram said
+//! a message was taken                                   the bot is held no more
+//! ```
 //! Invariant: [`Pacer::earliest`] never names a moment at which a bucket is empty. It decides nothing about order or priority.
 
 use std::collections::{HashMap, VecDeque};
@@ -129,6 +137,10 @@ impl Chat {
     }
 }
 
+/// How long a bot is held first when its chats, one after the other, are told to wait, and at most before it is tried again.
+const FIRST_HOLD: Duration = Duration::from_millis(100);
+const LAST_HOLD: Duration = Duration::from_secs(10);
+
 /// The pace of one bot.
 #[derive(Debug)]
 pub struct Pacer {
@@ -136,6 +148,8 @@ pub struct Pacer {
     bulk: Bucket,
     chats: HashMap<SendTarget, Chat>,
     held_until: BootMs,
+    /// The chat that was told to wait last, with nothing taken since, and how often the bot was held for it.
+    told: Option<(SendTarget, u32)>,
 }
 
 impl Pacer {
@@ -149,6 +163,7 @@ impl Pacer {
             ),
             chats: HashMap::new(),
             held_until: BootMs(0),
+            told: None,
         }
     }
 
@@ -165,15 +180,32 @@ impl Pacer {
         self.chat(target).take(now);
     }
 
-    /// Telegram told us to wait: this chat only, or (`None`) the whole bot.
-    pub fn hold(&mut self, target: Option<SendTarget>, until: BootMs) {
-        match target {
-            Some(target) => {
-                let chat = self.chat(target);
-                chat.held_until = chat.held_until.max(until);
-            }
-            None => self.held_until = self.held_until.max(until),
+    /// Nothing for this chat before that moment.
+    pub fn hold(&mut self, target: SendTarget, until: BootMs) {
+        let chat = self.chat(target);
+        chat.held_until = chat.held_until.max(until);
+    }
+
+    /// Telegram told us to wait with this chat.
+    pub fn told_to_wait(&mut self, target: SendTarget, wait: Duration, now: BootMs) {
+        self.hold(target, now.plus(wait));
+        let Some((before, rounds)) = self.told else {
+            self.told = Some((target, 0));
+            return;
+        };
+        // What was on its way when the bot was held says nothing new.
+        if before == target || now < self.held_until {
+            return;
         }
+        let hold = FIRST_HOLD.saturating_mul(1 << rounds.min(16));
+        self.held_until = now.plus(hold.min(LAST_HOLD).min(wait));
+        self.told = Some((target, rounds + 1));
+    }
+
+    /// Telegram took a message: the bot itself is within its limits.
+    pub fn taken(&mut self) {
+        self.told = None;
+        self.held_until = BootMs(0);
     }
 
     /// Forgets chats that have nothing left to remember, so that memory follows the traffic.
@@ -264,12 +296,76 @@ mod tests {
     #[test]
     fn a_wait_of_one_chat_does_not_block_another() {
         let mut pacer = Pacer::new(Rates::default());
-        pacer.hold(Some(member(1)), BootMs(9_000));
+        let wait = Duration::from_secs(9);
+        pacer.told_to_wait(member(1), wait, BootMs(0));
+        pacer.told_to_wait(member(1), wait, BootMs(0));
         assert_eq!(pacer.earliest(member(1)), BootMs(9_000));
         assert_eq!(pacer.earliest(member(2)), BootMs(0));
-        pacer.hold(None, BootMs(5_000));
-        assert_eq!(pacer.earliest(member(2)), BootMs(5_000));
         pacer.forget_idle(BootMs(9_001));
         assert_eq!(pacer.chats.len(), 0);
+    }
+
+    #[test]
+    fn chats_that_are_told_to_wait_one_after_the_other_hold_the_bot_ever_longer() {
+        let mut pacer = Pacer::new(Rates::default());
+        let wait = Duration::from_secs(600);
+        let mut now = BootMs(1_000);
+        let mut holds = Vec::new();
+        for id in 1..=12 {
+            pacer.told_to_wait(member(id), wait, now);
+            // Others were on their way: they add nothing.
+            pacer.told_to_wait(member(100 + id), wait, now);
+            let free = pacer.earliest(member(999)).max(now);
+            holds.push(free.since(now).as_millis());
+            now = free;
+        }
+        assert_eq!(holds[..4], [100, 200, 400, 800]);
+        assert_eq!(holds[8..], [10_000; 4]);
+        pacer.taken();
+        assert_eq!(pacer.earliest(member(999)), BootMs(0));
+        assert_eq!(
+            pacer.earliest(member(1)),
+            BootMs(601_000),
+            "a chat's own wait stands"
+        );
+    }
+
+    #[test]
+    fn a_short_wait_of_the_whole_bot_is_not_made_longer() {
+        let mut pacer = Pacer::new(Rates::default());
+        let now = BootMs(1_000);
+        for id in 1..=30 {
+            let at = pacer.earliest(member(500)).max(now);
+            pacer.told_to_wait(member(id), Duration::from_secs(1), at);
+            assert!(pacer.earliest(member(500)).since(at) <= Duration::from_secs(1));
+        }
+    }
+
+    /// Each figure of `[rates]` is the bound of something.
+    #[test]
+    fn every_rate_counts() {
+        let group = SendTarget::Channel(ChannelId(1));
+        let base = Rates::default();
+        let after = |rates: Rates, target, count| {
+            let mut pacer = Pacer::new(rates);
+            drain(&mut pacer, target, count, BootMs(0)).0
+        };
+        let with = |change: fn(&mut Rates)| {
+            let mut rates = base;
+            change(&mut rates);
+            rates
+        };
+        let faster = with(|rates| rates.chat_per_second = 2);
+        assert_eq!((after(base, member(1), 5), after(faster, member(1), 5)), (2_000, 1_000));
+        let larger = with(|rates| rates.chat_burst = 5);
+        assert_eq!(after(larger, member(1), 5), 0);
+        let fewer = with(|rates| rates.group_per_minute = 4);
+        assert_eq!((after(base, group, 5), after(fewer, group, 5)), (0, 60_000));
+        let smaller = with(|rates| rates.group_burst = 1);
+        assert_eq!(after(smaller, group, 5), 4_000);
+        let slow = with(|rates| (rates.bulk_per_second, rates.bulk_burst) = (2, 1));
+        let mut pacer = Pacer::new(slow);
+        let last = (0..5).map(|id| drain(&mut pacer, member(id), 1, BootMs(0)).0);
+        assert_eq!(last.max(), Some(2_000));
     }
 }

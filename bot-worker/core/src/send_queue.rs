@@ -143,6 +143,11 @@ impl<P: Clone + Ord> SendQueue<P> {
         chat.map(|waiting| (&waiting.position, &waiting.entry))
     }
 
+    /// How many wait for this chat.
+    pub fn waiting(&self, target: SendTarget) -> usize {
+        self.chats.get(&target).map_or(0, VecDeque::len)
+    }
+
     /// Takes an entry out of its chat, wherever it stands: it need not be sent.
     pub fn remove(&mut self, target: SendTarget, position: &P) -> Option<OutboxEntry> {
         let chat = self.chats.get_mut(&target)?;
@@ -329,7 +334,7 @@ mod tests {
         let mut queue = SendQueue::default();
         let mut pacer = Pacer::new(Rates::default());
         queue.push(1, entry(1, 1, Priority::Answer));
-        pacer.hold(Some(SendTarget::Member(MemberId(1))), BootMs(700));
+        pacer.hold(SendTarget::Member(MemberId(1)), BootMs(700));
         assert_eq!(
             queue.next(&mut pacer, BootMs(0)),
             Next::WaitUntil(BootMs(700))

@@ -10,7 +10,7 @@
 //! Pressed, old or unknown   a note to who pressed                         the same
 //! Pressed, live             to the conversation                           -
 //! FileStored, FileLost      to the conversation                           -
-//! Resumed                   where we stand, and the prompt again          -
+//! Resumed, Unsaid           where we stand, and the prompt again          -
 //! ```
 //! Invariants: a press is answered exactly once; a step has at most four effects; nothing that was entered is lost by an input
 //! that could not be used.
@@ -66,6 +66,10 @@ pub fn step(dialogue: &Dialogue, event: &Event, ctx: &Context<'_>) -> Step {
         }),
         Event::FileLost { file } => turn.give(Input::FileLost { file: *file }),
         Event::Resumed => resume(&mut turn),
+        Event::Unsaid => {
+            let why = turn.text(&Line::Unsaid {});
+            turn.prompt_with_so_far(Some(why));
+        }
     }
     let (dialogue, effects) = turn.finish();
     Step {

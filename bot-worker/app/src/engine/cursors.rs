@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
-use shared_core::{ChannelId, Incoming, LowWater, MemberId, Ticket};
+use shared_core::{ChannelId, Echo, Incoming, LowWater, MemberId, Ticket};
 use shared_io::redis::{
     EpochAnswer, HeldPosition, LeaseAnswer, PrivateChange, PrivateCursor, StateError,
 };
@@ -79,7 +79,8 @@ impl Intake {
         self.items
     }
 
-    pub fn open(&mut self, batch: Batch) -> (Ticket, Vec<Incoming>) {
+    /// Our own messages hold up the cursor like everything else, but not the intake: who explains them waits for nobody here.
+    pub fn open(&mut self, batch: Batch) -> (Ticket, Vec<Incoming>, Vec<Echo>) {
         if let Some(after) = batch.private_after {
             self.seen.private = Some(PrivateCursor {
                 pts: after.pts,
@@ -89,9 +90,15 @@ impl Intake {
         }
         self.seen.channels.extend(batch.channels_after);
         self.items += batch.items.len();
-        let ticket = self.water.open(batch.items.len(), self.seen.clone());
+        let items = batch.items.len() + batch.echoes.len();
+        let ticket = self.water.open(items, self.seen.clone());
         self.advance();
-        (ticket, batch.items)
+        (ticket, batch.items, batch.echoes)
+    }
+
+    pub fn settle_echo(&mut self, ticket: Ticket) {
+        self.water.settle(ticket);
+        self.advance();
     }
 
     pub fn settle(&mut self, ticket: Ticket) {

@@ -3,7 +3,7 @@
 use bot_worker_core::Event;
 use shared_core::{
     BoxId, ErrorClass, EventId, Keyboard, MemberId, MessageId, OutboxEntry, OutboxKind, PlaceKey,
-    SendTarget, random_id,
+    SendTarget, Told, random_id,
 };
 use shared_io::telegram::{CallError, Say, Source};
 
@@ -11,7 +11,8 @@ use crate::tenure::Tenure;
 
 /// What became of an attempt.
 pub enum Outcome {
-    Sent,
+    /// With the word of the message that it became, where it became one.
+    Sent(Option<Told>),
     /// There is nothing to do any more (an edit that changes nothing).
     NotNeeded,
     /// The conversation has to hear of it; the entry is settled with that commit.
@@ -22,7 +23,8 @@ pub enum Outcome {
     Park(MemberId),
     /// The group or channel does not take it for now.
     Refused(CallError),
-    Discard(&'static str),
+    /// Telegram refuses it for good, for this reason.
+    Never(String),
     /// A copy was made and its message id is unknown: another copy, under another random id, does no harm.
     CopyAgain,
     Failed(CallError),
@@ -53,7 +55,7 @@ pub async fn deliver(tenure: &Tenure, entry: &OutboxEntry, attempt: u32) -> Outc
                 .edit(entry.target, *message, text, keyboard.as_ref())
                 .await;
             match edited {
-                Ok(()) => Outcome::Sent,
+                Ok(()) => Outcome::Sent(None),
                 Err(error) if error.class == ErrorClass::NotModified => Outcome::NotNeeded,
                 // Deleted by its reader, or another bot's in a group.
                 Err(error) if error.class == ErrorClass::Unreachable => {
@@ -113,8 +115,8 @@ async fn say(
         silent: false,
     };
     match tenure.calls.say(entry.target, &say).await {
-        Ok(_) => Outcome::Sent,
-        Err(error) if error.class == ErrorClass::SentAlready => Outcome::Sent,
+        Ok(message) => sent(entry, message),
+        Err(error) if error.class == ErrorClass::SentAlready => sent(entry, None),
         // The quoted message is gone: say it without.
         Err(error) if error.class == ErrorClass::Unreachable && reply_to.is_some() => {
             let plain = Say {
@@ -122,13 +124,22 @@ async fn say(
                 ..say
             };
             match tenure.calls.say(entry.target, &plain).await {
-                Ok(_) => Outcome::Sent,
-                Err(error) if error.class == ErrorClass::SentAlready => Outcome::Sent,
+                Ok(message) => sent(entry, message),
+                Err(error) if error.class == ErrorClass::SentAlready => sent(entry, None),
                 Err(error) => refused(entry, error),
             }
         }
         Err(error) => refused(entry, error),
     }
+}
+
+fn sent(entry: &OutboxEntry, message: Option<MessageId>) -> Outcome {
+    let chat = entry.target;
+    let told = match message {
+        Some(message) => Some(Told::Message(chat, message)),
+        None => entry.print().map(|print| Told::Somehow(chat, print)),
+    };
+    Outcome::Sent(told)
 }
 
 #[allow(clippy::too_many_arguments)] // One call's worth of fields, taken apart by the caller's match.
@@ -190,10 +201,9 @@ fn refused(entry: &OutboxEntry, error: CallError) -> Outcome {
             _ => Outcome::Refused(error),
         },
         ErrorClass::Other | ErrorClass::NotModified | ErrorClass::PressExpired => {
-            tracing::warn!(entry = %entry.id, %error, "Telegram refuses an entry");
-            Outcome::Discard("Telegram refuses it")
+            Outcome::Never(format!("Telegram refuses it: {}", error.name))
         }
-        ErrorClass::Unreachable => Outcome::Discard("its message is gone"),
+        ErrorClass::Unreachable => Outcome::Never(format!("its message is gone: {}", error.name)),
         _ => Outcome::Failed(error),
     }
 }

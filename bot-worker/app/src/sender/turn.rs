@@ -30,9 +30,19 @@ pub const WIND_DOWN_DEAD: Duration = Duration::from_millis(100);
 const WELL: Duration = Duration::from_millis(2500);
 
 enum Turn {
-    Ours,
+    Ours(Taken),
     Over,
     NotYet,
+}
+
+/// The turn, and whose it was.
+pub struct Taken(Option<Sending>);
+
+impl Taken {
+    /// A sender that did not say that it has ended.
+    pub fn before(&self) -> Option<&Sending> {
+        self.0.as_ref()
+    }
 }
 
 impl Tenure {
@@ -61,14 +71,14 @@ impl Tenure {
     }
 }
 
-/// Waits for the turn. False: the epoch is over, or the sender is to stop.
-pub async fn take(tenure: &Tenure, stop: &CancellationToken) -> bool {
+/// Waits for the turn. `None`: the epoch is over, or the sender is to stop.
+pub async fn take(tenure: &Tenure, stop: &CancellationToken) -> Option<Taken> {
     let since = clock::boot_now();
     let mut told = false;
     loop {
         match look(tenure, since).await {
-            Ok(Turn::Ours) => return true,
-            Ok(Turn::Over) => return false,
+            Ok(Turn::Ours(taken)) => return Some(taken),
+            Ok(Turn::Over) => return None,
             Ok(Turn::NotYet) => {}
             Err(error) if !told => {
                 told = true;
@@ -77,7 +87,7 @@ pub async fn take(tenure: &Tenure, stop: &CancellationToken) -> bool {
             Err(_) => {}
         }
         tokio::select! {
-            () = stop.cancelled() => return false,
+            () = stop.cancelled() => return None,
             () = tokio::time::sleep(LOOK) => {}
         }
     }
@@ -102,7 +112,7 @@ async fn look(tenure: &Tenure, since: BootMs) -> Result<Turn, StateError> {
         EpochAnswer::Done(true) => {
             let waited_ms = clock::boot_now().since(since).as_millis();
             info!(epoch = %tenure.stamp, waited_ms, "sending");
-            Ok(Turn::Ours)
+            Ok(Turn::Ours(Taken(before)))
         }
         EpochAnswer::Done(false) => Ok(Turn::NotYet),
         EpochAnswer::Fenced { .. } => Ok(Turn::Over),

@@ -96,6 +96,19 @@ fn without_the_old_bots_name_the_new_one_is_named() {
 }
 
 #[test]
+fn who_was_not_told_something_is_shown_where_he_stands() {
+    let mut talk = Talk::at("Description");
+    let said = talk.event(&Event::Unsaid);
+    assert!(said.starts_with("↻ Telegram did not take my last message."), "{said}");
+    assert!(said.contains("Title: Watercolours") && said.contains("Step 2/6"), "{said}");
+    talk.say("How to paint a sky");
+    let mut idle = Talk::at("Title");
+    idle.say("/cancel");
+    assert_eq!(idle.event(&Event::Unsaid), "");
+    assert_eq!(idle.effects, [], "nothing is open, nothing is said");
+}
+
+#[test]
 fn a_file_that_the_old_bot_took_with_it_is_sent_again() {
     let mut talk = Talk::at("Files");
     talk.send_file("sky.pdf", 9);

@@ -12,6 +12,7 @@ lines! {
     CancelledEmpty = "cancelled_empty" {}
     Switched = "switched" { old, new }
     SwitchedUnknown = "switched_unknown" { new }
+    Unsaid = "unsaid" {}
     SoFar = "so_far" {}
     SoFarNothing = "so_far_nothing" {}
     StaleButton = "stale_button" {}

@@ -30,10 +30,14 @@ counters! {
     Duplicates = "duplicates",
     /// Counted when an outbox entry is settled.
     Sent = "sent",
-    /// Outbox entries that can never be sent (a deleted account).
+    /// Outbox entries that were of no use any more (another bot's prompts).
     Discarded = "discarded",
     /// Entries that nobody could read and that were moved to the poison stream.
     Poisoned = "poisoned",
+    /// Replies that Telegram refused for good and that were moved there as well.
+    Refused = "refused",
+    /// Replies that a box shows to have been sent, without an answer to that: not sent again.
+    FoundSent = "found_sent",
     UpdatesUnknown = "updates_unknown",
     FilesToResend = "files_to_resend",
     MaybeRepeated = "maybe_repeated",

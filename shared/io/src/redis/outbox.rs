@@ -89,7 +89,7 @@ impl PoolState {
         Ok(words.iter().filter_map(|word| word.parse().ok()).collect())
     }
 
-    /// These can never be sent. Says how many of them were still there.
+    /// These are of no use any more. Says how many of them were still there.
     pub async fn discard(
         &self,
         stamp: EpochStamp,

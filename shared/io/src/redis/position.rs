@@ -1,10 +1,12 @@
-//! Where an entry stands in one of the pool's streams. A position of one stream is not one of another: three types.
+//! Where an entry stands in one of the pool's streams. A position of one stream is not one of another: four types.
 //!
 //! Invariant: positions of one stream are ordered as its entries are. A position is not an identity: a Redis that was rolled back may give
 //! it out again (an entry's identity is its `EntryId`).
 
 use std::fmt;
 use std::str::FromStr;
+
+use shared_core::UnixMs;
 
 /// `<milliseconds>-<sequence>`, as Redis numbers stream entries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -32,7 +34,7 @@ impl FromStr for StreamId {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a stream position is not `<milliseconds>-<sequence>`")]
-pub(super) struct NotAPosition;
+pub struct NotAPosition;
 
 macro_rules! position {
     ($(#[$doc:meta])* $name:ident) => {
@@ -66,6 +68,24 @@ position!(
     /// A private message that a standby keeps.
     HeldPosition
 );
+position!(
+    /// An entry that was moved aside.
+    PoisonPosition
+);
+
+impl FromStr for PoisonPosition {
+    type Err = NotAPosition;
+    fn from_str(text: &str) -> Result<Self, NotAPosition> {
+        text.parse().map(Self)
+    }
+}
+
+impl PoisonPosition {
+    /// When it was moved, by Redis' clock.
+    pub fn at(&self) -> UnixMs {
+        UnixMs(i64::try_from(self.0.ms).unwrap_or(i64::MAX))
+    }
+}
 
 #[cfg(test)]
 mod tests {

@@ -28,6 +28,8 @@ scripts! {
     PARK = "park.lua";
     UNPARK = "unpark.lua";
     POISON = "poison.lua";
+    REFUSE = "refuse.lua";
+    UNPOISON = "unpoison.lua";
     RESUMED = "resumed.lua";
     BEGIN_SENDING = "begin_sending.lua";
     MOVE_CHANNELS = "move_channels.lua";

@@ -13,7 +13,7 @@ use super::position::StreamId;
 use super::scripts;
 
 /// Entries that the poison stream keeps, about.
-const POISON_KEPT: usize = 1000;
+pub(super) const POISON_KEPT: usize = 1000;
 
 /// A stream of the pool: its key and the field that holds the entry.
 pub(super) struct Stream<'a> {

@@ -33,10 +33,12 @@ pub enum EventKind {
     Unscheduled,
     /// A scheduled move's time came, and it could not be begun.
     ScheduleGivenUp,
+    /// Telegram refused replies for good; they were moved aside.
+    ReplyRefused,
 }
 
 impl EventKind {
-    const ALL: [Self; 19] = [
+    const ALL: [Self; 20] = [
         Self::SupervisorStarted,
         Self::SupervisorStopped,
         Self::WorkerStarted,
@@ -56,6 +58,7 @@ impl EventKind {
         Self::Scheduled,
         Self::Unscheduled,
         Self::ScheduleGivenUp,
+        Self::ReplyRefused,
     ];
 
     pub fn as_str(self) -> &'static str {
@@ -79,6 +82,7 @@ impl EventKind {
             Self::Scheduled => "scheduled",
             Self::Unscheduled => "unscheduled",
             Self::ScheduleGivenUp => "schedule_given_up",
+            Self::ReplyRefused => "reply_refused",
         }
     }
 }

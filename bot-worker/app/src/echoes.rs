@@ -1,0 +1,103 @@
+//! The bot's own messages on their way from the engine, which hears them, to the sender, which knows what they are; and, while no sender is at
+//! work, what is done with them at once.
+//!
+//! ```text
+//! the engine hears one      it is an item of its batch: the cursor waits
+//! the sender explains it    once no call to its chat is on its way (`bot-worker-core`, `echo`)
+//! the sender releases it    once the reply that it was is out of Redis: the item is settled, the cursor may move
+//! ```
+//! So the cursor never passes a message of ours whose reply still stands in the outbox: whoever comes next hears it again, whatever was killed.
+//! Invariant: what is taken in is released once, or the tenure ends with the cursor before it.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use bot_worker_core::echo::{Ledger, Meaning};
+use shared_core::{Echo, Ticket, Told};
+use shared_io::redis::{Counter, StateError};
+use tokio::sync::Notify;
+use tracing::info;
+
+use crate::context::BotContext;
+use crate::status::lock;
+
+/// Entries that are compared when a message of ours is found before the sender is at work; what was on its way stands at the front.
+const COMPARED: usize = 5_000;
+
+#[derive(Debug, Default)]
+pub struct Echoes {
+    heard: Mutex<Vec<(Ticket, Echo)>>,
+    explained: Mutex<Vec<Ticket>>,
+    caught_up: AtomicBool,
+    /// Telegram would not give out some of the updates before that.
+    incomplete: AtomicBool,
+    /// For the sender: there is something to explain, or all has been heard.
+    pub to_explain: Notify,
+    /// For the engine: there is something to settle.
+    pub to_settle: Notify,
+}
+
+impl Echoes {
+    pub fn hear(&self, ticket: Ticket, echoes: Vec<Echo>) {
+        if !echoes.is_empty() {
+            lock(&self.heard).extend(echoes.into_iter().map(|echo| (ticket, echo)));
+            self.to_explain.notify_one();
+        }
+    }
+
+    pub fn take_heard(&self) -> Vec<(Ticket, Echo)> {
+        std::mem::take(&mut lock(&self.heard))
+    }
+
+    pub fn release(&self, tickets: impl IntoIterator<Item = Ticket>) {
+        lock(&self.explained).extend(tickets);
+        self.to_settle.notify_one();
+    }
+
+    pub fn take_explained(&self) -> Vec<Ticket> {
+        std::mem::take(&mut lock(&self.explained))
+    }
+
+    /// Whatever was said before this tenure has been heard.
+    pub fn caught_up(&self) {
+        self.caught_up.store(true, Ordering::Release);
+        self.to_explain.notify_one();
+    }
+
+    pub fn is_caught_up(&self) -> bool {
+        self.caught_up.load(Ordering::Acquire)
+    }
+
+    pub fn miss_some(&self) {
+        if !self.is_caught_up() {
+            self.incomplete.store(true, Ordering::Relaxed);
+        }
+    }
+
+    pub fn is_incomplete(&self) -> bool {
+        self.incomplete.load(Ordering::Relaxed)
+    }
+}
+
+/// Takes out of the outbox what these messages show to have been sent. For a bot that does not answer yet, in an epoch that nobody answers in:
+/// its cursor passes the messages before its sender begins.
+pub async fn settle(context: &BotContext, echoes: &[Echo]) -> Result<(), StateError> {
+    let (state, bot) = (&context.state, context.lease.bot);
+    let mut ledger = Ledger::new(state.told(bot).await?);
+    let mut waiting = state.outbox(None, COMPARED).await?;
+    let mut found = Vec::new();
+    for echo in echoes {
+        let entries = waiting.iter().map(|(_, entry)| entry);
+        if let Meaning::Sent(at) = ledger.explain(echo, entries) {
+            let (position, entry) = waiting.remove(at);
+            info!(entry = %entry.id, conversation = %entry.conversation, "found sent");
+            found.push((position, Some(Told::Message(echo.chat, echo.message))));
+        }
+    }
+    if found.is_empty() {
+        return Ok(());
+    }
+    let settled = state.outbox_settle(bot, &found).await?;
+    let settled = i64::try_from(settled).unwrap_or(i64::MAX);
+    state.count(&[(Counter::FoundSent, settled)]).await
+}

@@ -1,0 +1,146 @@
+//! Entries that do not leave by being sent: parked until their member can be written to, or moved aside because Telegram refuses them for good.
+//!
+//! Whoever was to get a refused reply is not left waiting: his conversation hears of it once and shows where it stands. A prompt that is refused
+//! itself is not followed by another one.
+
+use std::time::Duration;
+
+use bot_worker_core::Event;
+use shared_core::{EventId, MemberId, Nonce, OutboxEntry, OutboxKind, PlaceKey, Priority, SendTarget};
+use shared_io::clock;
+use shared_io::redis::{EpochAnswer, OutboxPosition, StateError};
+use shared_io::sql;
+use tracing::{debug, warn};
+
+use super::{After, Sender};
+use crate::engine::Input;
+use crate::status::lock;
+
+/// One refusal in this time is told to SQL; those between are counted in the next one.
+const TELL_AGAIN: Duration = Duration::from_secs(1);
+
+impl Sender {
+    /// The member cannot be written to: his replies wait until he presses Start. Who is known to have pressed it meanwhile gets them again,
+    /// once.
+    pub(super) async fn park(
+        &mut self,
+        position: OutboxPosition,
+        entry: OutboxEntry,
+        member: MemberId,
+    ) -> After {
+        let state = self.tenure.context.state.clone();
+        lock(&self.tenure.parked).insert(member);
+        let first = self.tries.entry(entry.id).or_default();
+        first.failures += 1;
+        let again = first.failures == 1
+            && state
+                .reaches(self.tenure.context.lease.bot, &[member])
+                .await
+                .is_ok_and(|reached| reached == [true]);
+        if again {
+            self.hold(entry.target, Duration::from_secs(1));
+            self.queue.put_back(position, entry);
+            return After::GoOn;
+        }
+        let parked = state.park(self.tenure.stamp, position, member).await;
+        let parked = parked.map(|answer| matches!(answer, EpochAnswer::Done(_)));
+        self.moved_away(position, entry, parked)
+    }
+
+    pub(super) async fn refuse(
+        &mut self,
+        position: OutboxPosition,
+        entry: OutboxEntry,
+        why: String,
+    ) -> After {
+        warn!(entry = %entry.id, conversation = %entry.conversation, why, "a reply can never be sent; it is moved aside");
+        let state = self.tenure.context.state.clone();
+        let refused = [(position, why.clone())];
+        let refused = state.refuse(self.tenure.stamp, &refused).await;
+        let refused = refused.map(|answer| matches!(answer, EpochAnswer::Done(_)));
+        if !matches!(refused, Ok(true)) {
+            return self.moved_away(position, entry, refused);
+        }
+        self.tell_sql(&entry, &why);
+        let unsaid = unsaid(&entry);
+        let after = self.moved_away(position, entry, refused);
+        if let Some(unsaid) = unsaid
+            && self.engine.send(unsaid).await.is_err()
+        {
+            return After::Over;
+        }
+        after
+    }
+
+    /// The entry was moved by a script of the epoch (`Ok(false)`: that is over); where that did not come through, it is tried again.
+    fn moved_away(
+        &mut self,
+        position: OutboxPosition,
+        entry: OutboxEntry,
+        moved: Result<bool, StateError>,
+    ) -> After {
+        match moved {
+            Ok(true) => {
+                self.queue.finish(entry.target);
+                self.tries.remove(&entry.id);
+                After::GoOn
+            }
+            Ok(false) => After::Over,
+            Err(error) => {
+                warn!(%error, "an entry waits");
+                self.hold(entry.target, Duration::from_millis(500));
+                self.queue.put_back(position, entry);
+                After::GoOn
+            }
+        }
+    }
+
+    /// Best effort: the entry itself is in Redis with its reason.
+    fn tell_sql(&mut self, entry: &OutboxEntry, why: &str) {
+        self.untold += 1;
+        let now = clock::boot_now();
+        if self.told_at.is_some_and(|at| now.since(at) < TELL_AGAIN) {
+            return;
+        }
+        self.told_at = Some(now);
+        let count = std::mem::take(&mut self.untold);
+        let context = std::sync::Arc::clone(&self.tenure.context);
+        let mut id = [0; 8];
+        id.copy_from_slice(&entry.id.0[..8]);
+        let event = sql::Event {
+            // Told again after a crash, it is one row.
+            id: Nonce(id),
+            pool: Some(context.pool.clone()),
+            at: clock::unix_now(),
+            kind: sql::EventKind::ReplyRefused,
+            subject: entry.conversation.to_string(),
+            details: serde_json::json!({ "why": why, "count": count, "entry": entry.id.to_string() }),
+        };
+        tokio::spawn(async move {
+            if let Err(error) = context.shared.store.events().add(&event).await {
+                debug!(%error, "a refused reply is not in the events");
+            }
+        });
+    }
+}
+
+/// What the conversation hears, if its own chat was to get an answer.
+fn unsaid(entry: &OutboxEntry) -> Option<Input> {
+    let here = match (entry.conversation.place, entry.target) {
+        (PlaceKey::Private, SendTarget::Member(member)) => member == entry.conversation.member,
+        (PlaceKey::Group(group), SendTarget::Channel(channel)) => group == channel,
+        _ => false,
+    };
+    let is_answer = entry.priority == Priority::Answer && entry.by.is_none();
+    let is_said = !matches!(entry.kind, OutboxKind::StoreFile { .. });
+    (here && is_answer && is_said).then(|| {
+        let mut id = entry.id.0;
+        id[15] ^= 2;
+        Input::Internal {
+            conversation: entry.conversation,
+            event: Event::Unsaid,
+            id: EventId(id),
+            settles: None,
+        }
+    })
+}

@@ -1,0 +1,156 @@
+//! What may have been sent already is not sent again before the boxes have been heard: `random_id`s may be forgotten with the login that used them.
+//!
+//! ```text
+//! the sender begins                             what stood in the outbox is doubtful, if this bot answered last; it waits, others leave
+//! a message of ours is heard                    it is explained: a doubtful reply that it was is settled, all else is let go
+//! all is heard (the feed has caught up)         what is still doubtful was not sent: it leaves
+//! not heard within [`PATIENCE`], or not all     it leaves all the same, and may be repeated: counted
+//! ```
+//! Another bot cannot hear what the one before it said. It does not wait, and what a sender that was killed may have had on its way is counted.
+
+use std::time::Duration;
+
+use bot_worker_core::echo::{Ledger, Meaning};
+use shared_core::{BootMs, Echo, OutboxEntry, Ticket, Told};
+use shared_io::clock;
+use shared_io::redis::{Counter, OutboxPosition, Sending, StateError};
+use tracing::{info, warn};
+
+use super::{IN_FLIGHT, Sender};
+
+/// A difference that takes longer is being refused, or waited for by order.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How the sender stands to what it did not send itself.
+pub(super) struct Doubt {
+    ledger: Ledger,
+    /// Since when there is something doubtful; `None` when there is not.
+    since: Option<BootMs>,
+    /// What was heard and cannot be explained before a call is answered.
+    unexplained: Vec<(Ticket, Echo)>,
+    /// What is explained, and which entry has to be out of Redis before the cursor may pass it.
+    explained: Vec<(Ticket, Option<OutboxPosition>)>,
+}
+
+impl Doubt {
+    pub(super) fn none() -> Self {
+        Self {
+            ledger: Ledger::default(),
+            since: None,
+            unexplained: Vec::new(),
+            explained: Vec::new(),
+        }
+    }
+
+    pub(super) fn note(&mut self, told: Option<Told>) {
+        if let Some(told) = told {
+            self.ledger.note(told);
+        }
+    }
+}
+
+impl Sender {
+    /// Before anything is sent. `before`: a sender that did not say that it has ended.
+    pub(super) async fn begin(&mut self, before: Option<&Sending>) -> Result<(), StateError> {
+        let me = self.tenure.context.lease.bot;
+        let state = self.tenure.context.state.clone();
+        self.doubt.ledger = Ledger::new(state.told(me).await?);
+        let was_me = before.is_some_and(|before| before.bot == me);
+        if (was_me || self.tenure.follows_itself())
+            && let Some(stood) = self.tenure.stood
+        {
+            self.queue.doubt(stood);
+            self.doubt.since = Some(clock::boot_now());
+        }
+        self.unended = before.is_some() && !was_me;
+        Ok(())
+    }
+
+    /// After the first look into the outbox: of each chat the first reply may be on its way from a bot that was killed.
+    pub(super) fn count_unended(&mut self) {
+        if std::mem::take(&mut self.unended) {
+            self.may_be_repeated(self.queue.chats());
+        }
+    }
+
+    fn may_be_repeated(&self, entries: usize) {
+        let count = u64::try_from(entries.min(IN_FLIGHT)).unwrap_or(u64::MAX);
+        if count > 0 {
+            let work = &self.tenure.work;
+            work.count(&self.tenure, Counter::MaybeRepeated, count);
+        }
+    }
+
+    /// Explains what was heard, lets go what is settled, and ends the doubt when its time has come.
+    pub(super) fn look_at_echoes(&mut self) {
+        // Read before what was heard is taken: nothing may come in between.
+        let caught_up = self.tenure.echoes.is_caught_up();
+        self.doubt
+            .unexplained
+            .extend(self.tenure.echoes.take_heard());
+        for (ticket, echo) in std::mem::take(&mut self.doubt.unexplained) {
+            if self.queue.is_in_flight(echo.chat) {
+                self.doubt.unexplained.push((ticket, echo));
+            } else {
+                let entry = self.explain(&echo);
+                self.doubt.explained.push((ticket, entry));
+            }
+        }
+        let tenure = &self.tenure;
+        let stands = |entry: &Option<OutboxPosition>| entry.is_some_and(|at| tenure.is_unsettled(at));
+        let (later, released): (Vec<_>, Vec<_>) = std::mem::take(&mut self.doubt.explained)
+            .into_iter()
+            .partition(|(_, entry)| stands(entry));
+        self.doubt.explained = later;
+        if !released.is_empty() {
+            tenure.echoes.release(released.into_iter().map(|(it, _)| it));
+        }
+        self.end_doubt(caught_up);
+    }
+
+    /// The entry that has to be settled before this message may be passed.
+    fn explain(&mut self, echo: &Echo) -> Option<OutboxPosition> {
+        let (queue, tries) = (&self.queue, &self.tries);
+        let may_be_sent = |position, entry: &OutboxEntry| {
+            queue.is_doubtful(position, entry) || tries.get(&entry.id).is_some_and(|it| it.unknown)
+        };
+        let doubtful: Vec<_> = queue
+            .chat(echo.chat)
+            .filter(|(position, entry)| may_be_sent(position, entry))
+            .collect();
+        let entries = doubtful.iter().map(|(_, entry)| *entry);
+        match self.doubt.ledger.explain(echo, entries) {
+            Meaning::Known(told) => self.tenure.unsettled(told),
+            Meaning::Stranger => None,
+            Meaning::Sent(at) => {
+                let position = doubtful.get(at).map(|(position, _)| **position)?;
+                let entry = self.queue.remove(echo.chat, &position)?;
+                self.tries.remove(&entry.id);
+                info!(entry = %entry.id, conversation = %entry.conversation, "found sent");
+                let told = Told::Message(echo.chat, echo.message);
+                self.tenure.is_sent(position, Some(told));
+                let work = &self.tenure.work;
+                work.count(&self.tenure, Counter::FoundSent, 1);
+                Some(position)
+            }
+        }
+    }
+
+    fn end_doubt(&mut self, caught_up: bool) {
+        let Some(since) = self.doubt.since else {
+            return;
+        };
+        let is_late = clock::boot_now().since(since) >= PATIENCE;
+        // What a call holds up may still be one of the doubtful.
+        let all_heard = caught_up && self.doubt.unexplained.is_empty();
+        if !all_heard && !is_late {
+            return;
+        }
+        self.doubt.since = None;
+        let left = self.queue.end_doubt();
+        if left > 0 && (!all_heard || self.tenure.echoes.is_incomplete()) {
+            warn!(left, "what was sent before is not all known; replies may be repeated");
+            self.may_be_repeated(left);
+        }
+    }
+}

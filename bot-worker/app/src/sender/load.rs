@@ -1,0 +1,114 @@
+//! Reading the outbox into memory: each entry once, of each chat a part ([`Backlog`](bot_worker_core::backlog)), foreign ones left out.
+//!
+//! Invariant: what is not taken in stays in Redis and is read again, or is moved on by a script.
+
+use shared_core::{OutboxEntry, SendTarget};
+use shared_io::redis::{OutboxPosition, StateError};
+use tracing::debug;
+
+use super::Sender;
+use super::deliver::out_of_reach;
+use crate::engine::Input;
+use crate::tenure::Tenure;
+
+/// Entries read from Redis at once, and kept in memory at most.
+const PAGE: usize = 500;
+const LOADED: usize = 20_000;
+
+type Entries = Vec<(OutboxPosition, OutboxEntry)>;
+
+impl Sender {
+    pub(super) async fn load(&mut self) -> Result<(), StateError> {
+        self.refill().await?;
+        while self.queue.len() < LOADED {
+            let page = page(&self.tenure, self.after).await?;
+            let full = page.len() == PAGE;
+            for (position, entry) in page {
+                let before = self.after.replace(position);
+                self.take_in(position, entry, before).await;
+            }
+            if !full {
+                break;
+            }
+        }
+        self.drop_foreign().await
+    }
+
+    /// Chats of which a part was passed over and that have run dry.
+    async fn refill(&mut self) -> Result<(), StateError> {
+        let queue = &self.queue;
+        let Some(dry) = self.backlog.dry(|chat| queue.waiting(chat)) else {
+            return Ok(());
+        };
+        let mut at = dry.from;
+        loop {
+            let page = match page(&self.tenure, at).await {
+                Ok(page) => page,
+                Err(error) => {
+                    self.backlog.put_back(dry);
+                    return Err(error);
+                }
+            };
+            let full = page.len() == PAGE;
+            for (position, entry) in page {
+                // The rest has not been read at all.
+                if Some(position) > self.after {
+                    return Ok(());
+                }
+                let before = at.replace(position);
+                if dry.wants(entry.target, position) {
+                    self.take_in(position, entry, before).await;
+                }
+            }
+            if !full {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn take_in(
+        &mut self,
+        position: OutboxPosition,
+        entry: OutboxEntry,
+        before: Option<OutboxPosition>,
+    ) {
+        let me = self.tenure.context.lease.bot;
+        if entry.by.is_some_and(|composer| composer != me) {
+            self.foreign.push(position);
+            return;
+        }
+        if let Some((event, id)) = out_of_reach(&self.tenure, &entry) {
+            // Nothing is asked of Telegram, so it waits for no chat's turn.
+            let lost = Input::Internal {
+                conversation: entry.conversation,
+                event,
+                id,
+                settles: Some(position),
+            };
+            // An engine that has ended is seen by the next send.
+            let _ = self.engine.send(lost).await;
+            return;
+        }
+        let chat: SendTarget = entry.target;
+        if self.backlog.takes(chat, self.queue.waiting(chat), before) {
+            self.queue.push(position, entry);
+        }
+    }
+
+    /// What another bot composed in its own name: this one owes its own.
+    async fn drop_foreign(&mut self) -> Result<(), StateError> {
+        if self.foreign.is_empty() {
+            return Ok(());
+        }
+        let state = self.tenure.context.state.clone();
+        // Fenced: then nothing of this tenure will be sent either.
+        let _ = state.discard(self.tenure.stamp, &self.foreign).await?;
+        debug!(count = self.foreign.len(), "another bot's prompts are dropped");
+        self.foreign.clear();
+        Ok(())
+    }
+}
+
+async fn page(tenure: &Tenure, after: Option<OutboxPosition>) -> Result<Entries, StateError> {
+    tenure.context.state.outbox(after.as_ref(), PAGE).await
+}
