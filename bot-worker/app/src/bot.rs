@@ -75,6 +75,7 @@ impl BotTask {
                 cell,
                 status,
                 desk,
+                barred: watch::Sender::default(),
                 inherited,
             }),
             view,

@@ -21,6 +21,7 @@ const WHILE_WRONG: Duration = Duration::from_secs(10);
 /// Keeps the heartbeat's word on the channels true.
 pub async fn watch(context: Arc<BotContext>, calls: Calls) {
     tokio::time::sleep(FIRST).await;
+    let mut barred = context.barred.subscribe();
     loop {
         let pause = match troubles(&context, &calls).await {
             Ok(found) => {
@@ -37,7 +38,11 @@ pub async fn watch(context: Arc<BotContext>, calls: Calls) {
                 wait.map_or(WHILE_WRONG, |wait| wait.max(WHILE_WRONG))
             }
         };
-        tokio::time::sleep(pause).await;
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            // The sender is in the context: it does not go away.
+            Ok(()) = barred.changed() => {}
+        }
     }
 }
 

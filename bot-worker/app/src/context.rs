@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use bot_worker_core::admin::AdminTexts;
 use bot_worker_core::{Catalog, Texts};
-use shared_core::{BotToken, EpochStamp, LoginLease, Nonce, PoolId, WorkerId};
+use shared_core::{BotToken, ChannelId, EpochStamp, LoginLease, Nonce, PoolId, WorkerId};
 use shared_io::config::{BotConfig, Config, PoolConfig};
 use shared_io::redis::{PoolState, RedisState};
 use shared_io::secrets::Sealer;
 use shared_io::sql::Store;
+use tokio::sync::watch;
 
 use crate::admin::{Desk, Recorder};
 use crate::guard::{Guard, LeaseCell};
@@ -47,6 +48,8 @@ pub struct BotContext {
     pub status: Arc<BotStatus>,
     /// Takes what is admins' business out of what this bot hears; outlives its sessions.
     pub desk: Desk,
+    /// Channels that Telegram does not let this bot read.
+    pub barred: watch::Sender<Vec<ChannelId>>,
     /// The epoch of a predecessor of this worker's name; never acted on.
     pub inherited: Option<EpochStamp>,
 }
@@ -54,6 +57,15 @@ pub struct BotContext {
 impl BotContext {
     pub fn token(&self) -> &BotToken {
         &self.bot.token
+    }
+
+    /// Whoever looks after the rights looks at once when this changes.
+    pub fn barred(&self, channels: Vec<ChannelId>) {
+        self.barred.send_if_modified(|known| {
+            let is_other = *known != channels;
+            *known = channels;
+            is_other
+        });
     }
 }
 

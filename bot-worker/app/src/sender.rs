@@ -31,9 +31,7 @@ use bot_worker_core::send_queue::{Next, SendQueue};
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
-use shared_core::{
-    BootMs, EntryId, ErrorClass, MilestoneKind, OutboxEntry, SendTarget, Told,
-};
+use shared_core::{BootMs, EntryId, ErrorClass, MilestoneKind, OutboxEntry, SendTarget, Told};
 use shared_io::clock;
 use shared_io::redis::{Counter, OutboxPosition, Sending};
 use shared_io::telegram::CallError;

@@ -168,7 +168,7 @@ impl Session {
                     None => break Ended::Demoted,
                 },
                 Some(result) = probed.recv() => {
-                    if let Err(error) = probe::judge(&context, &mut self.feed, result) {
+                    if let Err(error) = probe::judge(&context, &mut self.feed, self.active.is_some(), result) {
                         break self.died(error).await
                     }
                 }

@@ -356,7 +356,10 @@ mod tests {
             rates
         };
         let faster = with(|rates| rates.chat_per_second = 2);
-        assert_eq!((after(base, member(1), 5), after(faster, member(1), 5)), (2_000, 1_000));
+        assert_eq!(
+            (after(base, member(1), 5), after(faster, member(1), 5)),
+            (2_000, 1_000)
+        );
         let larger = with(|rates| rates.chat_burst = 5);
         assert_eq!(after(larger, member(1), 5), 0);
         let fewer = with(|rates| rates.group_per_minute = 4);

@@ -133,7 +133,10 @@ impl<P: Clone + Ord> SendQueue<P> {
 
     /// A copy into the storage channel is never doubtful: a second one does no harm.
     pub fn is_doubtful(&self, position: &P, entry: &OutboxEntry) -> bool {
-        let stood = self.doubtful.as_ref().is_some_and(|up_to| position <= up_to);
+        let stood = self
+            .doubtful
+            .as_ref()
+            .is_some_and(|up_to| position <= up_to);
         stood && !matches!(entry.kind, OutboxKind::StoreFile { .. })
     }
 

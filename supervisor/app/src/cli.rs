@@ -10,6 +10,7 @@ mod events;
 pub mod open;
 mod orders;
 pub mod out;
+mod outbox;
 mod pools;
 mod secrets;
 mod smoke;
@@ -158,6 +159,9 @@ enum Command {
     /// Show what happened: events, switches and orders, by time.
     #[command(after_help = after("understudy events --limit 50\n  understudy events --follow --json"))]
     Events(events::Args),
+    /// Look after replies that cannot be sent: what was moved aside and why; send it again or drop it.
+    #[command(subcommand, after_help = after("understudy outbox list\n  understudy outbox retry --all"))]
+    Outbox(outbox::Command),
     /// Look after secrets at rest: with which key they are sealed, a key's rotation, and its loss.
     #[command(subcommand, after_help = after("understudy secrets status\n  understudy secrets reseal"))]
     Secrets(secrets::Command),
@@ -201,6 +205,7 @@ pub fn main(args: Args) -> anyhow::Result<ExitCode> {
         Command::Doctor(args) => runtime.block_on(doctor::run(&args))?,
         Command::Config(command) => config::run(&command)?,
         Command::Events(args) => runtime.block_on(events::run(&args))?,
+        Command::Outbox(command) => runtime.block_on(outbox::run(&command))?,
         Command::Secrets(command) => runtime.block_on(secrets::run(&command))?,
         Command::Completions(args) => completions::run(&args),
     };

@@ -12,6 +12,8 @@ mod help;
 mod looking;
 #[path = "cli/orders.rs"]
 mod orders;
+#[path = "cli/outbox.rs"]
+mod outbox;
 
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;

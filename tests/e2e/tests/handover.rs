@@ -55,6 +55,16 @@ async fn switch_by_hand(stage: &Stage, to: &str) {
     assert!(output.status.success(), "{output:?}");
 }
 
+async fn order(stage: &Stage, word: &str) {
+    let output = tokio::process::Command::new(built("understudy").unwrap())
+        .args([word, "--config"])
+        .arg(stage.folder.config())
+        .output()
+        .await
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+}
+
 async fn everybody_has_one_reply(stage: &Stage) {
     stage.settled().await.unwrap();
     let mut replies = std::collections::BTreeMap::new();
@@ -96,4 +106,72 @@ async fn a_switch_while_the_old_worker_stalls_says_nothing_twice() {
     };
     tokio::join!(switch, wake);
     everybody_has_one_reply(&stage).await;
+}
+
+/// The active bot is told to wait ten minutes with everything. The rotation hands its queue over at once; only who cannot be reached waits.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rotation_away_from_a_bot_under_a_flood_wait_leaves_nobody_waiting_for_it() {
+    let stage = Stage::open(MEMBERS).await.unwrap();
+    let bots: Vec<i64> = stage.scene.bots.iter().map(|bot| bot.id).collect();
+    for (place, bot) in bots.iter().enumerate() {
+        // The last member knows the first bot only.
+        let known = if place == 0 { MEMBERS } else { MEMBERS - 1 };
+        for member in 0..known {
+            let talk = Talk::private(&stage, member, *bot);
+            talk.start(None).await.unwrap();
+        }
+        let reached = u64::try_from(known).unwrap();
+        stage.reach_is(*bot, reached).await.unwrap();
+    }
+    stage.settled().await.unwrap();
+    // By hand, so that automation is not faster.
+    order(&stage, "pause").await;
+    let begin = stage.control.last_event().await.unwrap();
+    let flood =
+        json!({"kind": "flood", "bot": bots[0], "method": "messages.sendMessage", "seconds": 600});
+    let flood = stage.fault(flood).await.unwrap();
+    for member in &stage.scene.members {
+        let to = Talk::private(&stage, 0, bots[0]).chat;
+        let text = Content::Text("/help".into());
+        stage
+            .control
+            .send(member.id, to, &text, None)
+            .await
+            .unwrap();
+    }
+    let refused = |event: &Event| {
+        event.fields.get("fault") == Some(&json!(flood)) && event.fields.contains_key("method")
+    };
+    stage.event(begin, "fault_fired", refused).await.unwrap();
+    // All of it is committed before the order comes.
+    stage
+        .until_stored("all replies wait", async || {
+            Ok((stage.outbox().await? == MEMBERS as u64).then_some(()))
+        })
+        .await
+        .unwrap();
+    order(&stage, "rotate").await;
+    let next = stage.active().await.unwrap();
+    assert_ne!(next, bots[0]);
+    stage.delivered().await.unwrap();
+    let said = stage.sent_to_members(begin, next, REPLY).await.unwrap();
+    let (last, others) = stage.scene.members.split_last().unwrap();
+    for member in others {
+        assert_eq!(said.get(&member.id).map(Vec::len), Some(1), "{said:?}");
+    }
+    assert_eq!(said.get(&last.id), None);
+    assert_eq!(
+        stage.parked(last.id).await.unwrap(),
+        1,
+        "it waits for his Start"
+    );
+    let by_the_first = stage.sent_to_members(begin, bots[0], REPLY).await.unwrap();
+    assert!(by_the_first.is_empty(), "{by_the_first:?}");
+    Talk::private(&stage, MEMBERS - 1, next)
+        .start(None)
+        .await
+        .unwrap();
+    stage.delivered().await.unwrap();
+    let said = stage.sent_to_members(begin, next, REPLY).await.unwrap();
+    assert_eq!(said.get(&last.id).map(Vec::len), Some(1), "{said:?}");
 }

@@ -1,7 +1,6 @@
 //! What public sources do not settle about Telegram, drawn from the seed: the product has to be right either way.
 //!
-//! `random_id_scope` stays at `account`: with `login`, a reply whose acknowledgement died with its login may be repeated once. Drawn apart
-//! from everything else, so that a seed's moments and members do not depend on it.
+//! Drawn apart from everything else, so that a seed's moments and members do not depend on it.
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -25,9 +24,20 @@ pub enum LiveSessions {
     LiveOn,
 }
 
+/// Who is known to have used a `random_id`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RandomIdScope {
+    Account,
+    Login,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Doubts {
     pub updates_to: UpdatesTo,
+    pub random_id_scope: RandomIdScope,
+    /// How long it is known: a day, or not even as long as the longest silence lasts.
+    pub random_id_memory_s: u64,
     pub difference_replays_presses: bool,
     pub bots_see_bots: bool,
     /// Of the run's own revocations; `killed` where there is none.
@@ -36,12 +46,16 @@ pub struct Doubts {
 
 const APART: u64 = 0x00d0_0b75;
 const LIVE_ON: f64 = 0.25;
+const LONG_MEMORY_S: u64 = 24 * 3_600;
+const SHORT_MEMORY_S: u64 = 60;
 
 impl Doubts {
     /// As the simulator has them when nobody says otherwise.
     pub fn usual() -> Self {
         Self {
             updates_to: UpdatesTo::NewestLogin,
+            random_id_scope: RandomIdScope::Account,
+            random_id_memory_s: LONG_MEMORY_S,
             difference_replays_presses: false,
             bots_see_bots: false,
             revoke_live_sessions: LiveSessions::Killed,
@@ -55,6 +69,8 @@ impl Doubts {
         let difference_replays_presses = rng.random_bool(0.5);
         let bots_see_bots = rng.random_bool(0.5);
         let lives_on = rng.random_bool(LIVE_ON);
+        let by_login = rng.random_bool(0.5);
+        let short_memory = rng.random_bool(0.5);
         let revocations = std::iter::once(first).chain(then);
         let once = revocations
             .filter(|kind| *kind == FaultKind::Revoke)
@@ -65,6 +81,16 @@ impl Doubts {
                 UpdatesTo::AllLogins
             } else {
                 UpdatesTo::NewestLogin
+            },
+            random_id_scope: if by_login {
+                RandomIdScope::Login
+            } else {
+                RandomIdScope::Account
+            },
+            random_id_memory_s: if short_memory {
+                SHORT_MEMORY_S
+            } else {
+                LONG_MEMORY_S
             },
             difference_replays_presses,
             bots_see_bots,
@@ -80,6 +106,8 @@ impl Doubts {
     pub fn settings(&self) -> Value {
         json!({
             "updates_to": self.updates_to,
+            "random_id_scope": self.random_id_scope,
+            "random_id_memory_s": self.random_id_memory_s,
             "difference_replays_presses": self.difference_replays_presses,
             "bots_see_bots": self.bots_see_bots,
         })
@@ -104,7 +132,14 @@ impl Doubts {
             LiveSessions::Killed => "",
             LiveSessions::LiveOn => ", a revoked token's sessions live on",
         };
-        format!("updates go to {to}, differences {presses}, {bots}{revoked}")
+        let ids = match self.random_id_scope {
+            RandomIdScope::Account => "account",
+            RandomIdScope::Login => "login",
+        };
+        let memory_s = self.random_id_memory_s;
+        format!(
+            "updates go to {to}, random ids are known per {ids} for {memory_s} s, differences {presses}, {bots}{revoked}"
+        )
     }
 }
 
@@ -122,6 +157,8 @@ mod tests {
             (1..all.len()).contains(&count)
         };
         assert!(both(|one| one.updates_to == UpdatesTo::AllLogins));
+        assert!(both(|one| one.random_id_scope == RandomIdScope::Login));
+        assert!(both(|one| one.random_id_memory_s == SHORT_MEMORY_S));
         assert!(both(|one| one.difference_replays_presses));
         assert!(both(|one| one.bots_see_bots));
         assert!(

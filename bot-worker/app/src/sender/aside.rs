@@ -6,7 +6,9 @@
 use std::time::Duration;
 
 use bot_worker_core::Event;
-use shared_core::{EventId, MemberId, Nonce, OutboxEntry, OutboxKind, PlaceKey, Priority, SendTarget};
+use shared_core::{
+    EventId, MemberId, Nonce, OutboxEntry, OutboxKind, PlaceKey, Priority, SendTarget,
+};
 use shared_io::clock;
 use shared_io::redis::{EpochAnswer, OutboxPosition, StateError};
 use shared_io::sql;

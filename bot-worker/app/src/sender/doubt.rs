@@ -97,13 +97,16 @@ impl Sender {
             }
         }
         let tenure = &self.tenure;
-        let stands = |entry: &Option<OutboxPosition>| entry.is_some_and(|at| tenure.is_unsettled(at));
+        let stands =
+            |entry: &Option<OutboxPosition>| entry.is_some_and(|at| tenure.is_unsettled(at));
         let (later, released): (Vec<_>, Vec<_>) = std::mem::take(&mut self.doubt.explained)
             .into_iter()
             .partition(|(_, entry)| stands(entry));
         self.doubt.explained = later;
         if !released.is_empty() {
-            tenure.echoes.release(released.into_iter().map(|(it, _)| it));
+            tenure
+                .echoes
+                .release(released.into_iter().map(|(it, _)| it));
         }
         self.end_doubt(caught_up);
     }
@@ -149,7 +152,10 @@ impl Sender {
         self.doubt.since = None;
         let left = self.queue.end_doubt();
         if left > 0 && (!all_heard || self.tenure.echoes.is_incomplete()) {
-            warn!(left, "what was sent before is not all known; replies may be repeated");
+            warn!(
+                left,
+                "what was sent before is not all known; replies may be repeated"
+            );
             self.may_be_repeated(left);
         }
     }

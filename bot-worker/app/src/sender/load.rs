@@ -103,7 +103,10 @@ impl Sender {
         let state = self.tenure.context.state.clone();
         // Fenced: then nothing of this tenure will be sent either.
         let _ = state.discard(self.tenure.stamp, &self.foreign).await?;
-        debug!(count = self.foreign.len(), "another bot's prompts are dropped");
+        debug!(
+            count = self.foreign.len(),
+            "another bot's prompts are dropped"
+        );
         self.foreign.clear();
         Ok(())
     }

@@ -38,13 +38,22 @@ pub async fn probe(
     }
 }
 
-/// Notes the answer. An error here is the session's end.
-pub fn judge(context: &BotContext, feed: &mut UpdateFeed, result: Probe) -> Result<(), CallError> {
+/// Notes the answer. An error here is the session's end. Who `answers` looks after the groups as well.
+pub fn judge(
+    context: &BotContext,
+    feed: &mut UpdateFeed,
+    answers: bool,
+    result: Probe,
+) -> Result<(), CallError> {
     match result {
         Ok((state, micros)) => {
             context.status.answered(micros);
             context.status.connection(Connection::Ready);
             feed.observe(&state);
+            if answers {
+                feed.look_at_channels();
+                context.barred(feed.barred());
+            }
             Ok(())
         }
         Err(error) if error.class.is_fatal() => Err(error),

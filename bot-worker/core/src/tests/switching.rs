@@ -99,8 +99,14 @@ fn without_the_old_bots_name_the_new_one_is_named() {
 fn who_was_not_told_something_is_shown_where_he_stands() {
     let mut talk = Talk::at("Description");
     let said = talk.event(&Event::Unsaid);
-    assert!(said.starts_with("↻ Telegram did not take my last message."), "{said}");
-    assert!(said.contains("Title: Watercolours") && said.contains("Step 2/6"), "{said}");
+    assert!(
+        said.starts_with("↻ Telegram did not take my last message."),
+        "{said}"
+    );
+    assert!(
+        said.contains("Title: Watercolours") && said.contains("Step 2/6"),
+        "{said}"
+    );
     talk.say("How to paint a sky");
     let mut idle = Talk::at("Title");
     idle.say("/cancel");

@@ -12,6 +12,12 @@
 //! only the common box is fetched); a gap in one box makes it forget the deadline of a gap in another, for 15 minutes; it swallows
 //! "too long"; and it panics on updates that a server should not send.
 //! Source of the rules: <https://core.telegram.org/api/updates>.
+//!
+//! A lost update that nothing follows shows in no counter that is sent by itself. The private box has `updates.getState`. A channel has no such call
+//! (`channels.getChannels` tells no `pts`, `channels.getFullChannel` tells it with a page of other things), so [`Boxes::look_at_channels`] asks for
+//! its difference, which is empty in one small packet where nothing was lost and is the remedy where something was. It costs at most
+//! [`LOOKS`] calls a probe, and none for a channel that has been heard since the last one: with up to [`LOOKS`] quiet channels each is asked once a probe,
+//! with n of them every n / [`LOOKS`] probes, those that missed something last first. Telegram's order to wait doubles the time between two looks.
 
 mod position;
 mod tracked;
@@ -81,8 +87,16 @@ pub(super) struct Moved {
 /// Slices are asked for in parallel, a box at a time each; more would only queue at Telegram.
 const MAX_FETCHES: usize = 8;
 
+/// Quiet channels that are looked at with one probe.
+pub(super) const LOOKS: usize = 4;
+/// A little less than the probe's second, so that a channel's turn does not come only with every other probe.
+const QUIET: Duration = Duration::from_millis(900);
+const MOST_QUIET: Duration = Duration::from_secs(60);
+
 pub(super) struct Boxes {
     boxes: BTreeMap<Key, Tracked>,
+    /// How long a channel may be silent before it is looked at.
+    quiet: Duration,
     /// Channels that are followed from their first update on, without a known cursor.
     followed: HashSet<ChannelId>,
     moved: BTreeSet<Key>,
@@ -99,6 +113,7 @@ impl Boxes {
     ) -> Self {
         let mut boxes = Self {
             boxes: BTreeMap::new(),
+            quiet: QUIET,
             followed,
             moved: BTreeSet::new(),
             generations: 0,
@@ -151,6 +166,28 @@ impl Boxes {
         if let Some(private) = self.boxes.get_mut(&Key::Private) {
             private.observe(seen, now);
         }
+    }
+
+    /// Asks for some of the channels that have been silent, in case that something was lost there and nothing follows it.
+    pub(super) fn look_at_channels(&mut self, now: Instant) {
+        let quiet = self.quiet;
+        let mut silent: Vec<&mut Tracked> = self
+            .boxes
+            .iter_mut()
+            .filter(|(key, tracked)| **key != Key::Private && tracked.is_quiet(quiet, now))
+            .map(|(_, tracked)| tracked)
+            .collect();
+        silent.sort_by_key(|tracked| (!tracked.missed, tracked.heard_at()));
+        silent.into_iter().take(LOOKS).for_each(Tracked::want);
+    }
+
+    /// Channels that this bot may not read.
+    pub(super) fn barred(&self) -> Vec<ChannelId> {
+        let barred = self.boxes.iter().filter_map(|(key, tracked)| match key {
+            Key::Channel(channel) if tracked.fetch == Fetch::Barred => Some(*channel),
+            _ => None,
+        });
+        barred.collect()
     }
 
     /// Wants what is overdue at `now`: gaps that did not close, observations that did not come true, long silence.
@@ -229,6 +266,9 @@ impl Boxes {
 
     /// The request failed; ask again after this time.
     pub(super) fn failed(&mut self, key: Key, wait: Option<Duration>, now: Instant) {
+        if key != Key::Private && wait.is_some() {
+            self.quiet = (self.quiet * 2).min(MOST_QUIET);
+        }
         if let Some(tracked) = self.boxes.get_mut(&key) {
             tracked.failed(wait, now);
         }
@@ -241,10 +281,10 @@ impl Boxes {
         }
     }
 
-    /// This bot may not read the channel. Its cursor is kept; a live update would say that it may again.
-    pub(super) fn bar(&mut self, key: Key) {
+    /// This bot may not read the channel. Its cursor is kept; a live update or a look would say that it may again.
+    pub(super) fn bar(&mut self, key: Key, now: Instant) {
         if let Some(tracked) = self.boxes.get_mut(&key) {
-            tracked.bar();
+            tracked.bar(now);
         }
     }
 

@@ -155,6 +155,16 @@ impl UpdateFeed {
         self.boxes.observe(*state, Instant::now());
     }
 
+    /// To be called with each probe of a bot that answers: channels in which an update may have been lost, with nothing behind it, are asked.
+    pub fn look_at_channels(&mut self) {
+        self.boxes.look_at_channels(Instant::now());
+    }
+
+    /// Channels that this bot may not read; they are asked again by themselves.
+    pub fn barred(&self) -> Vec<ChannelId> {
+        self.boxes.barred()
+    }
+
     /// Fetches this channel's difference, if the channel is followed.
     pub fn poke_channel(&mut self, channel: ChannelId) {
         self.boxes.want(Key::Channel(channel));

@@ -193,3 +193,46 @@ async fn an_unreadable_entry_is_moved_aside_with_a_reason_that_hides_its_words()
         );
     }
 }
+
+#[tokio::test]
+async fn what_telegram_refuses_is_moved_aside_with_its_reason_and_comes_back_once() {
+    let server = RedisServer::start();
+    let (pool, stamp) = open_pool(&server.state().await).await;
+    let positions = enqueue(&pool, stamp, &[1, 2]).await;
+    let why = |at: usize| (positions[at], "MESSAGE_TOO_LONG".to_owned());
+    assert!(is_fenced(
+        &pool
+            .refuse(crate::build::stamp(1, 0xab), &[why(0)])
+            .await
+            .unwrap()
+    ));
+    let refused = pool.refuse(stamp, &[why(0), why(0)]).await.unwrap();
+    assert_eq!(refused, EpochAnswer::Done(1), "there is one of it");
+    assert_eq!(numbers(&pool).await, [2]);
+    assert_eq!(pool.counters().await.unwrap().get(Counter::Refused), 1);
+    let aside = pool.poisoned(10).await.unwrap();
+    assert_eq!((pool.poison_len().await.unwrap(), aside.len()), (1, 1));
+    assert_eq!(
+        (aside[0].why.as_str(), aside[0].from.as_str()),
+        ("MESSAGE_TOO_LONG", "outbox")
+    );
+    assert_eq!(aside[0].entry, Some(reply(1, 5)));
+
+    let at = [aside[0].position];
+    assert_eq!(pool.unpoison(&at).await.unwrap(), 1);
+    assert_eq!(pool.unpoison(&at).await.unwrap(), 0, "once");
+    assert_eq!(numbers(&pool).await, [2, 1]);
+    assert_eq!(pool.poison_len().await.unwrap(), 0);
+    assert_eq!(pool.unpoison(&[]).await.unwrap(), 0);
+
+    let position = pool.outbox(None, 1).await.unwrap()[0].0;
+    let why = "gone".to_owned();
+    assert_eq!(
+        pool.refuse(stamp, &[(position, why)]).await.unwrap(),
+        EpochAnswer::Done(1)
+    );
+    let at = [pool.poisoned(1).await.unwrap()[0].position];
+    assert_eq!(pool.drop_poisoned(&at).await.unwrap(), 1);
+    assert_eq!(pool.drop_poisoned(&at).await.unwrap(), 0);
+    assert_eq!(numbers(&pool).await, [1]);
+}

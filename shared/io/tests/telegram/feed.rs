@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use reqwest::Method;
 use serde_json::json;
-use shared_core::{BoxId, Button, IncomingKind, Keyboard, MessageId, SendTarget};
+use shared_core::{BoxId, Button, IncomingKind, Keyboard, MessageId, Print, SendTarget};
 use shared_io::telegram::{FeedStart, Say};
 use tokio::time::timeout;
 
@@ -101,6 +101,15 @@ async fn our_own_messages_move_the_cursor_without_an_item() {
     .await;
     assert_eq!(told(&all.items), [""; 0]);
     assert!(!all.from_difference, "every step of it was told live");
+    let echoes: Vec<_> = all.echoes.iter().map(|it| (it.chat, it.print)).collect();
+    assert_eq!(
+        echoes,
+        [
+            (SendTarget::Member(member), Print::of("hello", None)),
+            (SendTarget::Channel(group), Print::of("hello all", None)),
+        ]
+    );
+    assert_eq!(all.echoes[0].message, sent);
 }
 
 #[tokio::test]
@@ -176,6 +185,90 @@ async fn a_lost_update_is_fetched_when_the_probe_is_ahead() {
     assert_eq!(told(&all.items), ["Ann: lost on the way"]);
     assert!(all.from_difference);
     assert_eq!(all.private_after.unwrap().pts, probe.pts);
+}
+
+#[tokio::test]
+async fn a_lost_update_in_a_group_is_found_though_nothing_follows_it() {
+    let telegram = Telegram::start().await;
+    let bot = telegram.bot("alpha").await;
+    let member = telegram.friend("Ann", &bot).await;
+    let group = telegram.supergroup(&[member], &[&bot]).await;
+    let mut line = telegram.line(&bot).await;
+    let begin = FeedStart {
+        groups: HashSet::from([group]),
+        ..start(&bot)
+    };
+    let (mut feed, _) = caught_up(&mut line, begin).await;
+    telegram.say_in(member, group, "heard").await;
+    until(&mut feed, |_, all| !all.items.is_empty()).await;
+    telegram
+        .fault(json!({"kind": "drop_updates", "count": 1, "bot": bot.id.0}))
+        .await;
+    telegram.say_in(member, group, "lost on the way").await;
+    telegram.event("fault_fired", 1).await;
+    let lost = tokio::time::Instant::now();
+    // As the session does with each probe.
+    let mut probes = tokio::time::interval(Duration::from_secs(1));
+    let batch = loop {
+        tokio::select! {
+            _ = probes.tick() => feed.look_at_channels(),
+            batch = feed.next() => match batch.unwrap() {
+                batch if batch.items.is_empty() => {}
+                batch => break batch,
+            }
+        }
+        assert!(lost.elapsed() < PATIENCE, "never found");
+    };
+    assert_eq!(told(&batch.items), ["Ann: lost on the way"]);
+    assert!(batch.from_difference);
+    let pts = line.calls().channel_pts(group).await.unwrap();
+    assert_eq!(batch.channels_after, [(group, pts)]);
+}
+
+#[tokio::test]
+async fn a_channel_that_the_bot_was_put_out_of_is_told_and_heard_again_when_it_is_back() {
+    let telegram = Telegram::start().await;
+    let bot = telegram.bot("alpha").await;
+    let member = telegram.friend("Ann", &bot).await;
+    let group = telegram.supergroup(&[member], &[&bot]).await;
+    let mut line = telegram.line(&bot).await;
+    let begin = FeedStart {
+        groups: HashSet::from([group]),
+        ..start(&bot)
+    };
+    let (mut feed, _) = caught_up(&mut line, begin).await;
+    telegram.say_in(member, group, "/before").await;
+    until(&mut feed, |_, all| !all.items.is_empty()).await;
+    let place = format!("/channels/{}", group.0);
+    let out = format!("{place}/members/{}", bot.id.0);
+    telegram.call(Method::DELETE, &out, json!({})).await;
+    telegram.say_in(member, group, "/meanwhile").await;
+    feed.poke_channel(group);
+    telegram.say_to(member, &bot, "in private").await;
+    // The other boxes go on.
+    let all = until(&mut feed, |feed, all| {
+        !all.items.is_empty() && feed.barred() == [group]
+    })
+    .await;
+    assert_eq!(told(&all.items), ["Ann: in private"]);
+
+    let back = json!({"rights": ["delete_messages"]});
+    let admin = format!("{place}/admins/{}", bot.id.0);
+    let ids = json!({"ids": [bot.id.0]});
+    telegram.post(&format!("{place}/members"), ids).await;
+    telegram.call(Method::PUT, &admin, back).await;
+    let since = tokio::time::Instant::now();
+    let mut probes = tokio::time::interval(Duration::from_secs(1));
+    let mut heard = Vec::new();
+    while heard.is_empty() {
+        tokio::select! {
+            _ = probes.tick() => feed.look_at_channels(),
+            batch = feed.next() => heard.extend(batch.unwrap().items),
+        }
+        assert!(since.elapsed() < PATIENCE * 2, "never heard again");
+    }
+    assert_eq!(told(&heard), ["Ann: /meanwhile"]);
+    assert!(feed.barred().is_empty());
 }
 
 #[tokio::test]

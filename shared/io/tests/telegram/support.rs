@@ -236,6 +236,7 @@ pub async fn items(feed: &mut UpdateFeed, count: usize) -> Vec<Incoming> {
 
 fn merge(all: &mut Batch, batch: Batch) {
     all.items.extend(batch.items);
+    all.echoes.extend(batch.echoes);
     all.private_after = batch.private_after.or(all.private_after);
     for (channel, pts) in batch.channels_after {
         all.channels_after.retain(|(known, _)| *known != channel);

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use shared_core::{BotRole, Connection, OtherLogin, Progress};
 use supervisor_core::PoolState;
 
-use super::report::{BotReport, OrderReport, PoolReport, Report, SwitchReport};
+use super::report::{BotReport, MovedAside, OrderReport, PoolReport, Report, SwitchReport};
 use crate::cli::when;
 
 /// Two heartbeats and a little.
@@ -118,6 +118,9 @@ fn pool_card(text: &mut String, pool: &PoolReport) {
     if !counted.is_empty() {
         line(text, "  counts", &counted.join(", "));
     }
+    if let Some(aside) = pool.moved_aside.as_ref().filter(|aside| aside.count > 0) {
+        line(text, "  aside", &aside_line(aside));
+    }
     for switch in pool.switches.iter().take(3) {
         line(text, "  switch", &switch_line(switch));
     }
@@ -163,6 +166,20 @@ fn bot_line(bot: &BotReport) -> String {
     format!(
         "{:<12}@{username}: {role}{connection}{worker}{reach}{second}{error}{age}",
         bot.name
+    )
+}
+
+fn aside_line(aside: &MovedAside) -> String {
+    let reasons: Vec<String> = aside
+        .reasons
+        .iter()
+        .take(3)
+        .map(|(why, count)| format!("{count} x {why}"))
+        .collect();
+    format!(
+        "{} cannot be sent ({}); look with `understudy outbox list`",
+        aside.count,
+        reasons.join(", ")
     )
 }
 

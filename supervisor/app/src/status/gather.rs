@@ -11,8 +11,8 @@ use supervisor_core::{PoolBot, PoolState, Snapshot, Standing, candidates};
 
 use super::look;
 use super::report::{
-    Active, BotReport, DatabaseReport, OrderReport, Pinned, PoolReport, RedisReport, Report,
-    SupervisorReport, SwitchReport, WorkerReport,
+    Active, BotReport, DatabaseReport, MovedAside, OrderReport, Pinned, PoolReport, RedisReport,
+    Report, SupervisorReport, SwitchReport, WorkerReport,
 };
 use crate::cli::{open, out};
 use crate::folder::Folder;
@@ -177,7 +177,25 @@ fn unseen(pool: &PoolConfig) -> PoolReport {
         pinned: None,
         scheduled: None,
         orders: Vec::new(),
+        moved_aside: None,
     }
+}
+
+/// How many are read for their reasons.
+const REASONS: usize = 100;
+
+async fn moved_aside(state: &State) -> Result<MovedAside, StateError> {
+    let count = state.poison_len().await?;
+    if count == 0 {
+        return Ok(MovedAside::default());
+    }
+    let mut reasons: BTreeMap<String, u64> = BTreeMap::new();
+    for one in state.poisoned(REASONS).await? {
+        *reasons.entry(one.why).or_default() += 1;
+    }
+    let mut reasons: Vec<(String, u64)> = reasons.into_iter().collect();
+    reasons.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    Ok(MovedAside { count, reasons })
 }
 
 async fn look(
@@ -187,12 +205,13 @@ async fn look(
     heartbeats: &[SeenHeartbeat],
     store: Option<&Store>,
 ) -> Result<PoolReport, StateError> {
-    let (snapshot, counters, outbox, open, orders) = tokio::join!(
+    let (snapshot, counters, outbox, open, orders, aside) = tokio::join!(
         look::snapshot(pool, state, heartbeats, store),
         state.counters(),
         state.outbox_len(),
         state.open_count(),
-        state.orders()
+        state.orders(),
+        moved_aside(state)
     );
     let snapshot = snapshot?;
     let policy = policy(&config.policy);
@@ -232,6 +251,7 @@ async fn look(
         pinned: pinned.map(|(bot, laid)| Pinned { bot, laid }),
         scheduled: snapshot.overrides.scheduled.clone(),
         orders: orders?.into_iter().filter_map(order_report).collect(),
+        moved_aside: Some(aside?),
     })
 }
 

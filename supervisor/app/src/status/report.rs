@@ -43,6 +43,15 @@ pub struct PoolReport {
     pub scheduled: Option<Scheduled>,
     /// Orders that are not over.
     pub orders: Vec<OrderReport>,
+    /// What nobody can send or read.
+    pub moved_aside: Option<MovedAside>,
+}
+
+#[derive(Debug, Default, Serialize)]
+pub struct MovedAside {
+    pub count: u64,
+    /// Of the latest hundred: the reason and how many have it, the most frequent first.
+    pub reasons: Vec<(String, u64)>,
 }
 
 #[derive(Debug, Serialize)]

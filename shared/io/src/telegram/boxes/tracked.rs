@@ -1,7 +1,8 @@
 //! One box: its counters, what came too early, what is held back, and where its difference stands.
 //!
 //! States of `Fetch`: `Idle` → `Wanted` (a gap, an order from outside) → `Asked` → `Idle`, or back to `Wanted` when a slice was not the
-//! last, something was wanted meanwhile, or it failed. `Barred`: this bot may not read it; the next live update wants it again.
+//! last, something was wanted meanwhile, or it failed. `Barred`: this bot may not read it; the next live update wants it again, or a look
+//! after some seconds.
 
 use std::time::Duration;
 
@@ -16,6 +17,8 @@ const GAP: Duration = Duration::from_millis(500);
 const SILENCE: Duration = Duration::from_secs(15 * 60);
 /// A channel's difference says when to ask again; not more often than this.
 const MIN_SILENCE: Duration = Duration::from_secs(10);
+/// A channel that this bot may not read is asked for again after so long: somebody may have given it the right back.
+const BARRED_AGAIN: Duration = Duration::from_secs(5);
 /// Beyond this the difference is cheaper and certain.
 const MAX_HELD: usize = 1_000;
 const FIRST_RETRY: Duration = Duration::from_millis(250);
@@ -41,6 +44,10 @@ pub(super) struct Tracked {
     held: Vec<Event>,
     seen_ahead: Option<(BoxState, Instant)>,
     silent_until: Instant,
+    /// When something last said where the box is: a live update, a difference, or that this bot may not know.
+    heard_at: Instant,
+    /// The last difference brought something: updates were missed.
+    pub missed: bool,
     /// The place was known once and was not accepted: what came in meanwhile is not worth more than Telegram's word.
     was_placed: bool,
 }
@@ -58,6 +65,8 @@ impl Tracked {
             held: Vec::new(),
             seen_ahead: None,
             silent_until: now + SILENCE,
+            heard_at: now,
+            missed: false,
             was_placed: state.pts > 0,
         }
     }
@@ -76,6 +85,20 @@ impl Tracked {
             Fetch::Asked => self.again = true,
             Fetch::Wanted { .. } => {}
         }
+    }
+
+    /// Nothing was heard of it for so long, and nothing is underway.
+    pub(super) fn is_quiet(&self, quiet: Duration, now: Instant) -> bool {
+        let at_least = match self.fetch {
+            Fetch::Idle => quiet,
+            Fetch::Barred => quiet.max(BARRED_AGAIN),
+            Fetch::Wanted { .. } | Fetch::Asked => return false,
+        };
+        now.saturating_duration_since(self.heard_at) >= at_least
+    }
+
+    pub(super) fn heard_at(&self) -> Instant {
+        self.heard_at
     }
 
     pub(super) fn may_ask(&self, now: Instant) -> bool {
@@ -120,6 +143,7 @@ impl Tracked {
         due: &mut Vec<Event>,
     ) -> bool {
         self.silent_until = self.silent_until.max(now + SILENCE);
+        self.heard_at = now;
         if self.fetch == Fetch::Barred {
             self.want();
         }
@@ -146,6 +170,8 @@ impl Tracked {
                 "a difference says that there is more and does not move; it is left there"
             );
         }
+        self.missed = (end.state.pts, end.state.qts) != (self.state.pts, self.state.qts);
+        self.heard_at = now;
         self.state = end.state;
         self.failures = 0;
         let silence = end.again_in.map_or(SILENCE, |again| again.max(MIN_SILENCE));
@@ -196,7 +222,8 @@ impl Tracked {
         };
     }
 
-    pub(super) fn bar(&mut self) {
+    pub(super) fn bar(&mut self, now: Instant) {
+        self.heard_at = now;
         self.held.clear();
         self.again = false;
         self.fetch = Fetch::Barred;

@@ -178,8 +178,9 @@ impl UpdateFeed {
         }
         match (error.class, key) {
             (ErrorClass::Recipient, Key::Channel(channel)) => {
-                tracing::warn!(%channel, %error, "this bot cannot read the channel");
-                self.boxes.bar(key);
+                // Who looks after rights warns, with the remedy.
+                tracing::info!(%channel, %error, "this bot cannot read the channel");
+                self.boxes.bar(key, now);
                 self.push_slice(Slice::default(), 0);
                 Ok(())
             }

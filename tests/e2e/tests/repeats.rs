@@ -1,0 +1,155 @@
+//! A reply that was sent, and whose acknowledgement died with its login, is not said again by the bot's other login: whether Telegram remembers
+//! `random_id`s per account or per login, and whoever was killed.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use e2e::{Stage, Talk};
+use reqwest::Method;
+use rustix::process::{Signal, kill_process};
+use sandbox::control::{Chat, Content};
+use serde_json::json;
+
+const MEMBERS: usize = 20;
+/// What nothing but `/help` leads to.
+const REPLY: &str = "What I know:";
+/// What is asked comes in together, and its answers leave long before their acknowledgements come. Well below what makes a line a silent one.
+const SLOW_MS: u64 = 1_500;
+/// So many replies have left when the blow falls; some are still to leave then.
+const LEFT: usize = 8;
+
+/// A stage where the random ids are known per `scope` for so long, and the members have begun to talk.
+async fn stage(scope: &str, memory_s: u64) -> Stage {
+    let stage = Stage::open(MEMBERS).await.unwrap();
+    let doubts = json!({ "random_id_scope": scope, "random_id_memory_s": memory_s });
+    stage
+        .sim_call(Method::PUT, "/doubts", Some(doubts))
+        .await
+        .unwrap();
+    let bot = stage.active().await.unwrap();
+    for member in 0..MEMBERS {
+        let talk = Talk::private(&stage, member, bot);
+        talk.start(None).await.unwrap();
+    }
+    stage.reach_is(bot, MEMBERS as u64).await.unwrap();
+    stage.settled().await.unwrap();
+    stage
+}
+
+/// Everybody asks at once, in private and one in the group; returns when some replies have left and none is acknowledged.
+async fn ask_over_a_slow_line(stage: &Stage, bot: i64) -> u64 {
+    let begin = stage.control.last_event().await.unwrap();
+    let slow = json!({"kind": "slow", "bot": bot, "delay_ms": SLOW_MS});
+    let slow = stage.fault(slow).await.unwrap();
+    let help = Content::Text("/help".into());
+    let group = Chat::Channel(stage.scene.group);
+    let first = stage.scene.members[0].id;
+    // Updates are as late as answers: what is asked comes in together.
+    for member in &stage.scene.members {
+        stage
+            .control
+            .send(member.id, Chat::Bot(bot), &help, None)
+            .await
+            .unwrap();
+    }
+    stage.control.send(first, group, &help, None).await.unwrap();
+    stage
+        .until("some replies have left", async || {
+            let sent = stage.sent_to_members(begin, bot, REPLY).await?;
+            Ok((sent.len() >= LEFT).then_some(()))
+        })
+        .await
+        .unwrap();
+    slow
+}
+
+async fn everybody_was_told_once(stage: &Stage, begin: u64) {
+    stage.delivered().await.unwrap();
+    let mut told: BTreeMap<String, usize> = BTreeMap::new();
+    for event in stage.events_since(begin, "message_sent").await.unwrap() {
+        let text = event.fields.get("text").and_then(|text| text.as_str());
+        if text.is_some_and(|text| text.contains(REPLY)) {
+            *told.entry(event.fields["chat"].to_string()).or_default() += 1;
+        }
+    }
+    assert_eq!(told.len(), MEMBERS + 1, "{told:#?}");
+    assert!(told.values().all(|times| *times == 1), "{told:#?}");
+}
+
+async fn somebody_goes_on(stage: &Stage, kind: &str) {
+    stage
+        .wait(kind, Duration::from_secs(60), |status| {
+            let pool = &status["pools"][0];
+            pool["phase"] == "open" && pool["switches"][0]["kind"] == kind
+        })
+        .await
+        .unwrap();
+}
+
+async fn found_to_be_sent(stage: &Stage) {
+    let found = stage.counter("found_sent").await.unwrap();
+    assert!(found >= LEFT as u64, "only {found} were found to be sent");
+    assert_eq!(stage.counter("maybe_repeated").await.unwrap(), 0);
+}
+
+async fn a_killed_workers_replies_are_not_repeated(scope: &str) {
+    let stage = stage(scope, 24 * 3_600).await;
+    let bot = stage.active().await.unwrap();
+    let worker = stage.worker_of(bot).await.unwrap();
+    let begin = stage.control.last_event().await.unwrap();
+    let slow = ask_over_a_slow_line(&stage, bot).await;
+    kill_process(worker, Signal::KILL).unwrap();
+    stage.clear_fault(slow).await.unwrap();
+    somebody_goes_on(&stage, "takeover").await;
+    assert_eq!(stage.active().await.unwrap(), bot, "the bot stays");
+    everybody_was_told_once(&stage, begin).await;
+    found_to_be_sent(&stage).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_workers_replies_are_not_repeated_where_ids_are_known_per_login() {
+    a_killed_workers_replies_are_not_repeated("login").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_workers_replies_are_not_repeated_where_ids_are_known_per_account() {
+    a_killed_workers_replies_are_not_repeated("account").await;
+}
+
+/// Where nothing is remembered at all, the same login repeats nothing on its next connection either.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broken_lines_replies_are_not_repeated_where_no_id_is_remembered() {
+    let stage = stage("account", 0).await;
+    let bot = stage.active().await.unwrap();
+    let begin = stage.control.last_event().await.unwrap();
+    let slow = ask_over_a_slow_line(&stage, bot).await;
+    stage
+        .fault(json!({"kind": "reset", "bot": bot}))
+        .await
+        .unwrap();
+    stage.clear_fault(slow).await.unwrap();
+    everybody_was_told_once(&stage, begin).await;
+}
+
+/// The line breaks with the answers on their way, and its session is over when it is back; the token is good, so the same bot goes on with its
+/// other login.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_sessions_replies_are_not_repeated_by_the_other_login() {
+    let stage = stage("login", 24 * 3_600).await;
+    let bot = stage.active().await.unwrap();
+    let begin = stage.control.last_event().await.unwrap();
+    let slow = ask_over_a_slow_line(&stage, bot).await;
+    let over = json!({"kind": "rpc_error", "bot": bot, "code": 401, "message": "SESSION_REVOKED", "count": 1});
+    stage.fault(over).await.unwrap();
+    stage
+        .fault(json!({"kind": "reset", "bot": bot}))
+        .await
+        .unwrap();
+    stage.clear_fault(slow).await.unwrap();
+    somebody_goes_on(&stage, "relogin").await;
+    assert_eq!(stage.active().await.unwrap(), bot, "the bot stays");
+    everybody_was_told_once(&stage, begin).await;
+    found_to_be_sent(&stage).await;
+}
