@@ -239,7 +239,7 @@ async fn a_channel_that_the_bot_was_put_out_of_is_told_and_heard_again_when_it_i
     let (mut feed, _) = caught_up(&mut line, begin).await;
     telegram.say_in(member, group, "/before").await;
     until(&mut feed, |_, all| !all.items.is_empty()).await;
-    let place = format!("/channels/{}", group.0);
+    let place = format!("/v1/channels/{}", group.0);
     let out = format!("{place}/members/{}", bot.id.0);
     telegram.call(Method::DELETE, &out, json!({})).await;
     telegram.say_in(member, group, "/meanwhile").await;
