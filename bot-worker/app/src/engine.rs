@@ -151,9 +151,7 @@ impl Engine {
                     None => return,
                 },
                 () = self.tenure.echoes.to_settle.notified() => {
-                    for ticket in self.tenure.echoes.take_explained() {
-                        self.intake.settle_echo(ticket);
-                    }
+                    self.intake.settle_echoes(self.tenure.echoes.take_explained());
                 }
                 _ = figures.tick() => self.publish_figures(),
             }

@@ -96,8 +96,10 @@ impl Intake {
         (ticket, batch.items, batch.echoes)
     }
 
-    pub fn settle_echo(&mut self, ticket: Ticket) {
-        self.water.settle(ticket);
+    pub fn settle_echoes(&mut self, tickets: Vec<Ticket>) {
+        for ticket in tickets {
+            self.water.settle(ticket);
+        }
         self.advance();
     }
 
