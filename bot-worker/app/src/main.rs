@@ -24,6 +24,7 @@ mod session;
 mod smoke;
 mod standby;
 mod status;
+mod survey;
 mod task;
 mod tenure;
 mod work;

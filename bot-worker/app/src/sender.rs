@@ -14,6 +14,7 @@
 //! entry and bot, so that a send repeated after a lost answer is not shown twice.
 
 mod deliver;
+mod park;
 mod turn;
 
 use std::collections::HashMap;
@@ -26,7 +27,7 @@ use bot_worker_core::send_queue::{Next, SendQueue};
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
-use shared_core::{EntryId, ErrorClass, MemberId, MilestoneKind, OutboxEntry, SendTarget};
+use shared_core::{EntryId, ErrorClass, MilestoneKind, OutboxEntry, SendTarget};
 use shared_io::clock;
 use shared_io::redis::{Counter, EpochAnswer, OutboxPosition, StateError};
 use shared_io::telegram::CallError;
@@ -35,7 +36,6 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::engine::Input;
-use crate::status::lock;
 use crate::tenure::Tenure;
 use deliver::{Outcome, deliver, out_of_reach};
 
@@ -196,6 +196,10 @@ impl Sender {
             let full = page.len() == PAGE;
             for (position, entry) in page {
                 self.after = Some(position);
+                if self.is_anothers(&entry) {
+                    park::drop_anothers(&self.tenure, position).await;
+                    continue;
+                }
                 match out_of_reach(&self.tenure, &entry) {
                     // Nothing is asked of Telegram, so it waits for no chat's turn.
                     Some((event, id)) => {
@@ -316,32 +320,10 @@ impl Sender {
         self.queue.finish(entry.target);
         self.tries.remove(&entry.id);
         self.tenure.is_sent(position);
-    }
-
-    /// The member cannot be written to: his replies wait until he presses Start. Who is known to have pressed it meanwhile gets them again,
-    /// once.
-    async fn park(
-        &mut self,
-        position: OutboxPosition,
-        entry: OutboxEntry,
-        member: MemberId,
-    ) -> After {
-        let state = self.tenure.context.state.clone();
-        lock(&self.tenure.parked).insert(member);
-        let first = self.tries.entry(entry.id).or_default();
-        first.failures += 1;
-        let again = first.failures == 1
-            && state
-                .reaches(self.tenure.context.lease.bot, &[member])
-                .await
-                .is_ok_and(|reached| reached == [true]);
-        if again {
-            self.hold(entry.target, Duration::from_secs(1));
-            self.queue.put_back(position, entry);
-            return After::GoOn;
+        if let SendTarget::Member(member) = entry.target {
+            // He can be written to after all: he pressed Start while one of his replies was being parked.
+            self.tenure.unpark_soon(member);
         }
-        let parked = state.park(self.tenure.stamp, position, member).await;
-        self.moved_away(position, entry, parked.map(|answer| map(answer, |_| ())))
     }
 
     async fn discard(

@@ -35,6 +35,12 @@ pub enum Event {
     },
     /// Another bot answers from here on: where we stand is shown again, with buttons that are alive.
     Resumed,
+    /// Something that he wrote to this bot while it stood by is too old to be acted on.
+    NotTaken,
+    /// A good moment to invite him to these standbys, usernames without `@`, which he has not started.
+    Invited {
+        bots: Vec<String>,
+    },
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

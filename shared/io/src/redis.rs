@@ -16,6 +16,7 @@
 //!
 //! Keys: `redis/keys.rs` (the table is in ARCHITECTURE.md). Scripts: `redis/lua/*.lua`. Only these files name the `redis` crate.
 
+mod announced;
 mod bell;
 mod board;
 mod channels;
@@ -24,6 +25,7 @@ mod conversations;
 mod counters;
 mod epoch;
 mod error;
+mod hints;
 mod inspect;
 mod keys;
 mod leader;
@@ -43,6 +45,7 @@ mod scripts;
 mod sending;
 mod server;
 mod streams;
+mod survey;
 mod switching;
 mod workers;
 
@@ -50,6 +53,7 @@ use std::sync::Arc;
 
 use shared_core::{PoolId, Secret};
 
+pub use announced::{Announcement, STANDING_MAX};
 pub use bell::Bell;
 pub use commit::{Commit, Committed};
 pub use conversations::OpenCursor;
@@ -67,6 +71,7 @@ pub use private::{PrivateChange, PrivateCursor};
 pub use resumption::Resumed;
 pub use sending::Sending;
 pub use server::Durability;
+pub use survey::Survey;
 pub use switching::{FenceAnswer, StepAnswer};
 pub use workers::SeenHeartbeat;
 

@@ -98,6 +98,10 @@ pub(super) struct PoolKeys {
     pub overrides: String,
     /// hash bot -> nonce, PX: smoke tests that a person asks for
     pub smoke_asked: String,
+    /// hash `<channel>:<message>` -> `Announcement`: those that stand
+    pub announced: String,
+    /// string `Survey`
+    pub survey: String,
     /// pub/sub
     pub bell: String,
 }
@@ -129,6 +133,8 @@ impl PoolKeys {
             board: key("board"),
             overrides: key("overrides"),
             smoke_asked: key("smoke_asked"),
+            announced: key("announced"),
+            survey: key("survey"),
             bell: key("bell"),
             base,
         }
@@ -152,6 +158,11 @@ impl PoolKeys {
     /// stream, field `u`
     pub fn held(&self, bot: BotId) -> String {
         format!("{}:held:{bot}", self.base)
+    }
+
+    /// zset `<member>:<active bot>` -> when he was told
+    pub fn hinted(&self, bot: BotId) -> String {
+        format!("{}:hinted:{bot}", self.base)
     }
 
     /// string, `Envelope`

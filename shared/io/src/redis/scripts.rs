@@ -28,6 +28,7 @@ scripts! {
     PARK = "park.lua";
     UNPARK = "unpark.lua";
     POISON = "poison.lua";
+    ANNOUNCED = "announced.lua";
     RESUMED = "resumed.lua";
     BEGIN_SENDING = "begin_sending.lua";
     MOVE_CHANNELS = "move_channels.lua";

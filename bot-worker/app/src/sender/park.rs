@@ -1,0 +1,56 @@
+//! Replies to a member who cannot be written to wait until he presses Start, and those that came back from there.
+//!
+//! Invariant: whoever has something parked is in the tenure's set, so that his next doing, or the next message that reaches him, takes it up again.
+
+use std::time::Duration;
+
+use shared_core::{MemberId, OutboxEntry};
+use shared_io::redis::OutboxPosition;
+use tracing::warn;
+
+use super::{After, Sender, map};
+use crate::status::lock;
+use crate::tenure::Tenure;
+
+impl Sender {
+    /// The member cannot be written to: his replies wait until he presses Start. Who is known to have pressed it meanwhile gets them again,
+    /// once.
+    pub(super) async fn park(
+        &mut self,
+        position: OutboxPosition,
+        entry: OutboxEntry,
+        member: MemberId,
+    ) -> After {
+        let state = self.tenure.context.state.clone();
+        let first = self.tries.entry(entry.id).or_default();
+        first.failures += 1;
+        let again = first.failures == 1
+            && state
+                .reaches(self.tenure.context.lease.bot, &[member])
+                .await
+                .is_ok_and(|reached| reached == [true]);
+        if again {
+            self.hold(entry.target, Duration::from_secs(1));
+            self.queue.put_back(position, entry);
+            return After::GoOn;
+        }
+        let parked = state.park(self.tenure.stamp, position, member).await;
+        // Also when it is not known whether it came through.
+        lock(&self.tenure.parked).insert(member);
+        self.moved_away(position, entry, parked.map(|answer| map(answer, |_| ())))
+    }
+
+    /// Words that speak of the bot that composed them, unparked under another one.
+    pub(super) fn is_anothers(&self, entry: &OutboxEntry) -> bool {
+        let me = self.tenure.context.lease.bot;
+        entry.by.is_some_and(|composer| composer != me)
+    }
+}
+
+pub(super) async fn drop_anothers(tenure: &Tenure, position: OutboxPosition) {
+    let state = &tenure.context.state;
+    // What stays is dropped by whoever takes the outbox over.
+    if let Err(error) = state.discard(tenure.stamp, &[position]).await {
+        warn!(%error, "another bot's words stay in the outbox");
+    }
+}
