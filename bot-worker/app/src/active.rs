@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use shared_core::{BotId, EpochRecord, EpochStamp, OutboxEntry, OutboxKind};
+use shared_core::{BotId, Button, EpochRecord, EpochStamp, OutboxEntry, OutboxKind};
 use shared_io::redis::{Counter, EpochAnswer, OutboxPosition, StateError};
 use shared_io::telegram::{Batch, CallError, Calls, UpdateFeed};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -22,6 +22,7 @@ use crate::guard::Tenancy;
 use crate::recorder;
 use crate::reprompt::Reprompts;
 use crate::sender::Sender;
+use crate::survey;
 use crate::task::AbortOnDrop;
 use crate::tenure::{Tenure, Terms};
 
@@ -44,6 +45,7 @@ pub struct Active {
     sender: Option<AbortOnDrop<Option<CallError>>>,
     stop_sending: CancellationToken,
     _recorder: AbortOnDrop<()>,
+    _survey: AbortOnDrop<()>,
     _reprompts: Option<AbortOnDrop<()>>,
     told_caught_up: bool,
 }
@@ -109,6 +111,7 @@ impl Active {
             sender: Some(AbortOnDrop(tokio::spawn(sender.run()))),
             stop_sending: stop,
             _recorder: AbortOnDrop(spawn_recorder(&tenure)),
+            _survey: AbortOnDrop(tokio::spawn(survey::run(Arc::clone(&tenure)))),
             _reprompts: None,
             tenure,
             told_caught_up: false,
@@ -235,7 +238,10 @@ async fn take_over_outbox(
 /// Will this entry, sent by whichever bot, put buttons that work in front of the member?
 fn brings_a_live_prompt(entry: &OutboxEntry) -> bool {
     match &entry.kind {
-        OutboxKind::Say { keyboard, .. } | OutboxKind::Edit { keyboard, .. } => keyboard.is_some(),
+        OutboxKind::Say { keyboard, .. } | OutboxKind::Edit { keyboard, .. } => {
+            let mut buttons = keyboard.iter().flat_map(|keyboard| &keyboard.0).flatten();
+            buttons.any(|button| matches!(button, Button::Press { .. }))
+        }
         OutboxKind::StoreFile { .. } => false,
     }
 }

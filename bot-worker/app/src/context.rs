@@ -58,6 +58,12 @@ pub struct BotContext {
 }
 
 impl BotContext {
+    /// 0: nobody is invited.
+    pub fn invite_again_ms(&self) -> u64 {
+        let again = self.shared.config.reach.invite_again;
+        u64::try_from(again.as_millis()).unwrap_or(u64::MAX)
+    }
+
     pub fn token(&self) -> &BotToken {
         &self.bot.token
     }

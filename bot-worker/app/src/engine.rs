@@ -2,12 +2,14 @@
 //!
 //! ```text
 //! batch ─▶ ticket in LowWater ─▶ lane of its conversation ─▶ commit ─▶ settle ─▶ cursors move over the settled run
-//! held private messages, stored files and re-prompts take the same way, without a ticket
+//! held private messages, stored files, re-prompts and invitations take the same way, without a ticket
 //! ```
 //! Invariants: one commit per conversation is in flight; an item is settled after its commit is known, never before; a refused commit
 //! (fenced) ends the engine. Redis away: lanes wait and try again, nothing is dropped, and intake stops at a bound.
 
 mod cursors;
+mod held;
+mod invite;
 mod lane;
 
 use std::collections::{HashMap, HashSet, VecDeque};
@@ -20,8 +22,8 @@ use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use shared_core::{
-    ChannelId, ConversationKey, Envelope, EventId, Incoming, IncomingKind, MemberId, MilestoneKind,
-    Place,
+    ChannelId, ConversationKey, Envelope, EventId, Incoming, IncomingKind, MilestoneKind, Place,
+    StartPayload,
 };
 use shared_io::redis::{Counter, HeldPosition, OutboxPosition, PrivateCursor};
 use shared_io::telegram::Batch;
@@ -29,7 +31,6 @@ use tokio::sync::{mpsc, oneshot};
 use tracing::{info, warn};
 
 use crate::announce;
-use crate::status::lock;
 use crate::tenure::Tenure;
 use cursors::{Flushed, Intake};
 
@@ -37,10 +38,6 @@ use cursors::{Flushed, Intake};
 const IN_FLIGHT: usize = 2000;
 /// Conversations kept in memory. Nobody else writes them while the epoch is ours, so they need no look at Redis.
 const CACHED: usize = 20_000;
-/// A message that a standby kept longer than this is not acted on: its sender was told whom to write to.
-const HELD_FOR: Duration = Duration::from_secs(15 * 60);
-/// Members whose reach is looked up at once.
-const PORTION: usize = 500;
 /// How often the pool's figures are renewed for the heartbeat.
 const FIGURES: Duration = Duration::from_millis(500);
 
@@ -74,6 +71,8 @@ pub enum Item {
     Heard(Incoming),
     /// Kept by this bot while it was a standby.
     Held(Incoming),
+    /// Kept for so long that it is not acted on; its member is told.
+    NotTaken(Incoming),
     Internal {
         event: Event,
         id: EventId,
@@ -97,6 +96,8 @@ pub struct Engine {
     /// Conversations that get a live keyboard of this bot without being asked.
     served: HashSet<ConversationKey>,
     drained: Vec<oneshot::Sender<()>>,
+    /// Members who may be invited to the backups.
+    invitations: FuturesUnordered<BoxFuture<'static, Option<invite::Invitation>>>,
 }
 
 impl Engine {
@@ -114,6 +115,7 @@ impl Engine {
             cache: HashMap::new(),
             served,
             drained: Vec::new(),
+            invitations: FuturesUnordered::new(),
         }
     }
 
@@ -152,6 +154,9 @@ impl Engine {
                 },
                 () = self.tenure.echoes.to_settle.notified() => {
                     self.intake.settle_echoes(self.tenure.echoes.take_explained());
+                }
+                Some(found) = self.invitations.next(), if !self.invitations.is_empty() => {
+                    if let Some(invitation) = found { self.invite(invitation) }
                 }
                 _ = figures.tick() => self.publish_figures(),
             }
@@ -221,80 +226,32 @@ impl Engine {
         if incoming.place != Place::Private {
             return;
         }
-        match incoming.what {
-            IncomingKind::Stopped { stopped } => self.intake.reach(incoming.member, !stopped),
-            _ => self.intake.reach(incoming.member, true),
-        }
-        if !matches!(incoming.what, IncomingKind::Stopped { stopped: true }) {
-            self.unpark(incoming.member);
-        }
-    }
-
-    /// Replies that waited until this member could be written to go back into the outbox.
-    fn unpark(&self, member: MemberId) {
-        if !lock(&self.tenure.parked).remove(&member) {
-            return;
-        }
-        let tenure = Arc::clone(&self.tenure);
-        tokio::spawn(async move {
-            match tenure.context.state.unpark(tenure.stamp, member).await {
-                Ok(_) => tenure.outbox.notify_one(),
-                Err(error) => {
-                    warn!(%member, %error, "parked replies are not taken up yet");
-                    lock(&tenure.parked).insert(member);
-                }
+        // His message's own lane takes up what is parked before it, so that his answer comes last.
+        match &incoming.what {
+            IncomingKind::Stopped { stopped: true } => self.intake.stopped(incoming.member),
+            IncomingKind::Stopped { stopped: false } => {
+                self.intake.started(incoming.member, false);
+                self.tenure.unpark_soon(incoming.member);
             }
-        });
-    }
-
-    /// Members whose replies another bot had to park, and whom this one can reach.
-    fn unpark_reached(&self) {
-        let tenure = Arc::clone(&self.tenure);
-        tokio::spawn(async move {
-            let members: Vec<MemberId> = lock(&tenure.parked).iter().copied().collect();
-            for portion in members.chunks(PORTION) {
-                let state = &tenure.context.state;
-                let reached = match state.reaches(tenure.context.lease.bot, portion).await {
-                    Ok(reached) => reached,
-                    Err(error) => return warn!(%error, "parked replies are not looked at yet"),
-                };
-                for (member, _) in portion.iter().zip(reached).filter(|(_, reached)| *reached) {
-                    lock(&tenure.parked).remove(member);
-                    if let Err(error) = state.unpark(tenure.stamp, *member).await {
-                        lock(&tenure.parked).insert(*member);
-                        return warn!(%error, "parked replies are not taken up yet");
-                    }
-                    tenure.outbox.notify_one();
-                }
+            IncomingKind::Message { text, .. } => {
+                let invited = StartPayload::of_start(text) == Some(StartPayload::BACKUP);
+                self.intake.started(incoming.member, invited);
             }
-        });
+            IncomingKind::Edit { .. } | IncomingKind::Press { .. } => {
+                self.intake.started(incoming.member, false);
+            }
+        }
     }
 
-    fn take_held(&mut self, held: Vec<(HeldPosition, Incoming)>) {
-        let now = shared_io::clock::unix_now();
-        let (fresh, stale): (Vec<_>, Vec<_>) = held
-            .into_iter()
-            .partition(|(_, incoming)| u128::from(now.since(incoming.date)) < HELD_FOR.as_millis());
-        if !stale.is_empty() {
-            let count = u64::try_from(stale.len()).unwrap_or(u64::MAX);
-            warn!(
-                count,
-                "messages that a standby kept for too long are not acted on"
-            );
-            self.tenure
-                .work
-                .count(&self.tenure, Counter::HeldDropped, count);
-        }
-        for (position, _) in stale {
-            self.settle(Origin::Held(position));
-        }
-        for (position, incoming) in fresh {
-            self.push(
-                incoming.conversation(),
-                Item::Held(incoming),
-                Origin::Held(position),
-            );
-        }
+    fn invite(&mut self, invitation: invite::Invitation) {
+        let invite::Invitation {
+            conversation,
+            event,
+            id,
+        } = invitation;
+        let settles = None;
+        let item = Item::Internal { event, id, settles };
+        self.push(conversation, item, Origin::Own);
     }
 
     fn reprompt(&mut self, conversations: Vec<ConversationKey>) {
@@ -349,7 +306,15 @@ impl Engine {
             lane::Outcome::Stands {
                 envelope,
                 committed,
+                invites,
             } => {
+                if let Some(cause) = invites
+                    && self.invitations.len() < invite::AT_ONCE
+                {
+                    let tenure = Arc::clone(&self.tenure);
+                    let look = invite::look_up(tenure, done.key, cause);
+                    self.invitations.push(Box::pin(look));
+                }
                 if self.cache.len() >= CACHED {
                     self.cache.clear();
                 }

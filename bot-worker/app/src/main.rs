@@ -26,6 +26,7 @@ mod session;
 mod smoke;
 mod standby;
 mod status;
+mod survey;
 mod tail;
 mod task;
 mod tenure;

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use shared_core::{ConversationKey, PlaceKey, UnixMs};
 use shared_io::clock;
-use shared_io::redis::OpenCursor;
+use shared_io::redis::{Counter, OpenCursor};
 use tokio::sync::{mpsc, oneshot};
 use tracing::{info, warn};
 
@@ -104,11 +104,15 @@ impl Reprompts {
             self.finished = true;
             info!("everyone who was active lately has been shown where he stands");
         }
-        lately
+        let (shown, parked): (Vec<_>, Vec<_>) = lately
             .into_iter()
             .zip(reached)
-            .filter(|(key, reached)| *reached || key.place != PlaceKey::Private)
-            .map(|(key, _)| key)
-            .collect()
+            .partition(|(key, reached)| *reached || key.place != PlaceKey::Private);
+        if !parked.is_empty() {
+            let count = u64::try_from(parked.len()).unwrap_or(u64::MAX);
+            let counter = Counter::ConversationsParked;
+            self.tenure.work.count(&self.tenure, counter, count);
+        }
+        shown.into_iter().map(|(key, _)| key).collect()
     }
 }

@@ -18,6 +18,7 @@ mod aside;
 mod deliver;
 mod doubt;
 mod load;
+mod park;
 mod turn;
 
 use std::collections::HashMap;
@@ -327,6 +328,10 @@ impl Sender {
         self.tries.remove(&entry.id);
         self.doubt.note(told);
         self.tenure.is_sent(position, told);
+        if let SendTarget::Member(member) = entry.target {
+            // He can be written to after all: he pressed Start while one of his replies was being parked.
+            self.tenure.unpark_soon(member);
+        }
     }
 
     fn again(&mut self, position: OutboxPosition, entry: OutboxEntry, error: &CallError) {

@@ -29,7 +29,7 @@ use crate::guard::Tenancy;
 use crate::login;
 use crate::standby::{Standby, StandbyError};
 use crate::task::AbortOnDrop;
-use crate::{channels, task};
+use crate::{announce, channels, task};
 use probe::probe;
 
 /// Why a session is over.
@@ -198,7 +198,7 @@ impl Session {
     }
 
     /// What goes on beside a session and nobody waits for.
-    fn beside(&self) -> [AbortOnDrop<()>; 2] {
+    fn beside(&self) -> [AbortOnDrop<()>; 3] {
         let context = || Arc::clone(&self.context);
         [
             task::spawn(login::upkeep::run(
@@ -207,6 +207,11 @@ impl Session {
                 self.view.clone(),
             )),
             task::spawn(channels::watch(context(), self.calls.clone())),
+            task::spawn(announce::tidy(
+                context(),
+                self.calls.clone(),
+                self.view.clone(),
+            )),
         ]
     }
 

@@ -2,13 +2,14 @@
 //! tells who writes to it which bot is active.
 //!
 //! Invariant: the private cursor moves in the same script that keeps the messages before it, so a kill between the two cannot lose
-//! one. Group updates are not its business: the pool's cursors belong to the active bot. Hints to members are best effort.
+//! one. Group updates are not its business: the pool's cursors belong to the active bot. Hints to members are best effort, once a member and active bot.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use shared_core::{
-    BootMs, Incoming, IncomingKind, MemberId, Place, SendTarget, UpdateId, entry_id, random_id,
+    BootMs, ErrorClass, Incoming, IncomingKind, MemberId, Place, SendTarget, StartPayload,
+    UpdateId, entry_id, random_id,
 };
 use shared_io::clock;
 use shared_io::redis::{LeaseAnswer, PrivateChange, PrivateCursor, StateError};
@@ -16,13 +17,14 @@ use shared_io::telegram::{Batch, Calls, Say};
 use tokio::task::JoinSet;
 use tracing::debug;
 
+use crate::announce;
 use crate::context::BotContext;
 use crate::echoes;
 use crate::guard::Tenancy;
 
 /// Hints in flight at once; more are not given, the member asks again.
 const HINTS: usize = 16;
-/// A member gets one hint in this time.
+/// So long a hint that Redis does not remember is not given again.
 const HINT_AGAIN: Duration = Duration::from_secs(30);
 
 #[derive(Debug, thiserror::Error)]
@@ -37,7 +39,9 @@ pub struct Standby {
     context: Arc<BotContext>,
     tenancy: Tenancy,
     calls: Calls,
-    hints: JoinSet<()>,
+    /// Each gives its member when Redis remembers it.
+    hints: JoinSet<Option<MemberId>>,
+    /// Those on their way, and those that only we remember.
     hinted: Vec<(MemberId, BootMs)>,
 }
 
@@ -81,6 +85,9 @@ impl Standby {
                 IncomingKind::Press { .. } => change.hold.push(incoming),
                 IncomingKind::Message { text, .. } => {
                     change.started.push(incoming.member);
+                    if StartPayload::of_start(text) == Some(StartPayload::BACKUP) {
+                        change.invited.push(incoming.member);
+                    }
                     let only_opens_the_chat = stands_by && is_start(text);
                     if stands_by {
                         to_hint.push(incoming.clone());
@@ -119,7 +126,11 @@ impl Standby {
 
     /// Tells the member who answers. The random id follows from his message, so a replay says it once.
     fn hint(&mut self, to: Incoming) {
-        while self.hints.try_join_next().is_some() {}
+        while let Some(given) = self.hints.try_join_next() {
+            if let Ok(Some(remembered)) = given {
+                self.hinted.retain(|(member, _)| *member != remembered);
+            }
+        }
         let now = clock::boot_now();
         self.hinted.retain(|(_, at)| now.since(*at) < HINT_AGAIN);
         let again = self.hinted.iter().any(|(member, _)| *member == to.member);
@@ -129,41 +140,59 @@ impl Standby {
         self.hinted.push((to.member, now));
         let (context, calls) = (Arc::clone(&self.context), self.calls.clone());
         self.hints.spawn(async move {
-            if let Err(error) = say_who_answers(&context, &calls, &to).await {
-                debug!(bot = %context.lease.bot, member = %to.member, %error, "no hint given");
+            match say_who_answers(&context, &calls, &to).await {
+                Ok(remembered) => remembered.then_some(to.member),
+                Err(error) => {
+                    debug!(bot = %context.lease.bot, member = %to.member, %error, "no hint given");
+                    None
+                }
             }
         });
     }
 }
 
+/// True when Redis remembers that he was told.
 async fn say_who_answers(
     context: &BotContext,
     calls: &Calls,
     to: &Incoming,
-) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+) -> Result<bool, Box<dyn std::error::Error + Send + Sync>> {
+    let (me, now) = (context.lease.bot, clock::unix_now());
     let record = context.state.epoch().await?;
     let active = record
         .and_then(|record| record.holder)
         .map(|holder| holder.bot);
     let username = match active {
-        Some(bot) => {
-            let row = context.shared.store.bots().get(&context.pool, bot).await?;
-            row.and_then(|row| row.username)
-        }
+        Some(bot) if context.state.was_hinted(me, to.member, bot, now).await? => return Ok(true),
+        Some(bot) => announce::username(context, bot).await,
         None => None,
     };
-    let text = context.shared.texts.standby(username.as_deref());
+    let link = username.as_deref().map(|name| context.link_to(name));
+    let named = username.as_deref().zip(link.as_deref());
+    let text = context.shared.texts.standby(named);
+    let keyboard = username
+        .as_deref()
+        .and_then(|name| context.go_on_keyboard(name));
     let update: UpdateId = to.id().ok_or("an update without an identity")?;
     let entry = entry_id(&context.pool, &to.conversation(), &update, u32::MAX);
     let say = Say {
         text: &text,
-        keyboard: None,
+        keyboard: keyboard.as_ref(),
         reply_to: None,
         random_id: random_id(entry, context.lease.bot, 0),
         silent: true,
     };
-    calls.say(SendTarget::Member(to.member), &say).await?;
-    Ok(())
+    match calls.say(SendTarget::Member(to.member), &say).await {
+        Ok(_) => {}
+        Err(error) if error.class == ErrorClass::SentAlready => {}
+        Err(error) => return Err(error.into()),
+    }
+    // Who answers was not known: told again when it is.
+    let Some(bot) = active.filter(|_| username.is_some()) else {
+        return Ok(false);
+    };
+    context.state.note_hint(me, to.member, bot, now).await?;
+    Ok(true)
 }
 
 fn is_start(text: &str) -> bool {

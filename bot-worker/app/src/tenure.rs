@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use shared_core::{EpochStamp, EventId, MemberId, Milestone, MilestoneKind, Told, UnixMs};
 use shared_io::clock;
-use shared_io::redis::{OutboxPosition, RedisState, Resumed};
+use shared_io::redis::{EpochAnswer, OutboxPosition, RedisState, Resumed, StateError};
 use shared_io::telegram::Calls;
 use tokio::sync::{Notify, watch};
 use tracing::{debug, warn};
@@ -118,6 +118,42 @@ impl Tenure {
     /// Did this bot, and no other, answer last? Then what waits may have left through it.
     pub fn follows_itself(&self) -> bool {
         self.owed.is_none() || !self.after_another
+    }
+
+    /// Members' replies that waited until they could be written to go back into the outbox, in their order. `Fenced` when another epoch has
+    /// begun. Who has none parked costs nothing.
+    pub async fn unpark(&self, member: MemberId) -> Result<EpochAnswer<()>, StateError> {
+        // Out of the set first: whoever parks something meanwhile puts him in again behind it.
+        if !lock(&self.parked).remove(&member) {
+            return Ok(EpochAnswer::Done(()));
+        }
+        let moved = self.context.state.unpark(self.stamp, member).await;
+        match moved {
+            Ok(EpochAnswer::Done(moved)) => {
+                if !moved.is_empty() {
+                    self.outbox.notify_one();
+                }
+                Ok(EpochAnswer::Done(()))
+            }
+            Ok(EpochAnswer::Fenced { current }) => Ok(EpochAnswer::Fenced { current }),
+            Err(error) => {
+                lock(&self.parked).insert(member);
+                Err(error)
+            }
+        }
+    }
+
+    /// The same beside the work, for a member who turns out to be reachable without having written.
+    pub fn unpark_soon(self: &Arc<Self>, member: MemberId) {
+        if !lock(&self.parked).contains(&member) {
+            return;
+        }
+        let tenure = Arc::clone(self);
+        tokio::spawn(async move {
+            if let Err(error) = tenure.unpark(member).await {
+                warn!(%member, %error, "parked replies are not taken up yet");
+            }
+        });
     }
 
     /// Telegram has acknowledged the entry.

@@ -22,6 +22,8 @@ pub struct Context<'a> {
     pub texts: &'a Texts,
     pub catalog: &'a Catalog,
     pub now: UnixMs,
+    /// So long after an invitation to the backups comes the next one; 0: there are none.
+    pub invite_again_ms: u64,
     pub key: ConversationKey,
 }
 

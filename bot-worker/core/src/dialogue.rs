@@ -6,12 +6,12 @@
 //! old shape as an optional field, lift it in `upgrade`, and add a text of the old format to `tests/stored.rs`.
 
 use serde::{Deserialize, Serialize};
-use shared_core::{BoxId, MessageId};
+use shared_core::{BoxId, MessageId, UnixMs};
 
 use crate::conversations::Flow;
 
 /// The format that this program writes.
-const FORMAT: u8 = 1;
+const FORMAT: u8 = 2;
 
 /// One member's dialogue. The default is a member who has never talked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,6 +30,9 @@ pub struct Dialogue {
     /// In a group, while something is open: whom to address and what to quote.
     #[serde(rename = "w", skip_serializing_if = "Option::is_none")]
     pub(crate) speaker: Option<Speaker>,
+    /// When he was last asked to press Start with the backups; since format 2.
+    #[serde(rename = "i", skip_serializing_if = "Option::is_none")]
+    pub(crate) invited: Option<UnixMs>,
 }
 
 /// The member as he last spoke.
@@ -49,6 +52,7 @@ impl Default for Dialogue {
             files: 0,
             flow: None,
             speaker: None,
+            invited: None,
         }
     }
 }
@@ -83,6 +87,7 @@ struct Stored {
     k: u32,
     o: Option<Flow>,
     w: Option<Speaker>,
+    i: Option<UnixMs>,
 }
 
 impl TryFrom<Stored> for Dialogue {
@@ -95,12 +100,14 @@ impl TryFrom<Stored> for Dialogue {
 
 fn upgrade(stored: Stored) -> Result<Dialogue, FormatError> {
     match stored.v {
-        1 => Ok(Dialogue {
+        1 | 2 => Ok(Dialogue {
             format: FORMAT,
             nonce: stored.n,
             files: stored.k,
             flow: stored.o,
             speaker: stored.w,
+            // Format 1 has no such field.
+            invited: stored.i,
         }),
         found => Err(FormatError { found }),
     }

@@ -89,13 +89,14 @@ pub fn outbox_of(
     let mut outbox = Outbox::default();
     for (index, effect) in (0u32..).zip(effects) {
         let id = entry_id(pool, key, update, index);
+        let is_of_me = speaks_of_its_bot(&effect);
         let entry = |target, priority, kind| OutboxEntry {
             id,
             conversation: *key,
             target,
             priority,
             since: now,
-            by: (priority == Priority::Reprompt).then_some(me),
+            by: is_of_me.then_some(me),
             kind,
         };
         match effect {
@@ -169,6 +170,21 @@ pub fn outbox_of(
         }
     }
     outbox
+}
+
+/// A prompt after a switch names the bot that shows it, an invitation those that would follow it: another bot does not send them.
+fn speaks_of_its_bot(effect: &Effect) -> bool {
+    matches!(
+        effect,
+        Effect::Say {
+            priority: Priority::Reprompt,
+            ..
+        } | Effect::Say {
+            priority: Priority::Announcement,
+            to: To::Here,
+            ..
+        }
+    )
 }
 
 fn here(key: &ConversationKey) -> SendTarget {

@@ -37,6 +37,12 @@ pub enum Event {
     Resumed,
     /// Telegram refused a reply for good: where we stand is shown again, so that the member is not left waiting.
     Unsaid,
+    /// Something that he wrote to this bot while it stood by is too old to be acted on.
+    NotTaken,
+    /// A good moment to invite him to these standbys, usernames without `@`, which he has not started.
+    Invited {
+        bots: Vec<String>,
+    },
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

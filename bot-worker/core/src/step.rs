@@ -11,6 +11,8 @@
 //! Pressed, live             to the conversation                           -
 //! FileStored, FileLost      to the conversation                           -
 //! Resumed, Unsaid           where we stand, and the prompt again          -
+//! NotTaken                  that, where we stand, and the prompt again    that, and that nothing is open
+//! Invited                   -                                             the invitation, unless there was one lately
 //! ```
 //! Invariants: a press is answered exactly once; a step has at most four effects; nothing that was entered is lost by an input
 //! that could not be used.
@@ -22,6 +24,7 @@ use crate::button::Mark;
 use crate::command::{self, Parsed};
 use crate::conversations::{self, Input};
 use crate::dialogue::Speaker;
+use crate::invitation;
 use crate::texts::Line;
 use crate::turn::Turn;
 use crate::{Context, Dialogue, Effect, Event, Said};
@@ -36,6 +39,8 @@ pub struct Step {
     pub effects: Vec<Effect>,
     /// The member is in the middle of something.
     pub open: bool,
+    /// A good moment to invite him to the backups.
+    pub invites: bool,
 }
 
 /// Takes one event in. Whether it was taken in before is not asked here.
@@ -70,11 +75,14 @@ pub fn step(dialogue: &Dialogue, event: &Event, ctx: &Context<'_>) -> Step {
             let why = turn.text(&Line::Unsaid {});
             turn.prompt_with_so_far(Some(why));
         }
+        Event::NotTaken => not_taken(&mut turn),
+        Event::Invited { bots } => invitation::run(bots, &mut turn),
     }
-    let (dialogue, effects) = turn.finish();
+    let (after, effects) = turn.finish();
     Step {
-        open: dialogue.is_open(),
-        dialogue,
+        invites: invitation::is_good_moment(dialogue, &after, event, ctx),
+        open: after.is_open(),
+        dialogue: after,
         effects,
     }
 }
@@ -137,4 +145,15 @@ fn resume(turn: &mut Turn<'_>) {
         None => turn.text(&Line::SwitchedUnknown { new: &new }),
     };
     turn.prompt_with_so_far(Some(switched));
+}
+
+/// He is not left without a word: what he wrote is gone by, and this is where he stands.
+fn not_taken(turn: &mut Turn<'_>) {
+    let lead = turn.text(&Line::NotTaken {});
+    if turn.is_open() {
+        turn.prompt_with_so_far(Some(lead));
+    } else {
+        let rest = turn.text(&Line::NothingOpen {});
+        turn.say(format!("{lead}\n{rest}"));
+    }
 }

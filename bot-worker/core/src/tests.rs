@@ -5,6 +5,7 @@
 mod buttons;
 mod commands;
 mod groups;
+mod inviting;
 mod outbox;
 mod properties;
 mod refusals;

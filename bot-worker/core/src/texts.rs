@@ -11,6 +11,7 @@ pub(crate) mod template;
 
 pub(crate) use line::Line;
 
+use crate::bound::{self, clip};
 use line::KEYS;
 use template::Template;
 pub use template::TemplateError;
@@ -51,23 +52,43 @@ impl Texts {
         Ok(Self { templates })
     }
 
-    /// What a standby says to who writes to it, with the active bot's username if there is one.
-    pub fn standby(&self, active: Option<&str>) -> String {
+    /// What a standby says to who writes to it, with the active bot's username, and a link that leads to it, if there is one.
+    pub fn standby(&self, active: Option<(&str, &str)>) -> String {
         match active {
-            Some(active) => self.fill(&Line::Standby { active: &active }),
+            Some((active, link)) => self.fill(&Line::Standby {
+                active: &active,
+                link: &link,
+            }),
             None => self.fill(&Line::StandbyUnknown {}),
         }
     }
 
-    /// What a group is told after a switch, with the usernames of both bots.
-    pub fn announcement(&self, new: &str, old: Option<&str>) -> String {
+    /// What a group is told after a switch, with the usernames of both bots and a link that leads to the one that answers.
+    pub fn announcement(&self, new: &str, old: Option<&str>, link: &str) -> String {
         match old {
             Some(old) => self.fill(&Line::Announcement {
                 old: &old,
                 new: &new,
+                link: &link,
             }),
-            None => self.fill(&Line::AnnouncementUnknown { new: &new }),
+            None => self.fill(&Line::AnnouncementUnknown {
+                new: &new,
+                link: &link,
+            }),
         }
+    }
+
+    /// What an announcement becomes that is not true any more and cannot be taken away.
+    pub fn announcement_over(&self, new: Option<&str>) -> String {
+        match new {
+            Some(new) => self.fill(&Line::AnnouncementOver { new: &new }),
+            None => self.fill(&Line::AnnouncementOverUnknown {}),
+        }
+    }
+
+    /// The label of a button that leads to this bot.
+    pub fn go_on_button(&self, bot: &str) -> String {
+        clip(&self.fill(&Line::GoOnButton { bot: &bot }), bound::LABEL)
     }
 
     pub(crate) fn fill(&self, line: &Line<'_>) -> String {

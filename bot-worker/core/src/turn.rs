@@ -68,6 +68,11 @@ impl<'a> Turn<'a> {
         self.speak(text, None, Priority::Answer);
     }
 
+    /// Says something beside the conversation that can wait: it leaves behind all answers, and the prompt above it stays alive.
+    pub fn aside(&mut self, text: String, keyboard: Keyboard) {
+        self.speak(text, Some(keyboard), Priority::Announcement);
+    }
+
     /// Asks what is to be asked, with something in front of it.
     pub fn prompt(&mut self, lead: Option<String>) {
         if let Some(flow) = &self.dialogue.flow {
@@ -81,8 +86,8 @@ impl<'a> Turn<'a> {
         }
     }
 
-    /// Asks what is to be asked, with what has been said so far in front of it. `switched` is the line about a new bot.
-    pub fn prompt_with_so_far(&mut self, switched: Option<String>) {
+    /// Asks what is to be asked, with what has been said so far in front of it. `unasked` is the line that tells why he is shown it.
+    pub fn prompt_with_so_far(&mut self, unasked: Option<String>) {
         let Some(flow) = &self.dialogue.flow else {
             return;
         };
@@ -92,11 +97,11 @@ impl<'a> Turn<'a> {
             card: Vec::new(),
             ..flow.prompt(self.ctx)
         };
-        let priority = match switched {
+        let priority = match unasked {
             Some(_) => Priority::Reprompt,
             None => Priority::Answer,
         };
-        let mut lead: Vec<String> = switched.into_iter().collect();
+        let mut lead: Vec<String> = unasked.into_iter().collect();
         lead.push(self.text(&Line::SoFar {}));
         if so_far.is_empty() {
             lead.push(self.text(&Line::SoFarNothing {}));

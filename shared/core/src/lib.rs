@@ -20,6 +20,7 @@ mod health;
 mod ids;
 mod incoming;
 mod lease;
+mod link;
 mod order;
 mod outbox;
 mod protocol;
@@ -47,6 +48,7 @@ pub use ids::{
 };
 pub use incoming::{Document, Incoming, IncomingKind, Place};
 pub use lease::{LETS_GO_AFTER, LeaseClock, LeaseTiming, LoginLease, QUIET_AT_MOST};
+pub use link::{StartPayload, deep_link};
 pub use order::{
     CONFIRM_WITHIN_MS, Laid, ORDER_LIVES_MS, Order, OrderId, Overrides, PlanId, Progress, Request,
     Requester, SCHEDULE_AHEAD_MS, SCHEDULE_LIVES_MS, Scheduled,

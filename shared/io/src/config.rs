@@ -11,10 +11,12 @@ mod database;
 mod environment;
 mod error;
 mod example;
+mod http;
 mod log;
 mod policy;
 mod pool;
 mod rates;
+mod reach;
 mod redis;
 mod reference;
 mod rights;
@@ -32,10 +34,12 @@ use shared_core::{PoolId, Secret};
 
 pub use database::DatabaseConfig;
 pub use error::{ConfigError, Problem};
+pub use http::HttpConfig;
 pub use log::{LogConfig, LogFormat, LogLevel};
 pub use policy::PolicyConfig;
 pub use pool::{BotConfig, ChannelConfig, ChannelRole, PoolConfig, UploadConfig};
 pub use rates::RatesConfig;
+pub use reach::ReachConfig;
 pub use redis::{AppendFsync, RedisConfig};
 pub use rights::Right;
 pub use sealing::SecretsConfig;
@@ -64,6 +68,8 @@ pub struct Config {
     pub timing: TimingConfig,
     pub rates: RatesConfig,
     pub policy: PolicyConfig,
+    pub reach: ReachConfig,
+    pub http: HttpConfig,
     pub log: LogConfig,
     pub pools: Vec<PoolConfig>,
 }
@@ -161,6 +167,10 @@ struct Raw {
     #[serde(default)]
     policy: PolicyConfig,
     #[serde(default)]
+    reach: ReachConfig,
+    #[serde(default)]
+    http: HttpConfig,
+    #[serde(default)]
     log: LogConfig,
     #[serde(default)]
     pool: Vec<pool::Raw>,
@@ -194,6 +204,8 @@ impl Raw {
         self.timing.validate()?;
         self.rates.validate()?;
         self.policy.validate(&self.timing)?;
+        self.reach.validate()?;
+        self.http.validate()?;
         pool::validate(&self.pool)?;
 
         let resolver = Resolver { home, surroundings };
@@ -207,6 +219,8 @@ impl Raw {
             timing: self.timing,
             rates: self.rates,
             policy: self.policy,
+            reach: self.reach,
+            http: self.http,
             log: self.log,
             file: file.to_owned(),
             data_dir,

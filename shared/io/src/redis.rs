@@ -17,6 +17,7 @@
 //! Keys: `redis/keys.rs` (the table is in ARCHITECTURE.md). Scripts: `redis/lua/*.lua`. Only these files name the `redis` crate.
 
 mod address;
+mod announced;
 mod bell;
 mod board;
 mod channels;
@@ -25,6 +26,7 @@ mod conversations;
 mod counters;
 mod epoch;
 mod error;
+mod hints;
 mod history;
 mod inspect;
 mod keys;
@@ -51,6 +53,7 @@ mod sentinels;
 mod server;
 mod streams;
 mod supervisors;
+mod survey;
 mod switching;
 mod workers;
 
@@ -58,6 +61,7 @@ use std::sync::Arc;
 
 use shared_core::{PoolId, Secret};
 
+pub use announced::{Announcement, STANDING_MAX};
 pub use bell::Bell;
 pub use commit::{Commit, Committed};
 pub use conversations::OpenCursor;
@@ -80,6 +84,7 @@ pub use sending::Sending;
 pub use sentinels::{SentinelSays, SentinelSeen};
 pub use server::Durability;
 pub use supervisors::SeenSupervisor;
+pub use survey::Survey;
 pub use switching::{FenceAnswer, StepAnswer};
 pub use workers::SeenHeartbeat;
 

@@ -12,6 +12,7 @@ mod chronicle;
 mod cli;
 mod fleet;
 mod folder;
+mod http;
 mod lead;
 mod pool;
 mod presence;

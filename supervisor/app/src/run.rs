@@ -15,12 +15,14 @@ use shared_io::config::Config;
 use shared_io::redis::{Bell, RedisState, StateError};
 use shared_io::secrets;
 use shared_io::sql::{EventKind, Store};
+use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
 use crate::chronicle::{Chronicle, Closing};
 use crate::fleet::{self, Death, Fleet, Patience};
 use crate::folder::Folder;
+use crate::http;
 use crate::lead::{self, Lead};
 use crate::pool::{Pool, Shared, Stopped, policy};
 use crate::presence::Presence;
@@ -36,6 +38,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let folder = Folder::new(config.data_dir());
     folder.make()?;
     let _lock = folder.lock(SECOND_NEEDS).await?;
+    let listener = http::bind(&config.http).await?;
     // Signals are caught from here on, so that whatever is started is also ended.
     let mut stop = Stop::new()?;
     let private = match config.redis_is_private() {
@@ -43,7 +46,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         false => None,
     };
     let ready = tokio::select! {
-        ready = Daemon::set_up(&config, &folder, private.as_ref()) => Some(ready),
+        ready = Daemon::set_up(&config, &folder, private.as_ref(), listener) => Some(ready),
         () = stop.asked() => None,
     };
     match ready {
@@ -111,6 +114,7 @@ struct Daemon {
     presence: Presence,
     pools: Vec<Pool>,
     ready: Ready,
+    _http: Option<http::Server>,
 }
 
 /// Has it been said that every pool is served?
@@ -133,6 +137,7 @@ impl Daemon {
         config: &Config,
         folder: &Folder,
         private: Option<&PrivateRedis>,
+        listener: Option<TcpListener>,
     ) -> anyhow::Result<Self> {
         let store = Store::open_configured(config).await?;
         let sealer = secrets::open_for(config.sealing_key(), &store).await?;
@@ -160,6 +165,7 @@ impl Daemon {
         let pools = pools
             .map(|pool| Pool::new(config, pool, &redis, shared.clone()))
             .collect();
+        let http = listener.map(|listener| http::Server::start(listener, config, &redis, &store));
         Ok(Self {
             redis,
             watch: RedisWatch::default(),
@@ -174,6 +180,7 @@ impl Daemon {
             presence,
             pools,
             ready: Ready::NotYet,
+            _http: http,
         })
     }
 

@@ -9,6 +9,8 @@
 mod configuration;
 #[path = "bad_input/folder.rs"]
 mod folder;
+#[path = "bad_input/listening.rs"]
+mod listening;
 #[path = "bad_input/online.rs"]
 mod online;
 #[path = "bad_input/pools.rs"]

@@ -10,12 +10,18 @@ use serde_json::Value;
 use shared_io::secrets::scan::Scanner;
 
 fn run(fault: &str, seed: u32) -> Value {
+    run_reaching(fault, seed, 12, 100)
+}
+
+fn run_reaching(fault: &str, seed: u32, members: u32, reach: u32) -> Value {
     let place = tempfile::tempdir().unwrap();
     let report = place.path().join("report.json");
     let output = Command::new(built("understudy-sandbox").unwrap())
         .args([
             "--members",
-            "12",
+            &members.to_string(),
+            "--reach",
+            &reach.to_string(),
             "--fault",
             fault,
             "--seed",
@@ -103,4 +109,24 @@ fn a_killed_worker_loses_nothing() {
         report["updates_unreachable"], 0,
         "the same bot comes back: nothing is out of reach"
     );
+}
+
+#[test]
+fn whom_the_next_bot_may_not_write_to_loses_nothing() {
+    let report = run_reaching("revoke", 4, 20, 60);
+    let count = |field: &str| report[field].as_u64().unwrap();
+    for field in ["updates_lost", "replies_duplicated", "conversations_lost"] {
+        assert_eq!(report[field], 0, "{field} in {report:#}");
+    }
+    let parked = count("conversations_parked");
+    assert_eq!(
+        parked,
+        count("conversations_resumed") + count("conversations_waiting")
+    );
+    assert_eq!(
+        count("conversations_open"),
+        count("conversations_continued") + parked
+    );
+    assert!(count("conversations_resumed") > 0, "some come: {report:#}");
+    assert!(count("conversations_waiting") > 0, "some wait: {report:#}");
 }

@@ -30,6 +30,8 @@ pub struct Evidence<'a> {
     pub members: &'a [Member],
     /// Numbers of the members who had to press Start with the new bot themselves.
     pub parked: &'a [usize],
+    /// Numbers of those who waited to the end, and were only shown where they stand when they came.
+    pub waited: &'a [usize],
     pub blows: Blows,
     /// All bots of the pool.
     pub bots: &'a [i64],
@@ -45,7 +47,14 @@ pub struct Findings {
     pub problems: Vec<Problem>,
     pub conversations_open: usize,
     pub conversations_continued: usize,
+    /// Nobody may write to their members: they went on, or will, when these come by themselves.
     pub conversations_parked: usize,
+    /// Of these: went on to their end.
+    pub conversations_resumed: usize,
+    /// Of these: still waited when all was over, and stood where they had been left.
+    pub conversations_waiting: usize,
+    /// Members who were asked to press Start with the backups, by what they saw.
+    pub invitations_seen: usize,
     pub conversations_lost: usize,
     pub updates_sent: usize,
     pub updates_lost: usize,
@@ -88,6 +97,7 @@ pub fn check(evidence: &Evidence<'_>) -> Findings {
         let clean = before == (findings.problems.len(), findings.updates_lost);
         count_conversation(member, evidence, clean, &mut findings);
     }
+    findings.invitations_seen = evidence.members.iter().map(|one| one.invitations).sum();
     check_strangers(evidence, &mut findings);
     measure(evidence, &mut findings);
     findings.answer_ms = answers(evidence, false);
@@ -207,7 +217,8 @@ fn check_end(member: &Member, evidence: &Evidence<'_>, findings: &mut Findings) 
         .filter(|post| post.lines().next() == Some(head.as_str()))
         .count();
     let wanted = usize::from(upload.stage == Stage::Submitted);
-    if !upload.is_over() {
+    let waited = evidence.waited.contains(&member.number);
+    if !upload.is_over() && !waited {
         problem("the upload", "its end", &format!("{:?}", upload.stage));
     }
     if posts != wanted {
@@ -260,10 +271,16 @@ fn count_conversation(
         return;
     }
     findings.conversations_open += 1;
-    if !clean || !member.is_done() {
+    let waited = evidence.waited.contains(&member.number);
+    let stands = waited && member.ledger.waiting().is_none();
+    if !clean || !(member.is_done() || stands) {
         findings.conversations_lost += 1;
+    } else if waited {
+        findings.conversations_parked += 1;
+        findings.conversations_waiting += 1;
     } else if evidence.parked.contains(&member.number) {
         findings.conversations_parked += 1;
+        findings.conversations_resumed += 1;
     } else {
         findings.conversations_continued += 1;
     }

@@ -3,12 +3,13 @@
 //! One task owns all members; calls to the simulator run beside it and come back as [`Done`]. Invariant: an entry of a member's ledger
 //! stands before the call that sends it leaves, so an answer can never be earlier than its question. It judges nothing.
 //!
-//! `inbox` is what comes in, `acts` what goes out, `pace` how fast, `strike` when the faults land, `blow` on whom and how.
+//! `inbox` is what comes in, `acts` what goes out, `parked` who has to come by himself, `pace` how fast, `strike` when the faults land, `blow` on whom and how.
 
 mod acts;
 mod blow;
 mod inbox;
 pub mod pace;
+mod parked;
 mod strike;
 
 pub use blow::{Hands, Target};
@@ -26,7 +27,7 @@ use crate::clock::unix_ms;
 use crate::control::{Answer, Chat, Control, ControlError, Page, Sent, Viewed};
 use crate::course::Hold;
 use crate::fault::{BlowPlan, Blows, FaultKind};
-use crate::member::Member;
+use crate::member::{Member, Parking};
 use crate::scene::Scene;
 use crate::view::{Tone, View};
 use pace::Pace;
@@ -98,7 +99,12 @@ pub struct Driver {
     starts: VecDeque<(usize, i64)>,
     /// Members who start only the active bot.
     unreached: Vec<usize>,
+    /// Numbers of those who pressed Start with the new bot by themselves.
     pub parked: Vec<usize>,
+    /// Numbers of those who waited to the end and were called up then.
+    pub waited: Vec<usize>,
+    /// The bot that the last announcement in the group leads to, and with which payload.
+    announced: Option<(i64, Option<String>)>,
     /// Those that landed.
     pub blows: Option<Blows>,
     /// The second one, when it found nobody.
@@ -146,6 +152,8 @@ impl Driver {
             starts: VecDeque::new(),
             unreached: Vec::new(),
             parked: Vec::new(),
+            waited: Vec::new(),
+            announced: None,
             blows: None,
             missed: None,
             somebody_waits: watch::Sender::new(false),
@@ -222,7 +230,7 @@ impl Driver {
             let done = self
                 .members
                 .iter()
-                .filter(|member| member.is_done())
+                .filter(|member| member.is_done() || member.parking == Parking::Waits)
                 .count();
             let now = unix_ms();
             if done == total || now - self.last_progress_ms > STALL_MS {

@@ -76,6 +76,16 @@ pub enum Act {
     },
 }
 
+/// Whether he waits for a bot that may not write to him.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Parking {
+    No,
+    /// He does nothing until somebody speaks to him.
+    Waits,
+    /// He was called up at the end: he looks where he stands, and leaves it at that.
+    LooksOnly,
+}
+
 /// First message of a bot after the fault, and how the conversation stood in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Resumption {
@@ -103,6 +113,9 @@ pub struct Member {
     /// Each conversational message received: (bot, when).
     pub received: Vec<(i64, i64)>,
     pub problems: Vec<Problem>,
+    pub parking: Parking,
+    /// How often he was asked to press Start with the backups.
+    pub invitations: usize,
     /// Set while he has to ask for his prompt again.
     wants_prompt: bool,
     inputs: usize,
@@ -132,6 +145,8 @@ impl Member {
             resumptions: Vec::new(),
             received: Vec::new(),
             problems: Vec::new(),
+            parking: Parking::No,
+            invitations: 0,
             wants_prompt: false,
             inputs: 0,
         }
@@ -152,7 +167,7 @@ impl Member {
 
     /// What he would do now; `None` while he waits, is done, or holds.
     pub fn next_input(&self) -> Option<Input> {
-        if self.ledger.waiting().is_some() || self.upload.is_over() {
+        if self.ledger.waiting().is_some() || self.upload.is_over() || self.parking != Parking::No {
             return None;
         }
         if self.hold.is_some_and(|hold| hold.reached(&self.upload)) {

@@ -2,7 +2,7 @@
 //!
 //! From the members' side: all counts, `first_reply_ms`, `reprompt_ms`, `answer_ms`. From the simulator's log: `stale_sends`,
 //! `auth_key_duplicated`, `flood_waits`. From Redis's file: `stale_commits`. From the processes' own words, because nobody else can see them:
-//! `updates_unknown`, `commits_refused`, `maybe_repeated`, `appendfsync` and `switches`. From our own clock: `supervisor_down_ms`.
+//! `updates_unknown`, `commits_refused`, `maybe_repeated`, `invited`, `invited_started`, `appendfsync` and `switches`. From our own clock: `supervisor_down_ms`.
 
 mod hidden;
 
@@ -22,6 +22,10 @@ pub struct Report {
     pub conversations_open: usize,
     pub conversations_continued: usize,
     pub conversations_parked: usize,
+    /// Of the parked: their members came during the run, and they went on to the end.
+    pub conversations_resumed: usize,
+    /// Of the parked: still waited at the end, and stood where they had been left when their members looked.
+    pub conversations_waiting: usize,
     pub conversations_lost: usize,
     pub updates_sent: usize,
     pub updates_lost: usize,
@@ -44,6 +48,10 @@ pub struct Report {
     pub flood_waits: usize,
     /// Replies whose acknowledgement died with a bot, by the workers' count.
     pub maybe_repeated: u64,
+    /// Invitations to the backups: sent and followed by the workers' count, seen by the members.
+    pub invited: u64,
+    pub invited_started: u64,
+    pub invitations_seen: usize,
     /// How Telegram behaved where nobody knows.
     pub doubts: Doubts,
     /// The same as `answer_ms` in the group, and of files and submissions.
@@ -142,6 +150,8 @@ impl Report {
             conversations_open: findings.conversations_open,
             conversations_continued: findings.conversations_continued,
             conversations_parked: findings.conversations_parked,
+            conversations_resumed: findings.conversations_resumed,
+            conversations_waiting: findings.conversations_waiting,
             conversations_lost: findings.conversations_lost,
             updates_sent: findings.updates_sent,
             updates_lost: findings.updates_lost,
@@ -167,6 +177,9 @@ impl Report {
             presses_stale: findings.presses_stale,
             flood_waits: outcome.wire.flood_waits,
             maybe_repeated: status.counter("maybe_repeated"),
+            invited: status.counter("invited"),
+            invited_started: status.counter("invited_started"),
+            invitations_seen: findings.invitations_seen,
             doubts: outcome.doubts,
             answer_slow_ms: FirstReply::of(&findings.answer_slow_ms),
             answer_ms: FirstReply::of(&findings.answer_ms),

@@ -157,6 +157,7 @@ async fn play(
             .context("understudy status names no active bot with a process")?;
         driver.strike(&plan, &hands, target, view).await?;
         driver.finish(view).await?;
+        driver.call_up(view).await?;
         let blows = driver.blows.context("the fault left no trace")?;
         let supervisor_down_ms = hands.orders.all_quiet().await?;
         settle(&mut driver, folder, control, scene, view).await?;
@@ -294,6 +295,7 @@ async fn judge(
     Ok(check(&Evidence {
         members: &driver.members,
         parked: &driver.parked,
+        waited: &driver.waited,
         blows,
         bots: &scene.bots.iter().map(|bot| bot.id).collect::<Vec<_>>(),
         moves,

@@ -81,6 +81,9 @@ impl Said {
 /// What pops up over a press that changes nothing, because its prompt has been left behind.
 pub const STALE_PRESS: &str = "That button is from an earlier step. Please use the latest message.";
 
+/// What a bot says to who presses Start with nothing open.
+pub const WELCOME: &str = "Welcome!";
+
 /// How much of a description a confirmation repeats.
 pub const DESCRIPTION_SHOWN: usize = 200;
 
@@ -154,6 +157,32 @@ fn list(text: &str, separator: &str) -> Vec<String> {
         .collect()
 }
 
+/// A link that starts a bot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Link<'a> {
+    pub username: &'a str,
+    pub payload: Option<&'a str>,
+}
+
+/// Reads `https://t.me/<bot>?start=<payload>`.
+pub fn link(url: &str) -> Option<Link<'_>> {
+    let rest = url.strip_prefix("https://t.me/")?;
+    let (username, payload) = match rest.split_once("?start=") {
+        Some((username, payload)) => (username, Some(payload)),
+        None => (rest, None),
+    };
+    Some(Link { username, payload })
+}
+
+/// The members whose numbered texts are in this one: `#17-3` is member 17's third.
+pub fn authors(text: &str) -> impl Iterator<Item = usize> + '_ {
+    text.split('#').skip(1).filter_map(|rest| {
+        let (number, after) = rest.split_once('-')?;
+        let is_label = after.starts_with(|c: char| c.is_ascii_digit());
+        is_label.then(|| number.parse().ok())?
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -213,5 +242,22 @@ mod tests {
             read("✓ Tags: a, b").confirmed,
             [Confirmed::Tags(vec!["a".into(), "b".into()])]
         );
+    }
+
+    #[test]
+    fn links_and_authors_are_read() {
+        let go = Link {
+            username: "second_bot",
+            payload: Some("go"),
+        };
+        assert_eq!(link("https://t.me/second_bot?start=go"), Some(go));
+        assert_eq!(link("https://t.me/a").map(|it| it.payload), Some(None));
+        assert_eq!(link("https://example.org/a?start=go"), None);
+        let of = |text| authors(text).collect::<Vec<_>>();
+        assert_eq!(
+            of("✓ Title: #17-2 Rust #1\nFiles: #4-5 a; b#-1 #x-2"),
+            [17, 4]
+        );
+        assert!(of("Step 3/6 - #").is_empty());
     }
 }

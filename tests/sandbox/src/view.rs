@@ -184,6 +184,20 @@ fn card_lines(report: &Report) -> Vec<(Tone, String)> {
             ),
         ),
     ));
+    if report.conversations_parked > 0 {
+        let text = format!(
+            "{} went on when their members came, {} waited to the end and stood where they had been left",
+            report.conversations_resumed, report.conversations_waiting
+        );
+        lines.push((Tone::Plain, row("parked", text)));
+    }
+    if report.invited > 0 {
+        let text = format!(
+            "{} invited to the backups, {} started one more",
+            report.invited, report.invited_started
+        );
+        lines.push((Tone::Plain, row("reach", text)));
+    }
     if report.supervisor_down_ms > 0 {
         let away = format!("{} ms until it was ready again", report.supervisor_down_ms);
         lines.push((Tone::Plain, row("no supervisor", away)));

@@ -31,6 +31,8 @@ struct Cursors {
 struct Pending {
     cursors: Option<Cursors>,
     started: Vec<MemberId>,
+    /// Those of them who came by an invitation.
+    invited: Vec<MemberId>,
     stopped: Vec<MemberId>,
     held: Vec<HeldPosition>,
 }
@@ -113,18 +115,27 @@ impl Intake {
         self.pending.held.push(position);
     }
 
-    pub fn reach(&mut self, member: MemberId, can_be_written_to: bool) {
-        if !can_be_written_to {
-            self.reached.remove(&member);
-            self.pending.started.retain(|known| *known != member);
-            self.pending.stopped.push(member);
-        } else if !self.reached.contains(&member) {
-            if self.reached.len() >= KNOWN {
-                self.reached.clear();
-            }
-            self.reached.insert(member);
-            self.pending.stopped.retain(|known| *known != member);
-            self.pending.started.push(member);
+    /// The bot may not write to him any more.
+    pub fn stopped(&mut self, member: MemberId) {
+        self.reached.remove(&member);
+        self.pending.started.retain(|known| *known != member);
+        self.pending.invited.retain(|known| *known != member);
+        self.pending.stopped.push(member);
+    }
+
+    /// The bot may write to him.
+    pub fn started(&mut self, member: MemberId, invited: bool) {
+        if self.reached.contains(&member) {
+            return;
+        }
+        if self.reached.len() >= KNOWN {
+            self.reached.clear();
+        }
+        self.reached.insert(member);
+        self.pending.stopped.retain(|known| *known != member);
+        self.pending.started.push(member);
+        if invited {
+            self.pending.invited.push(member);
         }
     }
 
@@ -203,6 +214,10 @@ impl Intake {
             .into_iter()
             .filter(|m| !newer(m, &self.pending));
         let stopped: Vec<MemberId> = stopped.collect();
+        let invited = tried.invited.into_iter().filter(|m| started.contains(m));
+        self.pending
+            .invited
+            .extend(invited.collect::<Vec<MemberId>>());
         self.pending.started.extend(started);
         self.pending.stopped.extend(stopped);
         self.pending.held.extend(tried.held);
@@ -229,6 +244,7 @@ async fn write(tenure: &Tenure, written: &Cursors, tried: &Pending) -> Result<Ou
             .and_then(|c| c.private)
             .filter(|c| written.private.as_ref() != Some(c)),
         started: tried.started.clone(),
+        invited: tried.invited.clone(),
         stopped: tried.stopped.clone(),
         hold: Vec::new(),
     };

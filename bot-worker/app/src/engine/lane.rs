@@ -1,6 +1,7 @@
 //! One item on its way through one conversation: read, admitted, stepped, committed.
 //!
 //! ```text
+//! his own doing ─▶ what is parked for him goes first
 //! read (cache or Redis) ─▶ watermarks: duplicate? ─▶ done
 //!                          └▶ step (pure) ─▶ commit ─▶ Done    ─▶ replies are in the outbox; presses are answered
 //!                                                     ├ Stale   ─▶ read again: an earlier try of ours may have come through
@@ -16,9 +17,11 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bot_worker_core::{Context, Dialogue, Event, Outbox, event_of, outbox_of, step};
-use shared_core::{Admission, ConversationKey, Envelope, Incoming, QueryId, UpdateId};
+use shared_core::{
+    Admission, ConversationKey, Envelope, EventId, Incoming, PlaceKey, QueryId, UpdateId, entry_id,
+};
 use shared_io::clock;
-use shared_io::redis::{Commit, Committed, Counter, OutboxPosition, StateError};
+use shared_io::redis::{Commit, Committed, Counter, EpochAnswer, OutboxPosition, StateError};
 use shared_io::retry::{Backoff, RetryPolicy};
 use tracing::{debug, error, warn};
 
@@ -27,6 +30,9 @@ use crate::tenure::Tenure;
 
 /// How often damage is looked at before it is given up: it may be a read that was cut short.
 const DAMAGED: u32 = 3;
+
+/// Tells the event that a message was not taken from the effects that it might have had.
+const NOT_TAKEN: u32 = u32::MAX - 2;
 
 /// What became of an item.
 pub struct Done {
@@ -40,6 +46,8 @@ pub enum Outcome {
         envelope: Box<Envelope<Dialogue>>,
         /// Something was committed, so the member has or gets a live prompt.
         committed: bool,
+        /// The step was a good moment to invite him; what it was the step of.
+        invites: Option<UpdateId>,
     },
     /// The stored conversation is damaged: nothing was done, nobody else waits for it.
     GivenUp,
@@ -51,6 +59,7 @@ enum Try {
     Finished {
         envelope: Box<Envelope<Dialogue>>,
         committed: bool,
+        invites: Option<UpdateId>,
     },
     Fenced,
     ReadAgain,
@@ -81,10 +90,12 @@ pub async fn run(
             Ok(Try::Finished {
                 envelope,
                 committed,
+                invites,
             }) => {
                 break Outcome::Stands {
                     envelope,
                     committed,
+                    invites,
                 };
             }
             Ok(Try::Fenced) => {
@@ -123,17 +134,28 @@ async fn read(tenure: &Tenure, key: &ConversationKey) -> Result<Envelope<Dialogu
     })
 }
 
+/// Nothing was committed, and nothing needs to be.
+fn as_it_was(envelope: Envelope<Dialogue>) -> Try {
+    Try::Finished {
+        envelope: Box::new(envelope),
+        committed: false,
+        invites: None,
+    }
+}
+
 async fn attempt(
     tenure: &Arc<Tenure>,
     key: ConversationKey,
     envelope: Envelope<Dialogue>,
     item: &Item,
 ) -> Result<Try, StateError> {
+    if shows_that_he_is_there(item, &key)
+        && let EpochAnswer::Fenced { .. } = tenure.unpark(key.member).await?
+    {
+        return Ok(Try::Fenced);
+    }
     let Some((update, event)) = meaning(tenure, item, &envelope) else {
-        return Ok(Try::Finished {
-            envelope: Box::new(envelope),
-            committed: false,
-        });
+        return Ok(as_it_was(envelope));
     };
     let mut next = envelope.clone();
     if next.marks.admit(&update) == Admission::Duplicate {
@@ -141,10 +163,7 @@ async fn attempt(
         if let UpdateId::Press { query } = update {
             answer_press(tenure, query, None, false);
         }
-        return Ok(Try::Finished {
-            envelope: Box::new(envelope),
-            committed: false,
-        });
+        return Ok(as_it_was(envelope));
     }
     let now = clock::unix_now();
     let catalog = &tenure.context.catalog;
@@ -160,6 +179,7 @@ async fn attempt(
             texts: &tenure.context.shared.texts,
             catalog,
             now,
+            invite_again_ms: tenure.context.invite_again_ms(),
             key,
         },
     );
@@ -179,13 +199,10 @@ async fn attempt(
         // Plain data: it cannot fail; if it does, the member can say it again and nothing is half done.
         Err(fault) => {
             error!(conversation = %key, error = %fault, "a conversation could not be encoded");
-            return Ok(Try::Finished {
-                envelope: Box::new(envelope),
-                committed: false,
-            });
+            return Ok(as_it_was(envelope));
         }
     };
-    let counters = counters_of(item, &event);
+    let counters = counters_of(item, &event, !outbox.entries.is_empty());
     let committed = tenure
         .context
         .state
@@ -207,12 +224,10 @@ async fn attempt(
             Try::Finished {
                 envelope: Box::new(next),
                 committed: true,
+                invites: stepped.invites.then_some(update),
             }
         }
-        Committed::Gone => Try::Finished {
-            envelope: Box::new(envelope),
-            committed: false,
-        },
+        Committed::Gone => as_it_was(envelope),
         Committed::Stale { version } => {
             debug!(conversation = %key, version, "read again");
             // The commit of an earlier try came through: its replies are in the outbox.
@@ -222,6 +237,11 @@ async fn attempt(
         }
         Committed::Fenced { .. } => Try::Fenced,
     })
+}
+
+/// His own doing in private: he can be written to, and what had to wait for that comes before the answer to it.
+fn shows_that_he_is_there(item: &Item, key: &ConversationKey) -> bool {
+    matches!(item, Item::Heard(_) | Item::Held(_)) && key.place == PlaceKey::Private
 }
 
 /// The item's identity and what it means here; `None` when it means nothing.
@@ -234,6 +254,26 @@ fn meaning(
         Item::Heard(incoming) => heard(incoming, &envelope.state),
         Item::Held(incoming) if tenure.is_outdated(incoming.date, envelope.at) => None,
         Item::Held(incoming) => heard(incoming, &envelope.state),
+        Item::NotTaken(incoming) if tenure.is_outdated(incoming.date, envelope.at) => None,
+        Item::NotTaken(incoming) => {
+            let of = entry_id(
+                &tenure.context.pool,
+                &incoming.conversation(),
+                &incoming.id()?,
+                NOT_TAKEN,
+            );
+            Some((
+                UpdateId::Internal {
+                    event: EventId(of.0),
+                },
+                Event::NotTaken,
+            ))
+        }
+        // He has begun something meanwhile.
+        Item::Internal {
+            event: Event::Invited { .. },
+            ..
+        } if envelope.state.is_open() => None,
         Item::Internal { event, id, .. } => {
             Some((UpdateId::Internal { event: *id }, event.clone()))
         }
@@ -255,13 +295,14 @@ fn heard(incoming: &Incoming, dialogue: &Dialogue) -> Option<(UpdateId, Event)> 
 fn settles_of(item: &Item) -> Option<OutboxPosition> {
     match item {
         Item::Internal { settles, .. } => *settles,
-        Item::Heard(_) | Item::Held(_) | Item::Reprompt => None,
+        Item::Heard(_) | Item::Held(_) | Item::NotTaken(_) | Item::Reprompt => None,
     }
 }
 
-fn counters_of(item: &Item, event: &Event) -> Vec<(Counter, i64)> {
+fn counters_of(item: &Item, event: &Event, says_something: bool) -> Vec<(Counter, i64)> {
     match (item, event) {
         (Item::Reprompt, _) => vec![(Counter::ConversationsContinued, 1)],
+        (_, Event::Invited { .. }) if says_something => vec![(Counter::Invited, 1)],
         (_, Event::FileLost { .. }) => vec![(Counter::FilesToResend, 1)],
         _ => Vec::new(),
     }

@@ -1,4 +1,4 @@
-//! Entries that do not leave by being sent: parked until their member can be written to, or moved aside because Telegram refuses them for good.
+//! Entries that do not leave by being sent: moved aside because Telegram refuses them for good. (Those that wait for their member: `park`.)
 //!
 //! Whoever was to get a refused reply is not left waiting: his conversation hears of it once and shows where it stands. A prompt that is refused
 //! itself is not followed by another one.
@@ -6,9 +6,7 @@
 use std::time::Duration;
 
 use bot_worker_core::Event;
-use shared_core::{
-    EventId, MemberId, Nonce, OutboxEntry, OutboxKind, PlaceKey, Priority, SendTarget,
-};
+use shared_core::{EventId, Nonce, OutboxEntry, OutboxKind, PlaceKey, Priority, SendTarget};
 use shared_io::clock;
 use shared_io::redis::{EpochAnswer, OutboxPosition, StateError};
 use shared_io::sql;
@@ -16,39 +14,11 @@ use tracing::{debug, warn};
 
 use super::{After, Sender};
 use crate::engine::Input;
-use crate::status::lock;
 
 /// One refusal in this time is told to SQL; those between are counted in the next one.
 const TELL_AGAIN: Duration = Duration::from_secs(1);
 
 impl Sender {
-    /// The member cannot be written to: his replies wait until he presses Start. Who is known to have pressed it meanwhile gets them again,
-    /// once.
-    pub(super) async fn park(
-        &mut self,
-        position: OutboxPosition,
-        entry: OutboxEntry,
-        member: MemberId,
-    ) -> After {
-        let state = self.tenure.context.state.clone();
-        lock(&self.tenure.parked).insert(member);
-        let first = self.tries.entry(entry.id).or_default();
-        first.failures += 1;
-        let again = first.failures == 1
-            && state
-                .reaches(self.tenure.context.lease.bot, &[member])
-                .await
-                .is_ok_and(|reached| reached == [true]);
-        if again {
-            self.hold(entry.target, Duration::from_secs(1));
-            self.queue.put_back(position, entry);
-            return After::GoOn;
-        }
-        let parked = state.park(self.tenure.stamp, position, member).await;
-        let parked = parked.map(|answer| matches!(answer, EpochAnswer::Done(_)));
-        self.moved_away(position, entry, parked)
-    }
-
     pub(super) async fn refuse(
         &mut self,
         position: OutboxPosition,
@@ -75,7 +45,7 @@ impl Sender {
     }
 
     /// The entry was moved by a script of the epoch (`Ok(false)`: that is over); where that did not come through, it is tried again.
-    fn moved_away(
+    pub(super) fn moved_away(
         &mut self,
         position: OutboxPosition,
         entry: OutboxEntry,

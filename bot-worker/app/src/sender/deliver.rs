@@ -2,11 +2,12 @@
 
 use bot_worker_core::Event;
 use shared_core::{
-    BoxId, ErrorClass, EventId, Keyboard, MemberId, MessageId, OutboxEntry, OutboxKind, PlaceKey,
-    SendTarget, Told, random_id,
+    BoxId, ChannelId, ErrorClass, EventId, Keyboard, MemberId, MessageId, OutboxEntry, OutboxKind,
+    PlaceKey, SendTarget, Told, random_id,
 };
 use shared_io::telegram::{CallError, Say, Source};
 
+use crate::announce;
 use crate::tenure::Tenure;
 
 /// What became of an attempt.
@@ -39,7 +40,10 @@ pub async fn deliver(tenure: &Tenure, entry: &OutboxEntry, attempt: u32) -> Outc
         } => {
             let quote =
                 reply_to.and_then(|(r#box, message)| quotable(tenure, entry, r#box, message));
-            say(tenure, entry, text, keyboard.as_ref(), quote).await
+            match announce::is_announcement(entry) {
+                Some(channel) => announced(tenure, entry, channel, text, keyboard.as_ref()).await,
+                None => say(tenure, entry, text, keyboard.as_ref(), quote).await,
+            }
         }
         OutboxKind::Edit {
             r#box,
@@ -70,6 +74,34 @@ pub async fn deliver(tenure: &Tenure, entry: &OutboxEntry, attempt: u32) -> Outc
             to,
             file,
         } => store(tenure, entry, *from, *message, *to, *file, attempt).await,
+    }
+}
+
+/// The switch's announcement takes the place of those before it, and is noted so that it can be taken away in its turn.
+async fn announced(
+    tenure: &Tenure,
+    entry: &OutboxEntry,
+    channel: ChannelId,
+    text: &str,
+    keyboard: Option<&Keyboard>,
+) -> Outcome {
+    announce::clear_the_way(tenure, channel).await;
+    let say = Say {
+        text,
+        keyboard,
+        reply_to: None,
+        random_id: random_id(entry.id, tenure.context.lease.bot, 0),
+        silent: false,
+    };
+    match tenure.calls.say(entry.target, &say).await {
+        Ok(message) => {
+            if let Some(message) = message {
+                announce::note(tenure, channel, message).await;
+            }
+            Outcome::Sent
+        }
+        Err(error) if error.class == ErrorClass::SentAlready => Outcome::Sent,
+        Err(error) => refused(entry, error),
     }
 }
 
@@ -148,7 +180,7 @@ async fn store(
     entry: &OutboxEntry,
     from: BoxId,
     message: MessageId,
-    to: shared_core::ChannelId,
+    to: ChannelId,
     file: u32,
     attempt: u32,
 ) -> Outcome {

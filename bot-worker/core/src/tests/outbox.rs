@@ -96,3 +96,22 @@ fn in_a_group_everything_goes_to_the_group_and_files_to_the_storage_channel() {
         }
     ));
 }
+
+#[test]
+fn what_speaks_of_the_bot_that_says_it_is_said_by_no_other() {
+    let mut talk = Talk::private();
+    talk.event(&crate::Event::Invited {
+        bots: vec!["third_bot".into()],
+    });
+    let [invitation] = &outbox(&talk).entries[..] else {
+        panic!("one message");
+    };
+    assert!(invitation.by.is_some());
+    let mut talk = Talk::at("Review");
+    talk.press("Submit");
+    let entries = outbox(&talk).entries;
+    assert!(
+        entries.iter().all(|entry| entry.by.is_none()),
+        "an answer and a post are anybody's: {entries:?}"
+    );
+}

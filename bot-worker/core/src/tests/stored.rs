@@ -8,15 +8,26 @@ use crate::Dialogue;
 /// Written by format 1; must be read for as long as any conversation may be stored so.
 const V1: &str = "9\n{\"f\":1,\"w\":{\"m\":[[\"b7\",41]]},\"s\":{\"v\":1,\"n\":12,\"k\":2,\"o\":{\"u\":{\"s\":\"f\",\"b\":true,\"t\":{\"t\":\"Watercolours\",\"m\":[\"b7\",2]},\"d\":{\"t\":\"How to paint a sky\",\"m\":[\"c800\",3]},\"c\":\"Art\",\"g\":[\"free\"],\"f\":[{\"n\":1,\"t\":\"sky.pdf\",\"b\":1000,\"s\":{\"s\":501}},{\"n\":2,\"t\":\"sea.pdf\",\"b\":9,\"s\":\"p\"},{\"n\":3,\"t\":\"old.pdf\",\"b\":9,\"s\":\"l\"}],\"r\":[\"b7\",4],\"a\":44}},\"w\":{\"n\":\"Anna\",\"m\":[\"c800\",40]}}}";
 
+/// Format 2: when he was last invited.
+const V2: &str = "9\n{\"f\":1,\"w\":{\"m\":[[\"b7\",41]]},\"s\":{\"v\":2,\"n\":12,\"k\":2,\"o\":{\"u\":{\"s\":\"f\",\"b\":true,\"t\":{\"t\":\"Watercolours\",\"m\":[\"b7\",2]},\"d\":{\"t\":\"How to paint a sky\",\"m\":[\"c800\",3]},\"c\":\"Art\",\"g\":[\"free\"],\"f\":[{\"n\":1,\"t\":\"sky.pdf\",\"b\":1000,\"s\":{\"s\":501}},{\"n\":2,\"t\":\"sea.pdf\",\"b\":9,\"s\":\"p\"},{\"n\":3,\"t\":\"old.pdf\",\"b\":9,\"s\":\"l\"}],\"r\":[\"b7\",4],\"a\":44}},\"w\":{\"n\":\"Anna\",\"m\":[\"c800\",40]},\"i\":1700000000000}}";
+
 #[test]
-fn format_1_is_read_and_written_back_as_it_was() {
-    let envelope = Envelope::<Dialogue>::decode(V1).unwrap();
+fn format_2_is_read_and_written_back_as_it_was() {
+    let envelope = Envelope::<Dialogue>::decode(V2).unwrap();
     assert!(envelope.state.is_open());
     assert_eq!(
         envelope.encode().unwrap(),
-        V1,
-        "format 1 is what is written"
+        V2,
+        "format 2 is what is written"
     );
+}
+
+#[test]
+fn format_1_is_lifted_with_nobody_invited() {
+    let envelope = Envelope::<Dialogue>::decode(V1).unwrap();
+    let written = envelope.encode().unwrap();
+    assert_eq!(written, V2.replace(",\"i\":1700000000000", ""));
+    assert_eq!(Envelope::<Dialogue>::decode(&written).unwrap(), envelope);
 }
 
 #[test]
@@ -34,17 +45,17 @@ fn a_format_1_conversation_goes_on() {
 
 #[test]
 fn a_newer_format_is_refused_without_its_content() {
-    for version in ["2", "0"] {
+    for version in ["3", "0"] {
         let stored =
             format!("1\n{{\"f\":1,\"w\":{{}},\"s\":{{\"v\":{version},\"n\":1,\"secret\":1}}}}");
         let error = Envelope::<Dialogue>::decode(&stored).unwrap_err();
         assert!(!error.to_string().contains("secret"), "{error}");
     }
-    let error = serde_json::from_str::<Dialogue>("{\"v\":2,\"n\":1}").unwrap_err();
+    let error = serde_json::from_str::<Dialogue>("{\"v\":3,\"n\":1}").unwrap_err();
     assert!(
         error
             .to_string()
-            .starts_with("the stored dialogue has format 2, this program reads 1 to 1"),
+            .starts_with("the stored dialogue has format 3, this program reads 1 to 2"),
         "{error}"
     );
 }

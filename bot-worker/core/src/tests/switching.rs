@@ -157,19 +157,42 @@ fn in_the_group_the_member_is_still_named() {
 
 #[test]
 fn no_word_outside_of_a_conversation_looks_like_a_resumption() {
+    const LINK: &str = "https://go.example/go/main";
     let texts = crate::Texts::english().unwrap();
     for text in [
-        texts.standby(Some("first_bot")),
+        texts.standby(Some(("first_bot", LINK))),
         texts.standby(None),
-        texts.announcement("second_bot", Some("first_bot")),
-        texts.announcement("second_bot", None),
+        texts.announcement("second_bot", Some("first_bot"), LINK),
+        texts.announcement("second_bot", None, LINK),
+        texts.announcement_over(Some("second_bot")),
+        texts.announcement_over(None),
     ] {
         assert!(!text.contains('↻') && !text.contains("Step "), "{text}");
     }
-    assert!(texts.standby(Some("first_bot")).contains("@first_bot"));
+    let standby = texts.standby(Some(("first_bot", LINK)));
+    assert!(standby.contains("@first_bot") && standby.contains(LINK));
+    assert!(texts.announcement("second_bot", None, LINK).contains(LINK));
+}
+
+#[test]
+fn an_old_message_that_is_not_taken_is_told_with_where_the_member_stands() {
+    let mut talk = Talk::at("Category");
+    let said = talk.event(&Event::NotTaken);
     assert!(
-        texts
-            .announcement("second_bot", None)
-            .contains("https://t.me/second_bot")
+        said.starts_with("Something that you wrote here earlier was not taken"),
+        "{said}"
+    );
+    assert!(said.contains("\nSo far:\nTitle: Watercolours\n"), "{said}");
+    assert!(said.contains("\n\nStep 3/6: Category\n"), "{said}");
+    assert!(
+        talk.press("Art").starts_with("✓ Category: Art"),
+        "its buttons are alive"
+    );
+
+    let mut talk = Talk::private();
+    let said = talk.event(&Event::NotTaken);
+    assert!(
+        said.contains("was not taken") && said.contains("\nNothing is open"),
+        "{said}"
     );
 }

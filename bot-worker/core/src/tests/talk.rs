@@ -23,6 +23,10 @@ pub struct Talk {
     pub bot: BotId,
     pub previous: Option<&'static str>,
     pub catalog: Catalog,
+    pub now: UnixMs,
+    pub invite_again_ms: u64,
+    /// The last step was a good moment to invite him.
+    pub invites: bool,
     texts: Texts,
     pub effects: Vec<Effect>,
     keyboard: Keyboard,
@@ -57,6 +61,9 @@ impl Talk {
             bot: BotId(7),
             previous: None,
             catalog: catalog(),
+            now: UnixMs(5000),
+            invite_again_ms: 1000,
+            invites: false,
             texts: Texts::english().unwrap(),
             effects: Vec::new(),
             keyboard: Keyboard::default(),
@@ -276,11 +283,17 @@ impl Talk {
             pool_usernames: &usernames,
             texts: &self.texts,
             catalog: &self.catalog,
-            now: UnixMs(5000),
+            now: self.now,
+            invite_again_ms: self.invite_again_ms,
             key: self.key,
         };
         let taken = step(&self.dialogue, event, &ctx);
         assert_eq!(taken.open, taken.dialogue.is_open());
+        assert!(
+            !taken.invites || (!taken.open && self.key.place == PlaceKey::Private),
+            "never in the middle of something, never in a group"
+        );
+        self.invites = taken.invites;
         self.dialogue = taken.dialogue;
         self.effects = taken.effects;
         check_dialogue(&self.dialogue);
@@ -386,10 +399,15 @@ fn check_keyboard(keyboard: Option<&Keyboard>) {
     };
     assert!(!rows.is_empty() && rows.iter().all(|row| !row.is_empty()));
     for button in rows.iter().flatten() {
-        let Button::Press { text, data } = button else {
-            panic!("{button:?} is not a button of ours");
-        };
-        assert!(!text.is_empty());
-        assert!((1..=64).contains(&data.len()), "{data}");
+        match button {
+            Button::Press { text, data } => {
+                assert!(!text.is_empty());
+                assert!((1..=64).contains(&data.len()), "{data}");
+            }
+            Button::Link { text, url } => {
+                assert!(!text.is_empty());
+                assert!(url.starts_with("https://t.me/"), "{url}");
+            }
+        }
     }
 }

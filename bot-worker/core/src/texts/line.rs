@@ -17,12 +17,18 @@ lines! {
     SoFarNothing = "so_far_nothing" {}
     StaleButton = "stale_button" {}
     ForeignButton = "foreign_button" {}
+    NotTaken = "not_taken" {}
+    Invitation = "invitation" {}
+    InvitationButton = "invitation_button" { bot }
 
     // what is said outside of a conversation
-    Standby = "standby" { active }
+    Standby = "standby" { active, link }
     StandbyUnknown = "standby_unknown" {}
-    Announcement = "announcement" { old, new }
-    AnnouncementUnknown = "announcement_unknown" { new }
+    Announcement = "announcement" { old, new, link }
+    AnnouncementUnknown = "announcement_unknown" { new, link }
+    AnnouncementOver = "announcement_over" { new }
+    AnnouncementOverUnknown = "announcement_over_unknown" {}
+    GoOnButton = "go_on_button" { bot }
 
     // the course upload: prompts
     StepHeading = "step_heading" { number, name }

@@ -25,6 +25,62 @@ pub(super) fn millis<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Durat
     whole(deserializer).map(Duration::from_millis)
 }
 
+/// A span of time in words: `7d`, `12h`, `30m`, `45s`, or 0.
+pub(super) fn span<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    deserializer.deserialize_any(Span)
+}
+
+struct Span;
+
+impl Span {
+    const WANTED: &'static str =
+        "is not a time; write one like \"7d\", \"12h\", \"30m\" or \"45s\", or 0";
+
+    fn read(text: &str) -> Option<Duration> {
+        let text = text.trim();
+        if text == "0" {
+            return Some(Duration::ZERO);
+        }
+        let unit = text.chars().next_back()?;
+        let seconds = match unit {
+            'd' => 24 * 3600,
+            'h' => 3600,
+            'm' => 60,
+            's' => 1,
+            _ => return None,
+        };
+        let digits = text.strip_suffix(unit)?;
+        if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
+            return None;
+        }
+        let number: u64 = digits.parse().ok()?;
+        Some(Duration::from_secs(number.checked_mul(seconds)?))
+    }
+}
+
+impl Visitor<'_> for Span {
+    type Value = Duration;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a time like \"7d\", or 0")
+    }
+
+    fn visit_i64<E: Error>(self, number: i64) -> Result<Duration, E> {
+        match number {
+            0 => Ok(Duration::ZERO),
+            _ => Err(E::custom(Self::WANTED)),
+        }
+    }
+
+    fn visit_u64<E: Error>(self, number: u64) -> Result<Duration, E> {
+        self.visit_i64(i64::from(number != 0))
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Duration, E> {
+        Self::read(text).ok_or_else(|| E::custom(Self::WANTED))
+    }
+}
+
 struct WholeNumber;
 
 impl Visitor<'_> for WholeNumber {
@@ -117,5 +173,36 @@ mod tests {
     fn a_path_in_a_url_keeps_what_would_end_it() {
         let path = Path::new("/var/lib/my bot/a?b#c%d");
         assert_eq!(url_path(path), "/var/lib/my%20bot/a%3Fb%23c%25d");
+    }
+
+    #[test]
+    fn a_span_is_a_number_and_a_unit_or_zero() {
+        let of = |text| Span::read(text).map(|span| span.as_secs());
+        let table = [
+            ("7d", 604_800),
+            ("12h", 43_200),
+            ("30m", 1_800),
+            ("45s", 45),
+            ("0", 0),
+            ("0d", 0),
+        ];
+        for (text, seconds) in table {
+            assert_eq!(of(text), Some(seconds), "{text}");
+        }
+        for none in [
+            "",
+            "7",
+            "d",
+            "-1d",
+            "1.5h",
+            "7 d",
+            "7w",
+            "+7d",
+            "99999999999999999999d",
+            "999999999999999999d",
+            "7é",
+        ] {
+            assert_eq!(of(none), None, "{none}");
+        }
     }
 }

@@ -44,7 +44,12 @@ counters! {
     /// Replies that wait now: goes up with `park` and down with `unpark`.
     Parked = "parked",
     ConversationsContinued = "conversations_continued",
+    /// Open conversations, lately active, whose members the bot that took over may not write to; counted as it looks through them.
     ConversationsParked = "conversations_parked",
+    /// Members who were asked to press Start with the backups.
+    Invited = "invited",
+    /// Of those, a member and bot each: pressed it. Counted by the script that notes whom the bot may write to.
+    InvitedStarted = "invited_started",
     /// Private messages to a standby that nobody acted on: it kept too many, or kept them for too long.
     HeldDropped = "held_dropped",
     /// Acknowledged commits that a failover of Redis has lost; what they took in is taken in again as far as Telegram sends it again.

@@ -119,6 +119,10 @@ pub(super) struct PoolKeys {
     pub overrides: String,
     /// hash bot -> nonce, PX: smoke tests that a person asks for
     pub smoke_asked: String,
+    /// hash `<channel>:<message>` -> `Announcement`: those that stand
+    pub announced: String,
+    /// string `Survey`
+    pub survey: String,
     /// pub/sub
     pub bell: String,
 }
@@ -150,6 +154,8 @@ impl PoolKeys {
             board: key("board"),
             overrides: key("overrides"),
             smoke_asked: key("smoke_asked"),
+            announced: key("announced"),
+            survey: key("survey"),
             bell: key("bell"),
             base,
         }
@@ -178,6 +184,11 @@ impl PoolKeys {
     /// list of `Told`: the bot's latest acknowledged messages
     pub fn told(&self, bot: BotId) -> String {
         format!("{}:told:{bot}", self.base)
+    }
+
+    /// zset `<member>:<active bot>` -> when he was told
+    pub fn hinted(&self, bot: BotId) -> String {
+        format!("{}:hinted:{bot}", self.base)
     }
 
     /// string, `Envelope`

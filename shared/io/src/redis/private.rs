@@ -30,6 +30,8 @@ pub struct PrivateChange {
     pub cursor: Option<PrivateCursor>,
     /// Members who started the bot.
     pub started: Vec<MemberId>,
+    /// Members who started it because they had been invited; counted where the bot could not write to them before.
+    pub invited: Vec<MemberId>,
     /// Members who stopped it.
     pub stopped: Vec<MemberId>,
     /// Messages to keep until this bot is activated.
@@ -74,6 +76,7 @@ impl PoolState {
                 .collect()
         });
         counted(&mut script, cursor);
+        counted(&mut script, bare(&change.invited));
         counted(&mut script, bare(&change.started));
         counted(&mut script, bare(&change.stopped));
         counted(&mut script, json_list(op, &change.hold)?);
@@ -159,6 +162,6 @@ impl PoolState {
 }
 
 /// Bare numbers, so that Redis can keep the set as integers: eight bytes a member instead of some forty.
-fn bare(members: &[MemberId]) -> Vec<String> {
+pub(super) fn bare(members: &[MemberId]) -> Vec<String> {
     members.iter().map(|member| member.0.to_string()).collect()
 }

@@ -30,6 +30,7 @@ scripts! {
     POISON = "poison.lua";
     REFUSE = "refuse.lua";
     UNPOISON = "unpoison.lua";
+    ANNOUNCED = "announced.lua";
     RESUMED = "resumed.lua";
     BEGIN_SENDING = "begin_sending.lua";
     MOVE_CHANNELS = "move_channels.lua";

@@ -182,6 +182,7 @@ async fn who_has_not_the_lease_writes_nothing_private() {
             date: 9,
         }),
         started: vec![shared_core::MemberId(5)],
+        invited: vec![],
         stopped: vec![],
         hold: vec![said(5, 1)],
     };

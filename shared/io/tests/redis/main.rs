@@ -13,6 +13,7 @@ mod cursors;
 mod leases;
 mod orders;
 mod outbox;
+mod reach;
 mod reports;
 mod sentinel;
 mod server;

@@ -125,7 +125,7 @@ fn pool_card(text: &mut String, pool: &PoolReport) {
         line(text, "  order", &order_line(order));
     }
     for bot in &pool.bots {
-        line(text, "  bot", &bot_line(bot));
+        line(text, "  bot", &bot_line(bot, pool.private_open));
         for trouble in &bot.channels {
             line(text, "", &trouble.what);
         }
@@ -151,7 +151,7 @@ fn pool_card(text: &mut String, pool: &PoolReport) {
     }
 }
 
-fn bot_line(bot: &BotReport) -> String {
+fn bot_line(bot: &BotReport, private_open: Option<u64>) -> String {
     let username = bot.username.as_deref().unwrap_or("-");
     let role = match (bot.role, bot.ready) {
         (BotRole::Active, _) => "active",
@@ -169,9 +169,13 @@ fn bot_line(bot: &BotReport) -> String {
         .worker
         .as_ref()
         .map_or(String::new(), |worker| format!(" on {worker}"));
-    let reach = bot
-        .reach
-        .map_or(String::new(), |reach| format!(", reach {reach}"));
+    let reach = match (bot.reach, bot.reach_open, private_open) {
+        (Some(reach), Some(open), Some(all)) => {
+            format!(", reach {reach} ({open} of {all} open in private)")
+        }
+        (Some(reach), ..) => format!(", reach {reach}"),
+        (None, ..) => String::new(),
+    };
     let error = bot
         .last_error
         .as_ref()

@@ -160,6 +160,7 @@ fn unseen(pool: &PoolConfig) -> PoolReport {
         connection: Connection::Absent,
         worker: None,
         reach: None,
+        reach_open: None,
         last_error: None,
         ready: false,
         slot: None,
@@ -179,6 +180,8 @@ fn unseen(pool: &PoolConfig) -> PoolReport {
         counters: BTreeMap::new(),
         outbox: None,
         conversations_open: None,
+        private_open: None,
+        reach_at: None,
         switches: Vec::new(),
         paused: None,
         pinned: None,
@@ -212,13 +215,14 @@ async fn look(
     heartbeats: &[SeenHeartbeat],
     store: Option<&Store>,
 ) -> Result<PoolReport, StateError> {
-    let (snapshot, counters, outbox, open, orders, aside) = tokio::join!(
+    let (snapshot, counters, outbox, open, orders, aside, survey) = tokio::join!(
         look::snapshot(pool, state, heartbeats, store),
         state.counters(),
         state.outbox_len(),
         state.open_count(),
         state.orders(),
-        moved_aside(state)
+        moved_aside(state),
+        state.survey()
     );
     let snapshot = snapshot?;
     let policy = policy(&config.policy);
@@ -226,13 +230,17 @@ async fn look(
     let standing = Standing::of(&snapshot, &policy, now);
     let ready = candidates(&snapshot, &policy, now);
     let holder = snapshot.holder();
+    let survey = survey?;
     let bots: Vec<BotReport> = snapshot
         .bots
         .iter()
         .map(|bot| {
             let active = holder.is_some_and(|holder| holder.bot == bot.bot);
             let stands_by = ready.iter().any(|holder| holder.bot == bot.bot);
-            bot_report(&snapshot, bot, active, stands_by)
+            let mut report = bot_report(&snapshot, bot, active, stands_by);
+            let reached = survey.as_ref().map(|survey| &survey.reached);
+            report.reach_open = reached.and_then(|reached| reached.get(&bot.bot).copied());
+            report
         })
         .collect();
     let active = holder.map(|holder| Active {
@@ -253,6 +261,8 @@ async fn look(
         counters: counters.iter().map(|(c, n)| (c.as_str(), n)).collect(),
         outbox: Some(outbox?),
         conversations_open: Some(open?),
+        private_open: survey.as_ref().map(|survey| survey.open),
+        reach_at: survey.as_ref().map(|survey| survey.at),
         switches: Vec::new(),
         paused: snapshot.overrides.paused.clone(),
         pinned: pinned.map(|(bot, laid)| Pinned { bot, laid }),
@@ -296,6 +306,7 @@ fn bot_report(snapshot: &Snapshot, bot: &PoolBot, active: bool, stands_by: bool)
         connection: said.map_or(Connection::Absent, |s| s.connection),
         worker,
         reach: said.map(|s| s.reach),
+        reach_open: None,
         last_error: said.and_then(|s| s.last_error.as_ref().map(|e| e.name.clone())),
         ready: if active { ready_itself } else { stands_by },
         slot: given.map(|given| given.slot),

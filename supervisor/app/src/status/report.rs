@@ -36,6 +36,10 @@ pub struct PoolReport {
     pub counters: BTreeMap<&'static str, i64>,
     pub outbox: Option<u64>,
     pub conversations_open: Option<u64>,
+    /// Open conversations in private, as of `reach_at`.
+    pub private_open: Option<u64>,
+    /// When the active bot's worker last counted.
+    pub reach_at: Option<UnixMs>,
     /// The latest first.
     pub switches: Vec<SwitchReport>,
     /// Automation is paused.
@@ -88,7 +92,10 @@ pub struct BotReport {
     pub role: BotRole,
     pub connection: Connection,
     pub worker: Option<WorkerId>,
+    /// Members who have started it.
     pub reach: Option<u64>,
+    /// Of the pool's `private_open`: those that it could go on with unasked.
+    pub reach_open: Option<u64>,
     pub last_error: Option<String>,
     pub ready: bool,
     /// The login that is connected, or to be.

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod parked;
+
 use super::*;
 use crate::course::Intention;
 use crate::fault::{Details, FaultKind, Moment};
@@ -95,6 +97,7 @@ fn judged(members: &[Member]) -> Findings {
     check(&Evidence {
         members,
         parked: &[],
+        waited: &[],
         blows: FAULT,
         bots: &[1, 2],
         moves: &MOVES,
@@ -110,6 +113,7 @@ fn judged_after(blows: Blows, members: &[Member; 1]) -> Findings {
     check(&Evidence {
         members,
         parked: &[],
+        waited: &[],
         blows,
         bots: &[1, 2],
         moves: &MOVES,
@@ -222,6 +226,7 @@ fn a_wrong_field_in_sql_is_found() {
     let evidence = Evidence {
         members: &members,
         parked: &[],
+        waited: &[],
         blows: FAULT,
         bots: &[1, 2],
         moves: &MOVES,
@@ -247,6 +252,7 @@ fn a_second_row_and_a_missing_post_are_found() {
     let findings = check(&Evidence {
         members: &members,
         parked: &[],
+        waited: &[],
         blows: FAULT,
         bots: &[1, 2],
         moves: &MOVES,
@@ -269,6 +275,7 @@ fn a_parked_member_who_came_is_counted_as_parked() {
     let findings = check(&Evidence {
         members: &members,
         parked: &[1],
+        waited: &[],
         blows: FAULT,
         bots: &[1, 2],
         moves: &MOVES,

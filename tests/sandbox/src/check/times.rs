@@ -25,8 +25,13 @@ pub(super) fn measure(evidence: &Evidence<'_>, findings: &mut Findings) {
         let mut times = member.received.iter().map(|(_, at)| *at);
         times.find(|at| *at > fault.quiet_ms)
     };
+    // Who has to come by himself is heard when he does.
+    let reached = |one: &&Member| {
+        !evidence.parked.contains(&one.number) && !evidence.waited.contains(&one.number)
+    };
     let waiting_by = |until_ms: i64| {
         let open = evidence.members.iter().filter(|one| was_open(one, fault));
+        let open = open.filter(reached);
         let since = open.filter_map(|one| Some((waited_since(one, fault, until_ms)?, one)));
         since.collect::<Vec<(i64, &Member)>>()
     };
@@ -51,6 +56,7 @@ pub(super) fn measure(evidence: &Evidence<'_>, findings: &mut Findings) {
         .members
         .iter()
         .filter(|member| was_open(member, fault))
+        .filter(reached)
     {
         if waiting.iter().any(|(_, one)| one.number == member.number) {
             let first = served(member).map(since_fault);

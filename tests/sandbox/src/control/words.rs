@@ -43,11 +43,21 @@ pub struct Viewed {
     pub at_ms: i64,
 }
 
+impl Viewed {
+    /// Where its link buttons lead.
+    pub fn urls(&self) -> impl Iterator<Item = &str> {
+        let buttons = self.keyboard.iter().flatten().flatten();
+        buttons.filter_map(|button| button.url.as_deref())
+    }
+}
+
 #[derive(Debug, Clone, Deserialize)]
 pub struct ViewedButton {
     pub text: String,
     #[serde(default)]
     pub data: Option<String>,
+    #[serde(default)]
+    pub url: Option<String>,
 }
 
 #[derive(Debug, Clone, Deserialize)]

@@ -15,8 +15,6 @@ const THINK_BRIEFLY_MS: i64 = 350;
 /// After that, what he sent is taken for lost. The group's and the channels' queues are slow by Telegram's limits.
 const PATIENCE_MS: i64 = 20_000;
 const PATIENCE_SLOW_MS: i64 = 60_000;
-/// Who was not spoken to by the new bot goes and looks for it.
-const SEARCH_AFTER_MS: i64 = 3_000;
 
 impl Driver {
     pub(super) fn act_all(&mut self, now: i64) {
@@ -159,38 +157,6 @@ impl Driver {
                 member.lose_patience();
                 self.not_before[at] = now;
             }
-        }
-    }
-
-    /// A member whom the new bot may not write to presses Start there, as its announcement says.
-    fn look_for_the_bot(&mut self, now: i64) {
-        let last = self.blows.and_then(|blows| blows.iter().last().copied());
-        let Some(last) = last.filter(|blow| now - blow.at_ms > SEARCH_AFTER_MS) else {
-            return;
-        };
-        let heard = self.members.iter().flat_map(|member| &member.received);
-        let after = heard.filter(|(_, at)| *at > last.quiet_ms);
-        let Some((bot, _)) = after.max_by_key(|(_, at)| *at).copied() else {
-            return;
-        };
-        for at in self.unreached.clone() {
-            let member = &mut self.members[at];
-            if member.bot == bot || member.upload.is_over() {
-                continue;
-            }
-            member.moves_to(bot);
-            if !self.parked.contains(&member.number) {
-                self.parked.push(member.number);
-            }
-            let entry = member.begin(Input::Resume, now);
-            let (control, id) = (self.control.clone(), member.id);
-            self.tasks.spawn(async move {
-                Done::Sent {
-                    member: at,
-                    entry,
-                    result: control.start(id, bot, None).await,
-                }
-            });
         }
     }
 }

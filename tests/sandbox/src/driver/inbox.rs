@@ -165,9 +165,15 @@ impl Driver {
             let seen = self.seen.entry((viewer, chat)).or_insert(0);
             let is_new = message.id > *seen;
             *seen = message.id.max(*seen);
+            if is_new && matches!(chat, Chat::Channel(_)) {
+                self.see_announcement(&message);
+            }
             let Some(member) = self.addressee(viewer, chat, &message) else {
                 continue;
             };
+            if is_new && matches!(chat, Chat::Bot(_)) {
+                self.see_invitation(member, &message);
+            }
             let heard = self.heard(message);
             if is_new {
                 self.hear(member, &heard, view);

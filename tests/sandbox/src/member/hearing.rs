@@ -2,20 +2,24 @@
 //!
 //! Confirmations are counted on first sight of a message only; an edit of a message can show a choice of tags and nothing else.
 
-use super::{Heard, Member, Prompt, Resumption, bare};
+use super::{Heard, Member, Parking, Prompt, Resumption, bare};
 use crate::course::{Input, Stage, Upload, set};
 use crate::ledger::{Entry, Fate};
-use crate::texts::{self, Card, Confirmed, DESCRIPTION_SHOWN, Said, Step};
+use crate::texts::{self, Card, Confirmed, DESCRIPTION_SHOWN, Said, Step, WELCOME, authors};
 
 impl Member {
     /// A message that he had not seen before.
     pub fn hear(&mut self, heard: &Heard) {
+        self.check_authors(&heard.text);
         let said = texts::read(&heard.text);
         if !said.is_conversation() {
             self.hear_aside(heard);
             return;
         }
         self.received.push((heard.bot, heard.at_ms));
+        if self.parking == Parking::Waits {
+            self.parking = Parking::No;
+        }
         for confirmed in &said.confirmed {
             self.confirm(confirmed, heard.at_ms);
         }
@@ -41,6 +45,7 @@ impl Member {
 
     /// A message that was edited.
     pub fn hear_edit(&mut self, heard: &Heard) {
+        self.check_authors(&heard.text);
         let Some(prompt) = &mut self.prompt else {
             return;
         };
@@ -55,6 +60,15 @@ impl Member {
 
     /// Not part of the upload's dialogue: the file could not be kept, or small talk.
     fn hear_aside(&mut self, heard: &Heard) {
+        // He came by Start, and what he was told before it was that his upload has ended.
+        let is_over = self.upload.is_over() && heard.text.starts_with(WELCOME);
+        let asked = self.ledger.waiting_mut();
+        if let Some(entry) = asked.filter(|one| is_over && one.input == Input::Resume) {
+            entry.fate = Fate::Answered;
+            entry.confirmations += 1;
+            entry.answered_ms = Some(heard.at_ms);
+            return;
+        }
         let again = self
             .ledger
             .waiting_mut()
@@ -62,6 +76,27 @@ impl Member {
         if let Some(entry) = again {
             entry.fate = Fate::AskedAgain;
             entry.answered_ms = Some(heard.at_ms);
+        }
+    }
+
+    /// A bot asked him to press Start with the backups.
+    pub fn hear_invitation(&mut self) {
+        self.invitations += 1;
+        if self.invitations > 1 {
+            let seen = self.invitations.to_string();
+            self.problem("invitations to the backups", "one at most", &seen);
+        }
+        if self.upload.is_open() {
+            self.problem("an invitation", "none in the middle of an upload", "one");
+        }
+    }
+
+    /// What one member wrote is shown to nobody else.
+    fn check_authors(&mut self, text: &str) {
+        let strangers = authors(text).find(|author| *author != self.number);
+        if let Some(stranger) = strangers.filter(|_| self.is_private()) {
+            let seen = format!("member {stranger}'s");
+            self.problem("a message in private", "his own words only", &seen);
         }
     }
 

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod parking;
+
 use super::*;
 use crate::texts::{STALE_PRESS, Step};
 

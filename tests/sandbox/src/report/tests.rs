@@ -87,6 +87,8 @@ fn it_has_the_fields_that_readers_of_it_know() {
         "conversations_open",
         "conversations_continued",
         "conversations_parked",
+        "conversations_resumed",
+        "conversations_waiting",
         "conversations_lost",
         "updates_sent",
         "updates_lost",
@@ -98,6 +100,9 @@ fn it_has_the_fields_that_readers_of_it_know() {
         "reprompt_ms",
         "appendfsync",
         "switches",
+        "invited",
+        "invited_started",
+        "invitations_seen",
     ];
     for name in names {
         assert!(json.get(name).is_some(), "{name} is missing");

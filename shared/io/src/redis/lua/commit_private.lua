@@ -1,6 +1,6 @@
 -- A bot's private cursor with all that the updates before it led to.
 -- KEYS lease box reach held counters
--- ARGV lease held-max, then lists: pts qts date (or nothing), started, stopped, messages to keep
+-- ARGV lease held-max, then lists: pts qts date (or nothing), invited, started, stopped, messages to keep
 local held = redis.call('GET', KEYS[1])
 if held ~= ARGV[1] then
   return {'other', held}
@@ -11,6 +11,11 @@ for i, part in ipairs({'pts', 'qts', 'date'}) do
   local known = redis.call('HGET', KEYS[2], part)
   if cursor[i] and (not known or tonumber(cursor[i]) > tonumber(known)) then
     redis.call('HSET', KEYS[2], part, cursor[i])
+  end
+end
+for _, member in ipairs(list()) do
+  if redis.call('SADD', KEYS[3], member) == 1 then
+    redis.call('HINCRBY', KEYS[5], 'invited_started', 1)
   end
 end
 for _, member in ipairs(list()) do

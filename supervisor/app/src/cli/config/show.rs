@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 use shared_io::config::{
-    BotConfig, Config, DatabaseConfig, LogConfig, PolicyConfig, PoolConfig, RatesConfig,
-    RedisConfig, SecretsConfig, TelegramConfig, TimingConfig, UploadConfig, WorkersConfig,
+    BotConfig, Config, DatabaseConfig, HttpConfig, LogConfig, PolicyConfig, PoolConfig,
+    RatesConfig, ReachConfig, RedisConfig, SecretsConfig, TelegramConfig, TimingConfig,
+    UploadConfig, WorkersConfig,
 };
 
 const SECRET: &str = "(secret)";
@@ -39,6 +40,8 @@ pub fn value(config: &Config) -> Value {
         timing,
         rates,
         policy,
+        reach: ReachConfig { invite_again },
+        http: HttpConfig { listen, public_url },
         log: LogConfig { level, format },
         pools,
     } = config;
@@ -70,6 +73,11 @@ pub fn value(config: &Config) -> Value {
         "timing": timing_value(timing),
         "rates": rates_value(rates),
         "policy": policy_value(policy),
+        "reach": { "invite_again_s": invite_again.as_secs() },
+        "http": {
+            "listen": listen.map_or("off".to_owned(), |addr| addr.to_string()),
+            "public_url": public_url.as_deref().unwrap_or("none"),
+        },
         "log": { "level": level.as_str(), "format": format.as_str() },
         "pool": pools.iter().map(pool_value).collect::<Vec<Value>>(),
     })
