@@ -172,6 +172,7 @@ impl Talk<'_> {
                 texts: &maker.texts,
                 catalog: &maker.catalog,
                 now: self.at,
+                invite_again_ms: 0,
                 key,
             },
         );

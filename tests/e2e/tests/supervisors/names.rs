@@ -72,6 +72,7 @@ async fn a_worker_that_slept_while_another_took_its_name_ends_when_it_wakes() {
     stage.signal_worker(&holder, Signal::STOP).unwrap();
     let mut slept = stage.forget_worker(&holder).unwrap();
     stage.start_worker(&holder).unwrap();
+    let talk = Talk::private(&stage, 0, bot);
     talk.say("/help").await.unwrap();
     talk.see("What I know:").await.unwrap();
     slept.signal(Signal::CONT);
