@@ -76,7 +76,6 @@ impl Active {
         let held = state.held(bot, HELD).await.map_err(text)?;
         let stood = state.outbox_end().await.map_err(text)?;
         let pending = take_over_outbox(context, record).await.map_err(text)?;
-        let parked = state.parked_members().await.map_err(text)?;
         let resumed = state.resumed().await.map_err(text)?;
         let usernames = usernames(context).await;
         let owed = resumed.filter(|resumed| resumed.bot != bot);
@@ -91,7 +90,6 @@ impl Active {
             after_another: record.previous_bot != Some(bot),
             previous_username: previous.map(|(_, name)| name.clone()),
             usernames: usernames.iter().map(|(_, name)| name.clone()).collect(),
-            parked: parked.into_iter().collect(),
             stood,
         }));
         feed.known_usernames(tenure.usernames.iter().map(String::as_str));

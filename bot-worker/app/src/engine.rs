@@ -31,6 +31,7 @@ use tokio::sync::{mpsc, oneshot};
 use tracing::{info, warn};
 
 use crate::announce;
+use crate::parked;
 use crate::tenure::Tenure;
 use cursors::{Flushed, Intake};
 
@@ -126,7 +127,7 @@ impl Engine {
         mut inputs: mpsc::Receiver<Input>,
     ) {
         self.take_held(held);
-        self.unpark_reached();
+        tokio::spawn(parked::take_up(Arc::clone(&self.tenure)));
         let mut flush: Option<BoxFuture<'static, Flushed>> = None;
         let mut figures = tokio::time::interval(FIGURES);
         loop {

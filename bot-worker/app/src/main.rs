@@ -18,6 +18,7 @@ mod guard;
 mod heartbeat;
 mod login;
 mod name;
+mod parked;
 mod pool;
 mod recorder;
 mod reprompt;

@@ -1,7 +1,7 @@
 //! One epoch of one bot: what the engine, the sender and their helpers share for as long as it lasts.
 
 use std::collections::HashSet;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use shared_core::{EpochStamp, EventId, MemberId, Milestone, MilestoneKind, Told, UnixMs};
@@ -30,7 +30,6 @@ pub struct Terms {
     pub after_another: bool,
     pub previous_username: Option<String>,
     pub usernames: Vec<String>,
-    pub parked: HashSet<MemberId>,
     /// The last entry of the outbox when the tenure began.
     pub stood: Option<OutboxPosition>,
 }
@@ -61,8 +60,10 @@ pub struct Tenure {
     /// What stood in the outbox when the tenure began may have been sent by whoever sent before.
     pub stood: Option<OutboxPosition>,
     pub echoes: Echoes,
-    /// Members with parked replies.
+    /// Members with parked replies, as far as they are known: there may be many, so the first answers do not wait for them.
     pub parked: Mutex<HashSet<MemberId>>,
+    /// All of them are known.
+    pub parked_known: AtomicBool,
     pub work: Work,
 }
 
@@ -85,7 +86,8 @@ impl Tenure {
             sent: Mutex::default(),
             stood: terms.stood,
             echoes: Echoes::default(),
-            parked: Mutex::new(terms.parked),
+            parked: Mutex::default(),
+            parked_known: AtomicBool::new(false),
             work: Work::default(),
         }
     }
@@ -121,10 +123,11 @@ impl Tenure {
     }
 
     /// Members' replies that waited until they could be written to go back into the outbox, in their order. `Fenced` when another epoch has
-    /// begun. Who has none parked costs nothing.
+    /// begun. Who has none parked costs nothing once it is known who has.
     pub async fn unpark(&self, member: MemberId) -> Result<EpochAnswer<()>, StateError> {
         // Out of the set first: whoever parks something meanwhile puts him in again behind it.
-        if !lock(&self.parked).remove(&member) {
+        let has_some = lock(&self.parked).remove(&member);
+        if !has_some && self.parked_known.load(Ordering::Acquire) {
             return Ok(EpochAnswer::Done(()));
         }
         let moved = self.context.state.unpark(self.stamp, member).await;
@@ -145,7 +148,8 @@ impl Tenure {
 
     /// The same beside the work, for a member who turns out to be reachable without having written.
     pub fn unpark_soon(self: &Arc<Self>, member: MemberId) {
-        if !lock(&self.parked).contains(&member) {
+        let known = self.parked_known.load(Ordering::Acquire);
+        if known && !lock(&self.parked).contains(&member) {
             return;
         }
         let tenure = Arc::clone(self);

@@ -2,7 +2,7 @@
 //!
 //! One system a size, all at once, so that whatever else the machine does hits them alike; in each round every system's active worker is killed
 //! once, in an order that turns. At the end two tokens are revoked in each, which is as many as three bots allow. Measured is the time from the
-//! fault to the epoch being open again and to the first reply in the group, and compared are the medians with the smallest size's.
+//! fault to the epoch being open again and to the first reply (in private after a kill, in the group after a revocation), and compared are the medians with the smallest size's.
 //! Each system's conversations were written by the product's own commit; one of twenty has a reply parked, every other member is reached.
 
 use std::time::Duration;
@@ -21,8 +21,8 @@ use crate::system::{Serving, System};
 
 /// Requirement: no size's median is further than this from the smallest one's.
 const WITHIN: f64 = 0.10;
-/// A group takes 20 messages a minute.
-const GROUP_RESTS: Duration = Duration::from_millis(3_200);
+/// Between rounds: a chat takes one message a second, a group 20 a minute.
+const CHATS_REST: Duration = Duration::from_millis(3_200);
 const MEMBERS: usize = 4;
 const WORKERS: u32 = 3;
 const REVOKES: usize = 2;
@@ -63,7 +63,7 @@ pub async fn run(options: &Options) -> Result<Measured> {
             all[turn].kill(round).await?;
         }
         eprintln!("promotion: round {} of {}", round + 1, options.rounds);
-        tokio::time::sleep(GROUP_RESTS).await;
+        tokio::time::sleep(CHATS_REST).await;
     }
     for round in 0..REVOKES {
         for place in 0..all.len() {
@@ -71,7 +71,7 @@ pub async fn run(options: &Options) -> Result<Measured> {
             all[turn].revoke(round).await?;
         }
         eprintln!("promotion: revoke {} of {REVOKES}", round + 1);
-        tokio::time::sleep(GROUP_RESTS).await;
+        tokio::time::sleep(CHATS_REST).await;
     }
     report(all).await
 }
@@ -106,7 +106,8 @@ impl Sized {
     async fn kill(&mut self, round: usize) -> Result<()> {
         let serving = self.system.whole(3).await?;
         let at = self.system.kill(&serving)?;
-        let measured = self.measure(&serving, round, at).await?;
+        let chat = Chat::Bot(serving.bot.0);
+        let measured = self.measure(&serving, round, chat, at).await?;
         self.killed.take(measured);
         Ok(())
     }
@@ -116,19 +117,28 @@ impl Sized {
         let at = clock::unix_now().0;
         let fault = json!({"kind": "revoke", "bot": serving.bot.0, "live_sessions": "killed"});
         self.system.control.fault(fault).await?;
-        let measured = self.measure(&serving, round, at).await?;
+        // Who answers next is not known yet.
+        let chat = Chat::Channel(self.system.scene.group);
+        let measured = self.measure(&serving, round, chat, at).await?;
         self.revoked.take(measured);
         Ok(())
     }
 
-    async fn measure(&self, serving: &Serving, round: usize, at: i64) -> Result<(f64, f64)> {
-        let group = Chat::Channel(self.system.scene.group);
+    async fn measure(
+        &self,
+        serving: &Serving,
+        round: usize,
+        chat: Chat,
+        at: i64,
+    ) -> Result<(f64, f64)> {
         let (epoch, answer) = tokio::join!(
             self.system.reopened(serving),
-            ask(&self.system, round % MEMBERS, group)
+            ask(&self.system, round % MEMBERS, chat)
         );
-        let (_, opened) = epoch?;
-        Ok((since(at, opened), since(at, answer?)))
+        let with = || format!("with {} conversations", self.conversations);
+        let (_, opened) = epoch.with_context(with)?;
+        let answered = answer.with_context(with)?;
+        Ok((since(at, opened), since(at, answered)))
     }
 }
 

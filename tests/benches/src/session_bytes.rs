@@ -10,8 +10,8 @@ use shared_io::redis::{FenceAnswer, LeaderId, PoolState, RedisState, RedisTimeou
 use std::time::Duration;
 
 use crate::Measured;
-use crate::figures::summary;
-use crate::sessions::{Maker, Writer};
+use crate::figures::{Summary, summary};
+use crate::sessions::{Maker, STAGES, Writer};
 
 const BOT: BotId = BotId(7_000_001);
 const LEAD: Duration = Duration::from_secs(3_600);
@@ -53,14 +53,14 @@ pub async fn run(options: &Options) -> Result<Measured> {
     let after = settled(&server)?;
     #[allow(clippy::cast_precision_loss)] // far below 2^52
     let bytes = after.saturating_sub(before) as f64 / options.sessions as f64;
-    let values = sample(&server, &maker, options.sessions)?;
+    let by_stage = sample(&server, &maker, options.sessions)?;
     let within = bytes <= TARGET;
     Ok(Measured {
         report: json!({
             "sessions": options.sessions,
             "bytes_per_session": bytes,
             "target": TARGET,
-            "memory_usage_of_a_key": summary(&values),
+            "memory_usage_of_a_key_by_stage": by_stage,
             "redis": server.info("redis_version")?,
             "within": within,
         }),
@@ -108,13 +108,13 @@ fn used(server: &Server) -> Result<u64> {
     server.info("used_memory")?.parse().context("used_memory")
 }
 
-fn sample(server: &Server, maker: &Maker, sessions: usize) -> Result<Vec<f64>> {
-    // Odd, so that no kind of session is left out.
-    let step = (sessions / SAMPLE) | 1;
-    let mut values = Vec::new();
-    for number in (0..sessions).step_by(step) {
+/// For each stage that a session may have reached: its key and value alone.
+fn sample(server: &Server, maker: &Maker, sessions: usize) -> Result<Vec<Option<Summary>>> {
+    let mut by_stage = vec![Vec::new(); STAGES];
+    for number in 0..sessions.min(SAMPLE) {
         let key = format!("us:{{main}}:c:{}", maker.make(number)?.key);
-        values.push(server.ask(&["MEMORY", "USAGE", &key, "SAMPLES", "0"])?);
+        let bytes = server.ask(&["MEMORY", "USAGE", &key, "SAMPLES", "0"])?;
+        by_stage[number % STAGES].push(bytes);
     }
-    Ok(values)
+    Ok(by_stage.iter().map(|values| summary(values)).collect())
 }

@@ -1,7 +1,7 @@
 //! Conversations as members leave them, made by the product's own steps and written by its own commit.
 //!
-//! Nobody behind them exists in the simulator; they are there to be many. Of four members one has given a title, one a description too, one has
-//! chosen a category, one has tags as well. Invariant: what is stored is what a worker would have stored: watermarks, envelope, open index.
+//! Nobody behind them exists in the simulator; they are there to be many. Of five members one has just begun, one has given a title, one a description
+//! too, one has chosen a category, one has a tag as well. Invariant: what is stored is what a worker would have stored: watermarks, envelope, open index.
 
 use anyhow::{Context as _, Result, bail};
 use bot_worker_core::{Catalog, Context, Dialogue, Outbox, Texts, event_of, outbox_of, step};
@@ -17,6 +17,8 @@ use shared_io::redis::{Commit, Committed, EpochAnswer, LeaseAnswer, PoolState, P
 const FIRST_MEMBER: i64 = 50_000_000_000;
 /// Commits on their way at once.
 const AT_ONCE: usize = 200;
+/// How far one of so many has come.
+pub const STAGES: usize = 5;
 /// One of so many has a reply that waits for his Start.
 pub const PARKED_EACH: usize = 20;
 /// Longer ago than anybody is shown his prompt unasked for.
@@ -71,15 +73,17 @@ impl Maker {
             last: None,
         };
         talk.say("/upload")?;
-        talk.say(&format!("Sourdough from scratch, part {number}"))?;
-        let stage = number % 4;
+        let stage = number % STAGES;
         if stage >= 1 {
-            talk.say("Flour, water, salt and a long night: what happens in the dough, and when.")?;
+            talk.say(&format!("Sourdough from scratch, part {number}"))?;
         }
         if stage >= 2 {
-            talk.press(CATEGORIES[number % CATEGORIES.len()])?;
+            talk.say("Flour, water, salt and a long night: what happens in the dough, and when.")?;
         }
         if stage >= 3 {
+            talk.press(CATEGORIES[number % CATEGORIES.len()])?;
+        }
+        if stage >= 4 {
             talk.press(TAGS[number % TAGS.len()])?;
         }
         let Some(outbox) = talk.last else {
@@ -212,7 +216,8 @@ impl Writer<'_> {
         // A stored value follows on the version before it, and there is none: the first commit is this one.
         let (_, json) = made.stored.split_once('\n').context("a version line")?;
         let stored = format!("1\n{json}");
-        let parked = parks && number.is_multiple_of(PARKED_EACH);
+        // One whom no bot reaches: the others would have been taken up.
+        let parked = parks && number % PARKED_EACH == 1;
         let outbox = match parked {
             true => &made.outbox.entries[..],
             false => &[],
@@ -277,7 +282,7 @@ mod tests {
         let pool = PoolId::new("main").unwrap();
         let maker = Maker::new(pool, BotId(7), UnixMs(10_000_000_000)).unwrap();
         let mut lengths = Vec::new();
-        for number in 0..8 {
+        for number in 0..10 {
             let made = maker.make(number).unwrap();
             let envelope = Envelope::<Dialogue>::decode(&made.stored).unwrap();
             assert!(envelope.state.is_open());
@@ -286,7 +291,7 @@ mod tests {
             lengths.push(made.stored.len());
         }
         assert!(
-            lengths[3] > lengths[0],
+            lengths[4] > lengths[0],
             "the further, the longer: {lengths:?}"
         );
     }

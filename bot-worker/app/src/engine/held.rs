@@ -1,23 +1,20 @@
-//! What was left for this bot before its epoch: messages that it kept while it stood by, and replies that another bot had to park.
+//! What was left for this bot before its epoch: messages that it kept while it stood by.
 //!
 //! A kept message goes through its conversation's lane like any other; one that is too old is not acted on, but its member hears of it, once. Invariant: what is
 //! taken up here is settled by its lane or by name, so that a crash in between leaves it for the next epoch.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::time::Duration;
 
-use shared_core::{ConversationKey, Incoming, MemberId};
+use shared_core::{ConversationKey, Incoming};
 use shared_io::redis::{Counter, HeldPosition};
 use tracing::warn;
 
 use super::{Engine, Item, Origin};
-use crate::status::lock;
 
 /// A message that a standby kept longer than this is not acted on: its sender was told whom to write to, and is shown where he stands.
 const HELD_FOR: Duration = Duration::from_secs(15 * 60);
-/// Members whose reach is looked up at once.
-const PORTION: usize = 500;
+
 impl Engine {
     pub(super) fn take_held(&mut self, held: Vec<(HeldPosition, Incoming)>) {
         let now = shared_io::clock::unix_now();
@@ -53,25 +50,5 @@ impl Engine {
                 Origin::Held(position),
             );
         }
-    }
-
-    /// Members whose replies another bot had to park, and whom this one can reach.
-    pub(super) fn unpark_reached(&self) {
-        let tenure = Arc::clone(&self.tenure);
-        tokio::spawn(async move {
-            let members: Vec<MemberId> = lock(&tenure.parked).iter().copied().collect();
-            for portion in members.chunks(PORTION) {
-                let state = &tenure.context.state;
-                let reached = match state.reaches(tenure.context.lease.bot, portion).await {
-                    Ok(reached) => reached,
-                    Err(error) => return warn!(%error, "parked replies are not looked at yet"),
-                };
-                for (member, _) in portion.iter().zip(reached).filter(|(_, reached)| *reached) {
-                    if let Err(error) = tenure.unpark(*member).await {
-                        return warn!(%error, "parked replies are not taken up yet");
-                    }
-                }
-            }
-        });
     }
 }

@@ -74,7 +74,23 @@ impl PoolState {
         Ok(EpochAnswer::Done(moved))
     }
 
-    /// Members with parked replies.
+    /// Some of the members with parked replies, and where to go on; nothing to go on from: these were the last. Begins at 0. Who is among
+    /// them throughout is given at least once; whoever is added meanwhile may be left out.
+    pub async fn parked_portion(
+        &self,
+        from: u64,
+        about: usize,
+    ) -> Result<(Vec<MemberId>, Option<u64>), StateError> {
+        let op = self.op("page through", &"the members with parked replies");
+        let mut command = ::redis::cmd("SSCAN");
+        command.arg(&self.keys.waiting).arg(from);
+        command.arg("COUNT").arg(about);
+        let (next, found): (u64, Vec<i64>) = self.link.query(op, &command).await?;
+        let members = found.into_iter().map(MemberId).collect();
+        Ok((members, (next != 0).then_some(next)))
+    }
+
+    /// All members with parked replies at once; for tests and for whoever copies everything.
     pub async fn parked_members(&self) -> Result<Vec<MemberId>, StateError> {
         let op = self.op("list", &"the members with parked replies");
         let mut command = ::redis::cmd("SMEMBERS");

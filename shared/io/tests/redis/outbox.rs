@@ -1,7 +1,9 @@
 //! The outbox's other ways in and out: settling, discarding, parking, and what nobody can read.
 
+use std::collections::BTreeSet;
+
 use shared_core::{BotId, MemberId, MessageId, Print, SendTarget, Told};
-use shared_io::redis::{Counter, EpochAnswer, OutboxPosition, PoolState};
+use shared_io::redis::{Committed, Counter, EpochAnswer, OutboxPosition, PoolState};
 
 use crate::build::*;
 use crate::server::RedisServer;
@@ -235,4 +237,32 @@ async fn what_telegram_refuses_is_moved_aside_with_its_reason_and_comes_back_onc
     assert_eq!(pool.drop_poisoned(&at).await.unwrap(), 1);
     assert_eq!(pool.drop_poisoned(&at).await.unwrap(), 0);
     assert_eq!(numbers(&pool).await, [1]);
+}
+
+#[tokio::test]
+async fn members_with_parked_replies_are_paged_through() {
+    const MEMBERS: i64 = 1_200;
+    let server = RedisServer::start();
+    let (pool, first) = open_pool(&server.state().await).await;
+    for member in 0..MEMBERS {
+        let key = conversation(member);
+        let text = stored(1, "words");
+        let replies = [reply(1, member)];
+        let mut write = commit(first, &key, 0, &text);
+        write.outbox = &replies;
+        let Committed::Done { positions } = pool.commit(&write).await.unwrap() else {
+            panic!("refused");
+        };
+        let parked = pool.park(first, positions[0], MemberId(member)).await;
+        assert_eq!(parked.unwrap(), EpochAnswer::Done(true));
+    }
+    let (mut seen, mut from, mut portions) = (BTreeSet::new(), Some(0), 0);
+    while let Some(at) = from {
+        let (members, next) = pool.parked_portion(at, 100).await.unwrap();
+        seen.extend(members);
+        (from, portions) = (next, portions + 1);
+    }
+    let all: BTreeSet<MemberId> = (0..MEMBERS).map(MemberId).collect();
+    assert_eq!(seen, all);
+    assert!(portions > 1, "in one go");
 }
