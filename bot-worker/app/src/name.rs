@@ -1,6 +1,7 @@
 //! This worker's name: claimed before anything else, kept by the heartbeat, given back at an orderly end.
 //!
-//! A name is free when nobody has it, when its process is known to be dead, or when that process has not beaten for [`SILENT`] while we looked on.
+//! A name is free when nobody has it, when its process is known to be dead, or when that process has not beaten for as long as makes a worker silent
+//! (`policy.worker_silent_ms`) while we looked on.
 //! Invariant: of two live processes with one name the later one ends before it has touched a lease. One that was silent for so long that another took
 //! its name is told with its next heartbeat, and ends; its leases were lost before.
 
@@ -11,11 +12,9 @@ use shared_core::{BootMs, Nonce, WorkerId};
 use shared_io::clock;
 use shared_io::redis::{NameAnswer, NameHolder, RedisState};
 
-/// A supervisor takes a worker for failed after this long; it beats four times a second by default.
-const SILENT: Duration = Duration::from_millis(1500);
 /// Whoever started us may report meanwhile that our predecessor is dead.
 const LOOK: Duration = Duration::from_millis(100);
-/// Redis may go away and come back while we wait.
+/// Beyond that: Redis may go away and come back while we wait.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 #[derive(Debug, thiserror::Error)]
@@ -26,17 +25,20 @@ pub struct NameTaken {
     pub worker: WorkerId,
 }
 
-/// Waits until the name is ours.
-pub async fn claim(redis: &RedisState, worker: &WorkerId, nonce: Nonce) -> anyhow::Result<()> {
-    let until = clock::boot_now().plus(PATIENCE);
+/// Waits until the name is ours. `silent`: after how long without a heartbeat a worker is taken for failed.
+pub async fn claim(
+    redis: &RedisState,
+    worker: &WorkerId,
+    nonce: Nonce,
+    silent: Duration,
+) -> anyhow::Result<()> {
+    let until = clock::boot_now().plus(silent).plus(PATIENCE);
     let mut seen: Option<(NameHolder, BootMs)> = None;
     loop {
         let now = clock::boot_now();
-        let silent = seen.filter(|(_, since)| now.since(*since) >= SILENT);
-        match redis
-            .claim_name(worker, nonce, silent.map(|(holder, _)| holder))
-            .await
-        {
+        let gone = seen.filter(|(_, since)| now.since(*since) >= silent);
+        let gone = gone.map(|(holder, _)| holder);
+        match redis.claim_name(worker, nonce, gone).await {
             Ok(NameAnswer::Ours) => return Ok(()),
             Ok(NameAnswer::Held(holder)) => match seen {
                 Some((before, _)) if before == holder => {}

@@ -42,7 +42,8 @@ pub async fn run(
     vouched: bool,
 ) -> anyhow::Result<()> {
     let shared = Arc::new(open(config, worker, nonce, vouched).await?);
-    name::claim(&shared.redis, &shared.worker, nonce).await?;
+    let silent = shared.config.policy.worker_silent;
+    name::claim(&shared.redis, &shared.worker, nonce, silent).await?;
     let stop = CancellationToken::new();
     let background = CancellationToken::new();
     let mut tasks = JoinSet::new();

@@ -7,7 +7,7 @@
 use std::io::IsTerminal;
 
 use tracing::{Level, Metadata};
-use tracing_subscriber::filter::{EnvFilter, FilterExt, filter_fn};
+use tracing_subscriber::filter::{EnvFilter, filter_fn};
 use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 
@@ -27,15 +27,18 @@ pub enum TelemetryError {
 /// Sets this process's log up, once.
 pub fn init(config: &LogConfig) -> Result<(), TelemetryError> {
     let filter = filter(config.level, std::env::var("RUST_LOG").ok().as_deref())?;
-    let filter = filter.and(filter_fn(is_not_wire));
     let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let output = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     let output = match config.format {
         LogFormat::Text => output.with_ansi(colours).boxed(),
         LogFormat::Json => output.json().flatten_event(true).boxed(),
     };
+    // Filters of the whole registry and not of the layer: those remember per thread what was last asked, and sqlx asks without saying anything, so that
+    // the next event of that thread would be lost.
     tracing_subscriber::registry()
-        .with(output.with_filter(filter))
+        .with(filter)
+        .with(filter_fn(is_not_wire))
+        .with(output)
         .try_init()
         .map_err(TelemetryError::Twice)
 }

@@ -17,7 +17,7 @@ async fn epoch(duo: &Duo) -> serde_json::Value {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_that_alone_is_cut_off_from_redis_is_replaced_and_comes_back() {
-    let mut duo = Duo::open(1, &[], 0).await.unwrap();
+    let duo = Duo::open(1, &[], 0).await.unwrap();
     let bot = duo.stage.active().await.unwrap();
     Talk::private(&duo.stage, 0, bot).start(None).await.unwrap();
     for stalled in [true, false] {

@@ -65,10 +65,8 @@ async fn a_worker_that_slept_while_another_took_its_name_ends_when_it_wakes() {
     talk.start(None).await.unwrap();
     stage.settled().await.unwrap();
     let status = stage.status().await.unwrap();
-    let holder = status["pools"][0]["active"]["worker"]
-        .as_str()
-        .unwrap()
-        .to_owned();
+    let holder = status["pools"][0]["active"]["worker"].as_str();
+    let holder = holder.unwrap().to_owned();
     stage.signal_worker(&holder, Signal::STOP).unwrap();
     let mut slept = stage.forget_worker(&holder).unwrap();
     stage.start_worker(&holder).unwrap();

@@ -141,6 +141,11 @@ async fn order(duo: &Duo, words: &[&str]) -> tokio::task::JoinHandle<ExitStatus>
 async fn ordered(words: impl Fn(&Duo, i64) -> Vec<String>) {
     let mut duo = Duo::open(1, &["e1", "e2"], 0).await.unwrap();
     knows_all_bots(&duo, 0).await;
+    // Redis knows the script of orders from here on: one that it does not know is sent twice, and the first time does nothing.
+    for words in ["pause", "resume"] {
+        let laid = order(&duo, &[words]).await.await.unwrap();
+        assert!(laid.success(), "{}", duo.log());
+    }
     let workers = pids(&duo).await;
     let steps = [
         Step::TakeOrder,
@@ -247,40 +252,55 @@ async fn a_takeover_is_finished_whenever_its_leader_ends() {
     nothing_was_done_twice(&duo).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_relogin_is_finished_whenever_its_leader_ends() {
+/// One relogin; the next one of a pool has to wait for a minute.
+async fn relogin(step: Step, end: End) {
     let mut duo = Duo::open(1, &["e1", "e2"], 0).await.unwrap();
     knows_all_bots(&duo, 0).await;
-    // Each bot has one login at rest.
-    let cases = [
-        (Step::Fence, End::KilledAfter),
-        (Step::Assign, End::StoppedBefore),
-        (Step::Activate, End::KilledAfter),
-    ];
-    for (at, (step, end)) in cases.into_iter().enumerate() {
-        duo.stage.served().await.unwrap();
-        let bot = duo.stage.scene.bots[at].id;
-        if duo.stage.active().await.unwrap() != bot {
-            let to = format!("b{bot}");
-            let moved = order(&duo, &["switch", "--to", &to]).await.await.unwrap();
-            assert!(moved.success(), "{}", duo.log());
-            duo.stage.served().await.unwrap();
-        }
-        let lost = json!({"kind": "rpc_error", "bot": bot, "method": "updates.getState",
-                          "code": 401, "message": "SESSION_REVOKED", "count": 1});
-        let begin = async |duo: &Duo| drop(duo.stage.fault(lost).await.unwrap());
-        let old = end_leader(&mut duo, step, end, begin).await;
-        let after = finished(&duo).await;
-        assert_eq!(
-            after["pools"][0]["switches"][0]["kind"],
-            "relogin",
-            "{}",
-            duo.log()
-        );
-        assert_eq!(duo.stage.active().await.unwrap(), bot, "the bot stays");
-        is_answered(&duo, 0).await;
-        bring_back(&mut duo, old, end).await;
-        is_answered(&duo, 0).await;
-    }
+    let bot = duo.stage.active().await.unwrap();
+    let lost = json!({"kind": "rpc_error", "bot": bot, "method": "updates.getState",
+                      "code": 401, "message": "SESSION_REVOKED", "count": 1});
+    let begin = async |duo: &Duo| drop(duo.stage.fault(lost).await.unwrap());
+    let old = end_leader(&mut duo, step, end, begin).await;
+    let after = finished(&duo).await;
+    assert_eq!(
+        after["pools"][0]["switches"][0]["kind"],
+        "relogin",
+        "{}",
+        duo.log()
+    );
+    assert_eq!(duo.stage.active().await.unwrap(), bot, "the bot stays");
+    is_answered(&duo, 0).await;
+    bring_back(&mut duo, old, end).await;
+    is_answered(&duo, 0).await;
     nothing_was_done_twice(&duo).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_relogin_whose_leader_is_killed_after_its_fence_is_finished() {
+    relogin(Step::Fence, End::KilledAfter).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_relogin_whose_leader_is_stopped_before_it_assigns_is_finished() {
+    relogin(Step::Assign, End::StoppedBefore).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_relogin_whose_leader_is_killed_after_it_assigned_is_finished() {
+    relogin(Step::Assign, End::KilledAfter).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_relogin_whose_leader_is_stopped_before_it_activates_is_finished() {
+    relogin(Step::Activate, End::StoppedBefore).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_relogin_whose_leader_is_killed_after_it_activated_is_finished() {
+    relogin(Step::Activate, End::KilledAfter).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_relogin_whose_leader_is_stopped_before_it_opens_is_finished() {
+    relogin(Step::Open, End::StoppedBefore).await;
 }
