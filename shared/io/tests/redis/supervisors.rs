@@ -185,8 +185,9 @@ async fn a_leader_that_was_replaced_writes_nothing_at_all() {
     let (pool, current) = open_pool(&state).await;
     assign(&pool, &[assignment(BOT, "w1", 1)]).await;
     let lease = lease(BOT, "w1", 3);
-    let answers = pool.renew_leases(&[claim(&lease, 1)], LONG).await.unwrap();
-    assert_eq!(answers, [LeaseAnswer::Held]);
+    let claims = [crate::build::claim(&lease, 1)];
+    let renewed = pool.renew_leases(&claims, LONG).await.unwrap();
+    assert_eq!(renewed.answers, [LeaseAnswer::Held]);
     let order = Request {
         id: nonce(5),
         order: Order::Rotate,

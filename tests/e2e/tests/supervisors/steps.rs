@@ -259,7 +259,9 @@ async fn relogin(step: Step, end: End) {
     let bot = duo.stage.active().await.unwrap();
     let lost = json!({"kind": "rpc_error", "bot": bot, "method": "updates.getState",
                       "code": 401, "message": "SESSION_REVOKED", "count": 1});
-    let begin = async |duo: &Duo| drop(duo.stage.fault(lost).await.unwrap());
+    let begin = async |duo: &Duo| {
+        duo.stage.fault(lost).await.unwrap();
+    };
     let old = end_leader(&mut duo, step, end, begin).await;
     let after = finished(&duo).await;
     assert_eq!(
