@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! the bot is active and owes it     one entry per group and change of bots, behind all answers
-//! its turn to be sent               the older ones in that group are deleted, it is sent, its message is noted
+//! its turn to be sent               other bots' in that group are deleted, it is sent, this bot's older ones are deleted, its message is noted
 //! the bot is active                 what other bots left standing is deleted, where it has the right
 //! another bot is active             what this one left standing is deleted, or else says that it is over
 //! ```
@@ -105,20 +105,29 @@ pub fn is_announcement(entry: &OutboxEntry) -> Option<ChannelId> {
     }
 }
 
-/// Right before a new one is sent: the older ones of that group go, as far as this bot may delete them.
+/// Right before a new one is sent: other bots' of that group go, as far as this one may delete them. Its own older ones go once it is known
+/// that this is not one of them: after a takeover the same announcement is sent again, and Telegram does not take it twice.
 pub async fn clear_the_way(tenure: &Tenure, group: ChannelId) {
+    let me = tenure.context.lease.bot;
+    take_away_where(tenure, |it| it.channel == group && it.bot != me).await;
+}
+
+async fn take_away_where(tenure: &Tenure, goes: impl Fn(&Announcement) -> bool) {
     let context = &tenure.context;
     match context.state.announcements().await {
         Ok(standing) => {
-            let here = standing.into_iter().filter(|it| it.channel == group);
-            take_away(context, &tenure.calls, here.collect(), None).await;
+            let going = standing.into_iter().filter(|it| goes(it));
+            take_away(context, &tenure.calls, going.collect(), None).await;
         }
         Err(error) => debug!(%error, "older announcements are not known yet"),
     }
 }
 
-/// It was sent, as this message.
+/// It was sent, as this message: what this bot had announced there before is out of date.
 pub async fn note(tenure: &Tenure, channel: ChannelId, message: MessageId) {
+    let me = tenure.context.lease.bot;
+    let is_older = |it: &Announcement| it.channel == channel && it.bot == me && it.message != message;
+    take_away_where(tenure, is_older).await;
     let announcement = Announcement {
         channel,
         message,

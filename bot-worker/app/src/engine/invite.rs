@@ -50,7 +50,10 @@ pub async fn look_up(
         }
     }
     let id = entry_id(&tenure.context.pool, &conversation, &cause, INDEX);
-    (!bots.is_empty()).then(|| Invitation {
+    if bots.is_empty() {
+        return None;
+    }
+    Some(Invitation {
         conversation,
         event: Event::Invited { bots },
         id: EventId(id.0),

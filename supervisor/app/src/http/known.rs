@@ -4,6 +4,7 @@
 //! The epoch record says which bot is active; its name is the board's word, or SQL's.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::time::Duration;
 
 use shared_core::{BootMs, BotId, Phase, PoolId};
@@ -33,7 +34,7 @@ impl Seen {
     /// Whole seconds since Redis was last read, when that is too long ago for it to be well.
     pub fn stale_for(&self, now: BootMs) -> Option<u64> {
         let age = now.since(self.at?);
-        (age > FRESH).then(|| age.as_secs())
+        (age > FRESH).then_some(age.as_secs())
     }
 }
 
@@ -112,11 +113,11 @@ async fn username(
     for known in boards.filter(|known| !known.username.is_empty()) {
         names.insert(known.bot, known.username.clone());
     }
-    if !names.contains_key(&bot) {
+    if let Entry::Vacant(unknown) = names.entry(bot) {
         // The leader has not laid down a board yet.
         let row = store.bots().get(state.id(), bot).await.ok().flatten();
         if let Some(name) = row.and_then(|row| row.username) {
-            names.insert(bot, name.trim_start_matches('@').to_owned());
+            unknown.insert(name.trim_start_matches('@').to_owned());
         }
     }
     names.get(&bot).cloned()
