@@ -1,11 +1,11 @@
 //! Which supervisor acts. The lead of the deployment first, then each pool's copy of it, which is what the pools' scripts check.
 //!
 //! ```text
-//! Redis says    before      what follows
-//! begun         anything    leads; each pool is read anew, since another may have led it meanwhile
-//! kept          led         goes on
-//! another       anything    follows; comes back when that one's time is over, so a leader that died is followed at once then
-//! nothing       anything    as before until Redis answers: whoever writes is asked by the script anyway
+//! Redis says            what follows
+//! ours, as known        goes on
+//! ours, another tenure  leads; the pool is read anew, since another may have led it meanwhile, also when the answer that said so first was lost
+//! another's             follows; comes back when that one's time is over, so a leader that died is followed at once then
+//! nothing               as before until Redis answers: whoever writes is asked by the script anyway
 //! ```
 //! Invariant: nothing here is judged by a clock of ours: Redis says yes or no at each renewal, and every script of the leader asks again. What no script
 //! can guard is guarded otherwise: SQL by the leader that stands in it (`shared-io`, `sql/epochs.rs`), a kill by asking just before.

@@ -18,8 +18,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use shared_core::{
-    Assignment, BootMs, BotId, Connection, EpochBlock, EpochRecord, EpochStamp, Holder, OtherLogin,
-    Overrides, Phase, PoolId,
+    Assignment, BootMs, BotId, Connection, EpochBlock, EpochRecord, EpochStamp, Holder, Nonce,
+    OtherLogin, Overrides, Phase, PoolId,
 };
 use shared_io::clock;
 use shared_io::config::{Config, PolicyConfig, PoolConfig};
@@ -82,6 +82,8 @@ pub struct Pool {
 }
 
 struct Held {
+    /// The lead under which all of this was read.
+    tenure: Nonce,
     block: EpochBlock,
     /// The highest epoch seen in Redis.
     seen: shared_core::Epoch,
@@ -185,11 +187,11 @@ impl Pool {
                 self.held = None;
                 return Ok(Some(left));
             }
-            (Leadership::Kept, Some(_)) => {}
-            (Leadership::Begun, _) | (Leadership::Kept, None) => {
+            (Leadership::Ours { since }, Some(held)) if held.tenure == since => {}
+            (Leadership::Ours { since }, _) => {
                 self.held = None;
                 self.state = self.redis.held_to(self.redis.history());
-                let held = self.take_over().await?;
+                let held = self.take_over(since).await?;
                 self.arrived(held.seen).await;
                 self.held = Some(held);
             }

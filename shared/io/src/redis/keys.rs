@@ -12,6 +12,8 @@ pub(super) struct RootKeys {
     prefix: String,
     /// string, PX: which supervisor leads
     pub leader: String,
+    /// string: changes with each lead that was nobody's before
+    pub tenure: String,
     /// zset: worker -> Redis' own time of its last heartbeat
     pub workers: String,
     /// zset `worker#nonce` -> Redis' own time: processes that are known to be dead
@@ -36,6 +38,7 @@ impl RootKeys {
         Ok(Self {
             prefix: prefix.to_owned(),
             leader: format!("{prefix}:leader"),
+            tenure: format!("{prefix}:tenure"),
             workers: format!("{prefix}:workers"),
             deaths: format!("{prefix}:deaths"),
             supervisors: format!("{prefix}:supervisors"),
@@ -83,6 +86,8 @@ pub(super) struct PoolKeys {
     pub lineage: String,
     /// string, PX: copy of the root's leader in the pool's own slot, so that scripts can check it
     pub leader: String,
+    /// string: changes with each lead of the pool that was nobody's before
+    pub tenure: String,
     /// hash bot -> `Assignment`
     pub assign: String,
     /// string: the switch in progress
@@ -136,6 +141,7 @@ impl PoolKeys {
             epoch: key("epoch"),
             lineage: key("lineage"),
             leader: key("leader"),
+            tenure: key("tenure"),
             assign: key("assign"),
             saga: key("saga"),
             open: key("open"),

@@ -16,6 +16,7 @@ use super::leases::{millis, parse_lease};
 use super::reply::Reply;
 use super::scripts;
 use super::{PoolState, RedisState};
+use crate::clock;
 
 /// A supervisor process: its name and a nonce, so that a restarted one is another.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -59,17 +60,16 @@ pub enum BreakAnswer {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub enum Leadership {
-    /// It is ours from here on, and was nobody's: whatever we knew of a time before may have been overtaken.
-    Begun,
-    /// It has been ours without a break.
-    Kept,
+    /// It is ours. Since when, by a mark that changes whenever a lead was nobody's before it was taken: what was known under another mark may have been
+    /// overtaken, also when the answer that would have told of the beginning was lost.
+    Ours { since: Nonce },
     /// Another has it, for so long unless he renews it.
     Another { left: Duration },
 }
 
 impl Leadership {
     pub fn is_ours(self) -> bool {
-        matches!(self, Self::Begun | Self::Kept)
+        matches!(self, Self::Ours { .. })
     }
 }
 
@@ -80,8 +80,10 @@ impl RedisState {
         let mut script = scripts::TAKE_LEAD.prepare_invoke();
         script
             .key(&self.root.leader)
+            .key(&self.root.tenure)
             .arg(me.as_str())
-            .arg(millis(ttl));
+            .arg(millis(ttl))
+            .arg(clock::nonce().to_string());
         let (answer, _) = self.link.copied(op, &script).await?;
         leadership(op, answer)
     }
@@ -125,8 +127,10 @@ impl PoolState {
         let mut script = scripts::TAKE_LEAD.prepare_invoke();
         script
             .key(&self.keys.leader)
+            .key(&self.keys.tenure)
             .arg(me.as_str())
-            .arg(millis(ttl));
+            .arg(millis(ttl))
+            .arg(clock::nonce().to_string());
         let (answer, _) = self.link.copied(op, &script).await?;
         leadership(op, answer)
     }
@@ -266,8 +270,12 @@ impl PoolState {
 
 fn leadership(op: Op<'_>, mut reply: Reply) -> Result<Leadership, StateError> {
     match reply.word.as_str() {
-        "begun" => Ok(Leadership::Begun),
-        "kept" => Ok(Leadership::Kept),
+        "ours" => {
+            let since: String = reply.take(op)?;
+            let since = since.parse();
+            let since = since.map_err(|_| StateError::unreadable(op, "the tenure's mark is none"));
+            Ok(Leadership::Ours { since: since? })
+        }
         "other" => Ok(Leadership::Another {
             left: Duration::from_millis(reply.take(op)?),
         }),

@@ -4,7 +4,7 @@
 //! that Redis or SQL ever knew. A Redis whose mark is missing or another one has lost data or was rolled back: it gets a new mark, in SQL
 //! first, and the pool goes on above the reserved ceiling.
 
-use shared_core::{Epoch, EpochBlock};
+use shared_core::{Epoch, EpochBlock, Nonce};
 use shared_io::clock;
 use shared_io::redis::LeadAnswer;
 use shared_io::sql::{EventKind, LoginState};
@@ -18,7 +18,7 @@ use crate::chronicle::past_moves;
 const SIGNATURES: u32 = 3;
 
 impl Pool {
-    pub(super) async fn take_over(&mut self) -> Result<Held, Stopped> {
+    pub(super) async fn take_over(&mut self, tenure: Nonce) -> Result<Held, Stopped> {
         let view = self.state.look().await?;
         let seen = epoch_of(view.epoch.as_ref());
         let epochs = self.shared.store.epochs();
@@ -35,6 +35,7 @@ impl Pool {
         let saga = self.read_saga().await?;
         tracing::info!(pool = %self.name, epoch = %seen, first = %block.next, "leading the pool");
         Ok(Held {
+            tenure,
             block,
             seen,
             lineage,
