@@ -98,9 +98,9 @@ async fn announced(
             if let Some(message) = message {
                 announce::note(tenure, channel, message).await;
             }
-            Outcome::Sent
+            sent(entry, message)
         }
-        Err(error) if error.class == ErrorClass::SentAlready => Outcome::Sent,
+        Err(error) if error.class == ErrorClass::SentAlready => sent(entry, None),
         Err(error) => refused(entry, error),
     }
 }
