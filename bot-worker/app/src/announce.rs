@@ -126,7 +126,8 @@ async fn take_away_where(tenure: &Tenure, goes: impl Fn(&Announcement) -> bool) 
 /// It was sent, as this message: what this bot had announced there before is out of date.
 pub async fn note(tenure: &Tenure, channel: ChannelId, message: MessageId) {
     let me = tenure.context.lease.bot;
-    let is_older = |it: &Announcement| it.channel == channel && it.bot == me && it.message != message;
+    let is_older =
+        |it: &Announcement| it.channel == channel && it.bot == me && it.message != message;
     take_away_where(tenure, is_older).await;
     let announcement = Announcement {
         channel,

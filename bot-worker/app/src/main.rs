@@ -89,5 +89,8 @@ fn start(args: Args) -> anyhow::Result<()> {
         .enable_all()
         .build()
         .context("starting the runtime")?;
-    runtime.block_on(worker::run(config, name, nonce, vouched))
+    let ended = runtime.block_on(worker::run(config, name, nonce, vouched));
+    // What still blocks a thread (a name that is being looked up) is nobody's business any more.
+    runtime.shutdown_timeout(std::time::Duration::from_secs(1));
+    ended
 }

@@ -20,7 +20,7 @@ use shared_io::sql::Store;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use crate::admin::Recorder;
 use crate::context::Shared;
@@ -33,6 +33,8 @@ use crate::status::Status;
 
 /// How long a worker that begins waits for Redis; then whoever started it is told.
 const REDIS_COMES: Duration = Duration::from_secs(10);
+/// How long an orderly end may take. Sends are waited for for two seconds.
+const ENDS_WITHIN: Duration = Duration::from_secs(10);
 
 /// Runs until SIGTERM or SIGINT.
 pub async fn run(
@@ -75,16 +77,22 @@ pub async fn run(
     let ended = wait_for_end(&mut pools, &mut beating, &shared.worker).await?;
     info!("worker stops");
     stop.cancel();
-    while pools.join_next().await.is_some() {}
-    shared.admin_records.flush().await;
-    background.cancel();
-    while tasks.join_next().await.is_some() {}
-    match ended {
-        End::Asked => {
-            let _beats_no_more = beating.await;
+    let in_order = async {
+        while pools.join_next().await.is_some() {}
+        shared.admin_records.flush().await;
+        background.cancel();
+        while tasks.join_next().await.is_some() {}
+        if let End::Asked = ended {
+            let _beats_no_more = (&mut beating).await;
             name::release(&shared.redis, &shared.worker, nonce).await;
-            Ok(())
         }
+    };
+    if tokio::time::timeout(ENDS_WITHIN, in_order).await.is_err() {
+        // A kill needs no order either: whoever comes next replays what was not committed.
+        warn!("not everything ended in time: the rest is dropped");
+    }
+    match ended {
+        End::Asked => Ok(()),
         End::NameTaken(taken) => Err(taken.into()),
     }
 }

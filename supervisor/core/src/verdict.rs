@@ -189,6 +189,13 @@ fn judge_bot(
     match (health, never_for_ms) {
         (Some(health), never_for_ms) => {
             let line = judge_line(health, never_for_ms.unwrap_or(0), policy);
+            let line = match &line.finding {
+                Some(Finding::LineSilent { silent_ms }) if is_just_back(snapshot, policy) => {
+                    let silent_ms = *silent_ms;
+                    verdict(Health::Degraded, Finding::Shaky { silent_ms })
+                }
+                _ => line,
+            };
             match idle_ms(health, assignment, snapshot, policy) {
                 Some(for_ms) if matches!(line.health, Health::Healthy | Health::Degraded) => {
                     verdict(Health::Failed, Finding::NotWorking { for_ms })
@@ -201,6 +208,12 @@ fn judge_bot(
         }
         (None, _) => verdict(Health::Unknown, Finding::NotReported),
     }
+}
+
+/// A worker without Redis keeps its connection and may have other things to wait for than Telegram's answers. What it says of its lines in the first
+/// moments after that is about that time: it is asked again.
+fn is_just_back(snapshot: &Snapshot, policy: &Policy) -> bool {
+    matches!(snapshot.redis, RedisView::Up { for_ms } if for_ms < policy.worker_silent_ms)
 }
 
 /// For how long an active bot that was never answered can have been so: as long as its worker is up. A standby may have come to its worker

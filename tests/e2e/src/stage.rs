@@ -97,7 +97,7 @@ impl Stage {
         let folder = Folder::make(Some(&place.path().join("run")), 1)?;
         folder.write_config(&scene, sim.mtproto_addr())?;
         let config = edit(&std::fs::read_to_string(folder.config())?, &scene);
-        std::fs::write(folder.config(), config).context("editing the configuration")?;
+        std::fs::write(folder.config(), uninvited(config)).context("editing the configuration")?;
         Ok(Self {
             control,
             scene,
@@ -343,6 +343,14 @@ impl Drop for Forgotten {
     fn drop(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();
+    }
+}
+
+/// Members are invited to backups only where a test is about that: elsewhere each message that is not its business is in its way.
+fn uninvited(config: String) -> String {
+    match config.contains("[reach]") {
+        true => config,
+        false => config.replace("[workers]", "[reach]\ninvite_again = 0\n\n[workers]"),
     }
 }
 

@@ -42,7 +42,7 @@ fn unknown_settings_at_every_level() {
     check(
         "[telegram]",
         "[telegrams]",
-        "understudy.toml: telegrams: there is no such setting; remove it, or write one of these: data_dir, telegram, redis, database, workers, secrets, timing, rates, policy, log, pool",
+        "understudy.toml: telegrams: there is no such setting; remove it, or write one of these: data_dir, telegram, redis, database, workers, secrets, timing, rates, policy, reach, http, log, pool",
     );
     check(
         "api_id = 17",

@@ -29,7 +29,9 @@ async fn invited(talk: &Talk<'_>) -> Viewed {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_member_is_invited_once_and_what_he_starts_is_counted() {
-    let stage = Stage::open(2).await.unwrap();
+    let invites =
+        |config: &str| config.replace("[workers]", "[reach]\ninvite_again = \"7d\"\n\n[workers]");
+    let stage = Stage::open_with(2, invites, &[]).await.unwrap();
     let bots: Vec<i64> = stage.scene.bots.iter().map(|bot| bot.id).collect();
     let talk = Talk::private(&stage, 0, bots[0]);
     talk.start(None).await.unwrap();
