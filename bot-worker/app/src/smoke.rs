@@ -19,15 +19,18 @@ use tracing::{info, warn};
 use crate::context::BotContext;
 use crate::{channels, login};
 
-/// A healthy check takes a few round trips; the supervisor's own deadline is above this.
-const DEADLINE: Duration = Duration::from_millis(1500);
-/// Above a slow disk's pause, below the deadlines of this test and of a takeover's.
+/// For whoever asked; a healthy check takes a few round trips.
+const ASKED_DEADLINE: Duration = Duration::from_millis(1500);
+/// How long silence may last is the supervisor's to judge (`supervisor-core`, `smoke_timeout_ms`, at most 6 s for a pool's only bot): who reported it
+/// as a failure before that would hide that it is silence, against which another connection may help.
+const TAKEOVER_DEADLINE: Duration = Duration::from_secs(7);
+/// Above a slow disk's pause, below the supervisor's time-outs.
 const SQL_ANSWERS: Duration = Duration::from_millis(500);
 
 /// Tests, publishes the report and rings the supervisor.
 pub async fn run(context: Arc<BotContext>, calls: Calls, stamp: EpochStamp) {
     publish_milestone(&context, stamp, MilestoneKind::Activated).await;
-    let report = test(&context, &calls, stamp.epoch, SqlAway::Bearable).await;
+    let report = test(&context, &calls, stamp.epoch, Occasion::Takeover).await;
     if let Err(error) = context.state.put_smoke(&report).await {
         warn!(%error, "the smoke test's report did not reach Redis");
     }
@@ -36,26 +39,41 @@ pub async fn run(context: Arc<BotContext>, calls: Calls, stamp: EpochStamp) {
 
 /// Tests because somebody asked; the pool's epoch is shown and not touched.
 pub async fn run_asked(context: Arc<BotContext>, calls: Calls, epoch: Epoch, nonce: Nonce) {
-    let report = test(&context, &calls, epoch, SqlAway::Fails).await;
+    let report = test(&context, &calls, epoch, Occasion::Asked).await;
     if let Err(error) = context.state.put_smoke_asked(nonce, &report).await {
         warn!(%error, "the report that was asked for did not reach Redis");
     }
 }
 
-/// What a database that does not answer means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum SqlAway {
-    /// It is away for every bot alike: with the login at hand in memory, it is no reason against this one.
-    Bearable,
-    Fails,
+enum Occasion {
+    /// A database that is away is so for every bot alike: with the login at hand in memory, it is no reason against this one.
+    Takeover,
+    /// Then it is a failure like any other.
+    Asked,
 }
 
-async fn test(context: &BotContext, calls: &Calls, epoch: Epoch, sql_away: SqlAway) -> SmokeReport {
+impl Occasion {
+    fn deadline(self) -> Duration {
+        match self {
+            Self::Takeover => TAKEOVER_DEADLINE,
+            Self::Asked => ASKED_DEADLINE,
+        }
+    }
+}
+
+async fn test(
+    context: &BotContext,
+    calls: &Calls,
+    epoch: Epoch,
+    occasion: Occasion,
+) -> SmokeReport {
+    let deadline = occasion.deadline();
     let (rpc, redis, sql, rights) = tokio::join!(
-        timed(SmokeCheck::Rpc, check_rpc(context, calls)),
-        timed(SmokeCheck::Redis, check_redis(context)),
-        timed(SmokeCheck::Sql, check_sql(context, sql_away)),
-        check_rights(context, calls),
+        timed(SmokeCheck::Rpc, deadline, check_rpc(context, calls)),
+        timed(SmokeCheck::Redis, deadline, check_redis(context)),
+        timed(SmokeCheck::Sql, deadline, check_sql(context, occasion)),
+        check_rights(context, calls, deadline),
     );
     let mut results = vec![rpc, redis, sql];
     results.extend(rights);
@@ -86,11 +104,15 @@ async fn publish_milestone(context: &BotContext, stamp: EpochStamp, kind: Milest
     context.shared.redis.ring_supervisor().await;
 }
 
-async fn timed(check: SmokeCheck, run: impl Future<Output = Result<(), String>>) -> SmokeResult {
+async fn timed(
+    check: SmokeCheck,
+    deadline: Duration,
+    run: impl Future<Output = Result<(), String>>,
+) -> SmokeResult {
     let started = clock::boot_now();
-    let failed = match tokio::time::timeout(DEADLINE, run).await {
+    let failed = match tokio::time::timeout(deadline, run).await {
         Ok(result) => result.err(),
-        Err(_) => Some(format!("no answer within {} ms", DEADLINE.as_millis())),
+        Err(_) => Some(format!("no answer within {} ms", deadline.as_millis())),
     };
     let took = clock::boot_now().since(started).as_millis();
     SmokeResult {
@@ -118,7 +140,7 @@ async fn check_redis(context: &BotContext) -> Result<(), String> {
     }
 }
 
-async fn check_sql(context: &BotContext, away: SqlAway) -> Result<(), String> {
+async fn check_sql(context: &BotContext, occasion: Occasion) -> Result<(), String> {
     let store = &context.shared.store;
     let (bot, slot) = (context.lease.bot, context.lease.slot);
     let asked = async {
@@ -135,7 +157,7 @@ async fn check_sql(context: &BotContext, away: SqlAway) -> Result<(), String> {
     };
     let (row, login) = match answer {
         Ok(found) => found,
-        Err(error) if away == SqlAway::Bearable && login::is_in_memory(context) => {
+        Err(error) if occasion == Occasion::Takeover && login::is_in_memory(context) => {
             warn!(%bot, error, "the database is away; the login in memory is good");
             return Ok(());
         }
@@ -146,15 +168,15 @@ async fn check_sql(context: &BotContext, away: SqlAway) -> Result<(), String> {
     login::open_login(context, &login).map(drop)
 }
 
-async fn check_rights(context: &BotContext, calls: &Calls) -> Vec<SmokeResult> {
+async fn check_rights(context: &BotContext, calls: &Calls, deadline: Duration) -> Vec<SmokeResult> {
     let started = clock::boot_now();
-    let answer = tokio::time::timeout(DEADLINE, channels::troubles(context, calls)).await;
+    let answer = tokio::time::timeout(deadline, channels::troubles(context, calls)).await;
     let took = u64::try_from(clock::boot_now().since(started).as_millis()).unwrap_or(u64::MAX);
     if let Ok(Ok(troubles)) = &answer {
         context.status.channels(troubles.clone());
     }
     let failed = |channel: ChannelId| match &answer {
-        Err(_) => Some(format!("no answer within {} ms", DEADLINE.as_millis())),
+        Err(_) => Some(format!("no answer within {} ms", deadline.as_millis())),
         Ok(Err(error)) => Some(error.to_string()),
         Ok(Ok(troubles)) => {
             let trouble = troubles.iter().find(|trouble| trouble.channel == channel);

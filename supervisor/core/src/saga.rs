@@ -9,6 +9,7 @@
 //! Activated  Smoked, passed                  Smoked     open
 //! Activated  Smoked, failed                  Decided    fence, for the next holder; Exhausted if nobody is left
 //! Activated  Waited beyond the time-out      Decided    the same
+//! Activated  the same, and `again`           Decided    fence, for the same holder over another connection; once in a saga
 //! Decided..Smoked HolderLost                 Decided    the same
 //! Exhausted  Fenced                          Held       record
 //! Exhausted  FenceRefused                    Exhausted  fence
@@ -16,8 +17,8 @@
 //! Opened     Recorded                        Recorded   clear
 //! Held       Recorded                        Recorded   clear
 //! ```
-//! Anything else changes nothing: observations may come late or twice. Invariants: each holder is tried once; every attempt has its own epoch;
-//! nothing is opened without a passed smoke test of the very epoch that is opened.
+//! Anything else changes nothing: observations may come late or twice. Invariants: each holder is tried once, and one of them once more if its line
+//! fell silent during the test; every attempt has its own epoch; nothing is opened without a passed smoke test of the very epoch that is opened.
 //!
 //! The saga is stored by the script that executes each step, as it is *after* the step; [`Saga::resume`] says what a next leader does first.
 
@@ -51,9 +52,19 @@ pub enum SwitchKind {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "gave_up", rename_all = "snake_case")]
 pub enum GaveUp {
-    SmokeFailed { failures: String },
-    TimedOut { after_ms: u64 },
-    HolderLost { why: String },
+    SmokeFailed {
+        failures: String,
+    },
+    TimedOut {
+        after_ms: u64,
+    },
+    /// It was answered, and then not any more: another connection may help.
+    FellSilent {
+        after_ms: u64,
+    },
+    HolderLost {
+        why: String,
+    },
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -118,6 +129,8 @@ pub enum Observation {
     /// Milliseconds since this leader first saw the saga in its state, by a clock that does not jump.
     Waited {
         ms: u64,
+        /// See [`Saga::again`].
+        again: Option<LoginSlot>,
     },
     HolderLost {
         why: String,
@@ -272,10 +285,13 @@ impl Saga {
             (SagaState::Activated { to, stamp }, Observation::Smoked(report)) => {
                 self.smoked(to, stamp, &report, now)
             }
-            (SagaState::Activated { .. }, Observation::Waited { ms })
+            (SagaState::Activated { to, .. }, Observation::Waited { ms, again })
                 if ms >= self.smoke_timeout_ms =>
             {
-                self.next(GaveUp::TimedOut { after_ms: ms }, now)
+                match again.filter(|_| !self.fell_silent()) {
+                    Some(slot) => self.once_more(to, slot, ms, now),
+                    None => self.next(GaveUp::TimedOut { after_ms: ms }, now),
+                }
             }
             (
                 SagaState::Decided { .. }
@@ -319,6 +335,23 @@ impl Saga {
             stamp,
         };
         self.with(vec![Action::Open { to, stamp }])
+    }
+
+    fn fell_silent(&self) -> bool {
+        let mut tried = self.tried.iter();
+        tried.any(|tried| matches!(tried.why, GaveUp::FellSilent { .. }))
+    }
+
+    /// The same holder over another connection.
+    fn once_more(mut self, to: Holder, slot: LoginSlot, after_ms: u64, now: UnixMs) -> Advanced {
+        self.tried.push(Tried {
+            holder: to.clone(),
+            why: GaveUp::FellSilent { after_ms },
+            at: now,
+        });
+        self.assign = Some(slot);
+        self.state = SagaState::Decided { to };
+        self.with(vec![Action::Fence])
     }
 
     /// This holder will not do: the next one, or nobody.

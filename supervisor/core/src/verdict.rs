@@ -216,13 +216,14 @@ fn is_just_back(snapshot: &Snapshot, policy: &Policy) -> bool {
     matches!(snapshot.redis, RedisView::Up { for_ms } if for_ms < policy.worker_silent_ms)
 }
 
-/// For how long an active bot that was never answered can have been so: as long as its worker is up. A standby may have come to its worker
-/// a moment ago, so for it this says nothing.
+/// For how long an active bot that was never answered can have been so: as long as its worker is up and its epoch open. It may have come to its
+/// worker a moment ago, and then its worker still waits for the lease of the one before. A standby may have come at any time, so for it this says
+/// nothing.
 fn held_in_vain_ms(bot: BotId, worker: &WorkerId, snapshot: &Snapshot) -> Option<u64> {
     let holder = snapshot.holder()?;
     let active = holder.bot == bot && holder.worker == *worker;
     let up_for_ms = snapshot.worker(worker).and_then(WorkerView::up_for_ms)?;
-    active.then_some(up_for_ms)
+    active.then_some(up_for_ms.min(snapshot.open_for_ms))
 }
 
 /// For how long the holder has been connected without doing the work of its epoch: a restarted process whose predecessor was named, or one that

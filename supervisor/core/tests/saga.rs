@@ -70,6 +70,10 @@ impl Drive {
     }
 }
 
+fn waited(ms: u64, again: Option<LoginSlot>) -> Observation {
+    Observation::Waited { ms, again }
+}
+
 #[test]
 fn a_switch_that_goes_well() {
     let drive = Drive::start(seed(holder("b2@w2"), &["b3@w2"]))
@@ -98,8 +102,8 @@ fn each_failure_takes_the_next_standby_and_the_last_one_holds() {
         .smoked(4, Some("no answer"))
         .fenced(5)
         .activated()
-        .see("waited", Observation::Waited { ms: 1999 })
-        .see("waited", Observation::Waited { ms: 2000 })
+        .see("waited", waited(1999, None))
+        .see("waited", waited(2000, None))
         .fenced(6)
         .see(
             "lost",
@@ -212,6 +216,87 @@ fn a_relogin_that_does_not_help_ends_with_a_standby() {
     );
     assert_eq!(drive.saga.kind, SwitchKind::Switch);
     assert_eq!(drive.saga.tried[0].holder, holder("b1@w1"));
+}
+
+#[test]
+fn a_line_that_fell_silent_during_the_test_gets_one_more_connection() {
+    let drive = Drive::start(relogin(&["b2@w2"]))
+        .fenced(4)
+        .activated()
+        .see("waited", waited(1999, Some(LoginSlot::A)))
+        .see("waited", waited(2000, Some(LoginSlot::A)))
+        .fenced(5)
+        .activated()
+        .see("waited", waited(2000, Some(LoginSlot::B)))
+        .fenced(6);
+    assert_eq!(
+        drive.log,
+        "start: decided b1@w1 [fence]\n\
+         fenced: fenced b1@w1 e4 [assign b1@w1 slot b, activate b1@w1 e4]\n\
+         activated: activated b1@w1 e4 []\n\
+         waited: activated b1@w1 e4 []\n\
+         waited: decided b1@w1 [fence]\n\
+         fenced: fenced b1@w1 e5 [assign b1@w1 slot a, activate b1@w1 e5]\n\
+         activated: activated b1@w1 e5 []\n\
+         waited: decided b2@w2 [fence]\n\
+         fenced: fenced b2@w2 e6 [activate b2@w2 e6]\n"
+    );
+    let why: Vec<String> = drive.saga.tried.iter().map(|t| t.why.to_string()).collect();
+    assert_eq!(
+        why,
+        [
+            "its new line fell silent, no smoke test within 2000 ms",
+            "no smoke test within 2000 ms"
+        ]
+    );
+}
+
+/// What is known of the target when its time is over, and with which login it is connected once more.
+#[test]
+fn only_a_target_that_was_answered_gets_another_connection() {
+    let again = |seed: SagaSeed, b1: &str| {
+        let saga = Drive::start(seed).fenced(4).activated().saga;
+        let text =
+            format!("epoch smoking b1@w1 prev=b1\nworker w1 running age=100\nbot b1 on w1 {b1}");
+        saga.again(&parse(&text), 1600, NOW)
+    };
+    let of = |b1: &str| again(relogin(&["b2@w2"]), b1);
+    assert_eq!(of("ready ok=1200 slot=b other=resting"), Some(LoginSlot::A));
+    assert_eq!(
+        of("ready ok=1200 slot=b other=resting rests_in=60000"),
+        Some(LoginSlot::B),
+        "somebody may still be connected with the other one"
+    );
+    assert_eq!(
+        of("connecting slot=b other=resting"),
+        None,
+        "never answered"
+    );
+    assert_eq!(
+        of("ready ok=1500 slot=b other=resting"),
+        None,
+        "not since it was named: the heartbeat is 100 ms old"
+    );
+    assert_eq!(
+        of("ready ok=1200 slot=b said=a other=resting"),
+        None,
+        "that is about the login before"
+    );
+    let standby = |then: &[&str]| SagaSeed {
+        previous_bot: Some(BotId(7)),
+        ..seed(holder("b1@w1"), then)
+    };
+    let well = "ready ok=1200 other=resting";
+    assert_eq!(
+        again(standby(&["b2@w2"]), well),
+        None,
+        "members did not write to it"
+    );
+    assert_eq!(
+        again(standby(&[]), well),
+        Some(LoginSlot::B),
+        "nobody else is left"
+    );
 }
 
 #[test]
@@ -421,7 +506,7 @@ fn a_renewal_is_a_takeover_without_a_new_worker_and_assigns_nothing() {
     };
     assert_eq!(fenced.actions, [activate], "its worker keeps what it has");
     let tested = fenced.saga.advance(Observation::Activated, NOW).saga;
-    let next = tested.advance(Observation::Waited { ms: 2000 }, NOW).saga;
+    let next = tested.advance(waited(2000, None), NOW).saga;
     assert_eq!(next.kind, SwitchKind::Switch);
     assert_eq!(next.target(), Some(&holder("b2@w2")));
 }

@@ -8,3 +8,5 @@ mod keys;
 mod losing;
 #[path = "logins/making.rs"]
 mod making;
+#[path = "logins/silence.rs"]
+mod silence;

@@ -71,7 +71,7 @@ impl Pool {
         };
         let observation = match saga.lost(snapshot, &self.policy) {
             Some(why) => Some(Observation::HolderLost { why }),
-            None => self.outcome_of_smoke_test(&saga).await?,
+            None => self.outcome_of_smoke_test(&saga, snapshot).await?,
         };
         let actions = match observation {
             Some(observation) => self.adopt(saga.advance(observation, clock::unix_now())),
@@ -81,16 +81,22 @@ impl Pool {
     }
 
     /// Its report if there is one, else how long it has been waited for; `None` when it is not the smoke test's turn.
-    async fn outcome_of_smoke_test(&self, saga: &Saga) -> Result<Option<Observation>, Stopped> {
+    async fn outcome_of_smoke_test(
+        &self,
+        saga: &Saga,
+        snapshot: &Snapshot,
+    ) -> Result<Option<Observation>, Stopped> {
         let SagaState::Activated { to, stamp } = &saga.state else {
             return Ok(None);
         };
         let report = self.state.smoke(to.bot).await?;
         let ours = report.filter(|r| r.epoch == stamp.epoch && r.worker == to.worker);
+        let ms = self.waited_ms();
         Ok(Some(match ours {
             Some(report) => Observation::Smoked(report),
             None => Observation::Waited {
-                ms: self.waited_ms(),
+                ms,
+                again: saga.again(snapshot, ms, clock::unix_now()),
             },
         }))
     }

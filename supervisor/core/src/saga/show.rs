@@ -30,6 +30,12 @@ impl fmt::Display for GaveUp {
             }
             Self::SmokeFailed { failures } => write!(f, "smoke test: {failures}"),
             Self::TimedOut { after_ms } => write!(f, "no smoke test within {after_ms} ms"),
+            Self::FellSilent { after_ms } => {
+                write!(
+                    f,
+                    "its new line fell silent, no smoke test within {after_ms} ms"
+                )
+            }
             Self::HolderLost { why } => write!(f, "lost: {why}"),
         }
     }

@@ -1,4 +1,6 @@
-//! What a look at the pool says about a saga's target: is it worth waiting for?
+//! What a look at the pool says about a saga's target: is it worth waiting for, or another connection?
+
+use shared_core::{LoginSlot, UnixMs};
 
 use super::{Saga, SagaState};
 use crate::policy::Policy;
@@ -26,5 +28,26 @@ impl Saga {
             Finding::Fatal { name, .. } if assigned => Some(format!("{}: {name}", to.bot)),
             _ => None,
         }
+    }
+
+    /// With which login a target that has not passed within `waited_ms` is worth another connection: it was answered since it was named, so it
+    /// was its line that fell silent meanwhile. Members wrote to this bot, and what they wrote is in its box; a standby cannot read it. Where that
+    /// does not count, only if nobody else is left.
+    ///
+    /// The other login where it rests; else the same one, whose connection the same worker has closed by then.
+    pub fn again(&self, snapshot: &Snapshot, waited_ms: u64, now: UnixMs) -> Option<LoginSlot> {
+        let SagaState::Activated { to, .. } = &self.state else {
+            return None;
+        };
+        if self.previous_bot != Some(to.bot) && !self.then.is_empty() {
+            return None;
+        }
+        let given = snapshot.assignment(to.bot)?;
+        let given = (given.worker == to.worker).then_some(given)?;
+        let (_, age_ms) = snapshot.worker(&to.worker)?.beat.as_ref()?;
+        let ok_ago_ms = snapshot.reported(given)?.last_ok_ago_ms?;
+        let answered = ok_ago_ms.saturating_add(*age_ms) < waited_ms;
+        let slot = snapshot.resting(to.bot, now).unwrap_or(given.slot);
+        answered.then_some(slot)
     }
 }
