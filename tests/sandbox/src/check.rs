@@ -65,9 +65,10 @@ pub struct Findings {
     pub presses_repeated: usize,
     /// Milliseconds from the fault to the first words of an active bot, for those who waited.
     pub first_reply_ms: Vec<u64>,
-    /// Those of them in private; in the group Telegram's 20 a minute set the pace.
+    /// Those of them in private that go through no channel; there Telegram's 20 a minute set the pace.
     pub first_reply_private_ms: Vec<u64>,
-    pub first_reply_group_ms: Vec<u64>,
+    /// The others: in the group, and of who waited for a file to be stored.
+    pub first_reply_slow_ms: Vec<u64>,
     /// The same for the others, to the prompt that was shown again.
     pub reprompt_ms: Vec<u64>,
     /// From asking to the answer, in private, for what was asked or waited for from the first fault on.

@@ -84,6 +84,12 @@ impl Input {
                 | Self::Cancel
         )
     }
+
+    /// Does its answer wait for a channel? A file is acknowledged once it is stored, a submission once it is posted; channels take 20 messages a
+    /// minute, whoever serves the member.
+    pub fn goes_through_a_channel(&self) -> bool {
+        matches!(self, Self::File(_) | Self::Submit)
+    }
 }
 
 /// How far an upload got.

@@ -294,9 +294,12 @@ impl Driver {
     }
 }
 
-/// Telegram took a message of his in private, and nobody answered it.
+/// Telegram took a message of his in private, which can be answered at once, and nobody answered it.
 fn waits_for_an_answer(member: &Member) -> bool {
     let waiting = member.ledger.waiting();
     member.is_private()
-        && waiting.is_some_and(|entry| !entry.input.is_press() && entry.message.is_some())
+        && waiting.is_some_and(|entry| {
+            let at_once = !entry.input.is_press() && !entry.input.goes_through_a_channel();
+            at_once && entry.message.is_some()
+        })
 }

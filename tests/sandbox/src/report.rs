@@ -35,7 +35,7 @@ pub struct Report {
     pub replies_duplicated: usize,
     pub first_reply_ms: FirstReply,
     pub first_reply_private_ms: FirstReply,
-    pub first_reply_group_ms: FirstReply,
+    pub first_reply_slow_ms: FirstReply,
     /// More than this in private, or nobody who waited, fails the run; `null` where no limit is set.
     pub first_reply_limit_ms: Option<u64>,
     pub reprompt_ms: Spread,
@@ -161,7 +161,7 @@ impl Report {
             replies_duplicated: findings.replies_duplicated,
             first_reply_ms: FirstReply::of(&findings.first_reply_ms),
             first_reply_private_ms: FirstReply::of(&findings.first_reply_private_ms),
-            first_reply_group_ms: FirstReply::of(&findings.first_reply_group_ms),
+            first_reply_slow_ms: FirstReply::of(&findings.first_reply_slow_ms),
             first_reply_limit_ms: blows.first_reply_limit_ms(outcome.supervisor_down_ms),
             reprompt_ms: Spread {
                 p50: median(&findings.reprompt_ms),

@@ -204,6 +204,17 @@ fn who_wrote_in_the_instant_of_the_fault_is_measured_where_nobody_waited_before(
     assert_eq!(first_replies, [40], "sent 50 ms after it");
 }
 
+/// It is acknowledged when the storage channel has it, and that takes 20 messages a minute.
+#[test]
+fn who_waits_for_a_file_to_be_stored_is_measured_apart() {
+    let mut member = finished(1);
+    member.ledger.entries[5].sent_ms = 990;
+    member.ledger.entries[5].answered_ms = Some(8_000);
+    let findings = judged(&[member]);
+    assert!(findings.first_reply_private_ms.is_empty());
+    assert_eq!(findings.first_reply_slow_ms.len(), 1);
+}
+
 #[test]
 fn a_planted_duplicate_is_found() {
     let mut member = finished(1);

@@ -15,9 +15,9 @@ const CHANNEL_MESSAGE_MS: u64 = 3_334;
 /// that instant did, and their wait is counted from the fault like everybody's.
 const CLUMP_MS: i64 = 250;
 
-/// Most members whose first reply is measured, in private and in the group.
+/// Most members whose first reply is measured, in private and through a channel.
 const WAITING_PRIVATE: usize = 30;
-const WAITING_GROUP: usize = 5;
+const WAITING_SLOW: usize = 5;
 
 pub(super) fn measure(evidence: &Evidence<'_>, findings: &mut Findings) {
     let fault = &evidence.blows.first;
@@ -32,21 +32,17 @@ pub(super) fn measure(evidence: &Evidence<'_>, findings: &mut Findings) {
     let waiting_by = |until_ms: i64| {
         let open = evidence.members.iter().filter(|one| was_open(one, fault));
         let open = open.filter(reached);
-        let since = open.filter_map(|one| Some((waited_since(one, fault, until_ms)?, one)));
-        since.collect::<Vec<(i64, &Member)>>()
+        let since = open.filter_map(|one| Some((waited_for(one, fault, until_ms)?, one)));
+        since.collect::<Vec<(Waited, &Member)>>()
     };
     let mut waiting = waiting_by(fault.at_ms);
-    if !waiting.iter().any(|(_, member)| member.is_private()) {
+    if waiting.iter().all(|(waited, _)| waited.slow) {
         waiting = waiting_by(fault.at_ms + CLUMP_MS);
     }
-    waiting.sort_by_key(|(since, member)| (*since, member.number));
-    let (mut private, mut group) = (WAITING_PRIVATE, WAITING_GROUP);
-    waiting.retain(|(_, member)| {
-        let left = if member.is_private() {
-            &mut private
-        } else {
-            &mut group
-        };
+    waiting.sort_by_key(|(waited, member)| (waited.since_ms, member.number));
+    let (mut private, mut slow) = (WAITING_PRIVATE, WAITING_SLOW);
+    waiting.retain(|(waited, _)| {
+        let left = if waited.slow { &mut slow } else { &mut private };
         let kept = *left > 0;
         *left = left.saturating_sub(1);
         kept
@@ -58,13 +54,14 @@ pub(super) fn measure(evidence: &Evidence<'_>, findings: &mut Findings) {
         .filter(|member| was_open(member, fault))
         .filter(reached)
     {
-        if waiting.iter().any(|(_, one)| one.number == member.number) {
+        let waited = waiting.iter().find(|(_, one)| one.number == member.number);
+        if let Some((waited, _)) = waited {
             let first = served(member).map(since_fault);
             findings.first_reply_ms.extend(first);
-            let of_place = if member.is_private() {
-                &mut findings.first_reply_private_ms
+            let of_place = if waited.slow {
+                &mut findings.first_reply_slow_ms
             } else {
-                &mut findings.first_reply_group_ms
+                &mut findings.first_reply_private_ms
             };
             of_place.extend(first);
         } else {
@@ -79,9 +76,16 @@ pub(super) fn measure(evidence: &Evidence<'_>, findings: &mut Findings) {
     }
 }
 
-/// Since when he waited for the answer to a message when the fault landed. A press is not counted here: it waits for Telegram's
+/// What a member waited for when the fault landed.
+struct Waited {
+    since_ms: i64,
+    /// Its answer goes through the group, or waits for a channel: those take 20 messages a minute, whoever serves him.
+    slow: bool,
+}
+
+/// The message whose answer he waited for when the fault landed. A press is not counted here: it waits for Telegram's
 /// time-out and the member's next press, whoever serves him.
-fn waited_since(member: &Member, fault: &Blow, until_ms: i64) -> Option<i64> {
+fn waited_for(member: &Member, fault: &Blow, until_ms: i64) -> Option<Waited> {
     let silence = fault.quiet_ms.max(fault.at_ms);
     let entries = member.ledger.entries.iter();
     let messages = entries.filter(|entry| !entry.input.is_press() && entry.fate != Fate::Refused);
@@ -90,7 +94,11 @@ fn waited_since(member: &Member, fault: &Blow, until_ms: i64) -> Option<i64> {
         let before = fault.is_after(entry.seq, entry.sent_ms);
         unanswered && (before || (until_ms > fault.at_ms && entry.sent_ms <= until_ms))
     });
-    waited.map(|entry| entry.sent_ms).min()
+    let first = waited.min_by_key(|entry| entry.sent_ms)?;
+    Some(Waited {
+        since_ms: first.sent_ms,
+        slow: is_slow(member, &first.input),
+    })
 }
 
 /// Who waits in the group, for the storage or for the posts waits behind at most one of each other: they write one thing at a time.
@@ -138,10 +146,8 @@ pub(super) fn unnoticed(evidence: &Evidence<'_>, findings: &mut Findings) {
 pub(super) fn answers(evidence: &Evidence<'_>, slow: bool) -> Vec<u64> {
     let fault = &evidence.blows.first;
     let of_member = |member: &Member| {
-        let private = member.is_private();
         let entries = member.ledger.entries.iter().filter(move |entry| {
-            let channel = matches!(entry.input, Input::File(_) | Input::Submit);
-            entry.fate == Fate::Answered && slow == (channel || !private)
+            entry.fate == Fate::Answered && slow == is_slow(member, &entry.input)
         });
         let since = entries.filter_map(|entry| {
             let answered = entry.answered_ms.filter(|at| *at > fault.at_ms)?;
@@ -150,4 +156,9 @@ pub(super) fn answers(evidence: &Evidence<'_>, slow: bool) -> Vec<u64> {
         since.collect::<Vec<u64>>()
     };
     evidence.members.iter().flat_map(of_member).collect()
+}
+
+/// Does the answer go through the group, the storage or the channel of posts?
+fn is_slow(member: &Member, input: &Input) -> bool {
+    !member.is_private() || input.goes_through_a_channel()
 }

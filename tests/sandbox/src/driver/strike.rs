@@ -177,7 +177,8 @@ impl Driver {
     /// Makes sure that a few in private write when it lands: where too few would, others ask where they stand.
     fn somebody_can_write(&mut self) -> bool {
         let writes = |member: &Member| {
-            let next = member.next_input().filter(|next| !next.is_press());
+            let next = member.next_input();
+            let next = next.filter(|next| !next.is_press() && !next.goes_through_a_channel());
             member.is_private() && next.is_some()
         };
         let many = self.members.iter().filter(|one| writes(one)).count();
