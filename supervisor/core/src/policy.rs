@@ -18,7 +18,8 @@ pub struct Policy {
     pub renew_again_ms: u64,
     /// How long a named holder has for its smoke test.
     pub smoke_timeout_ms: u64,
-    /// The same for a takeover on a silent line, where a switch is the way out: together with `line_silent_ms` within 6 s.
+    /// The same for a takeover on a silent line, where a switch is the way out: together with `line_silent_ms`, the looks in between and what a busy
+    /// machine adds within 6 s. One that passes takes 30 to 400 ms.
     pub takeover_smoke_ms: u64,
     /// Within this time there are at most `guesses` moves for what may turn out to be nothing (a silent line).
     pub cooldown_ms: u64,
@@ -55,7 +56,7 @@ impl Default for Policy {
             idle_ms: 1500,
             renew_again_ms: 30_000,
             smoke_timeout_ms: 2000,
-            takeover_smoke_ms: 1500,
+            takeover_smoke_ms: 1250,
             cooldown_ms: 60_000,
             guesses: 3,
             switches_per_hour: 12,

@@ -374,7 +374,7 @@ fn a_plan_becomes_the_seed_of_its_saga() {
     let (plan, assign, smoke_timeout_ms) = of(&format!("{dead}\nbot b2 on w2 ready"));
     assert_eq!(plan, "relogin b1@w1 slot b (SESSION_REVOKED), else b2@w2");
     assert_eq!(assign, Some(LoginSlot::B));
-    assert_eq!(smoke_timeout_ms, 1500, "a standby is the way out");
+    assert_eq!(smoke_timeout_ms, 1250, "a standby is the way out");
     let (plan, _, smoke_timeout_ms) = of(dead);
     assert_eq!(plan, "relogin b1@w1 slot b (SESSION_REVOKED)");
     assert_eq!(smoke_timeout_ms, 6000, "there is no way out");
