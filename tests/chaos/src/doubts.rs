@@ -1,7 +1,6 @@
 //! What public sources do not settle about Telegram, drawn for each segment: the product has to be right either way.
 //!
-//! The names and values are the simulator's (`PUT /v1/doubts`). `random_id_scope` stays at `account` unless it is asked for: under `login` a reply
-//! whose acknowledgement died with its login may come twice. Drawn apart from everything else, so that a seed's faults do not depend on it.
+//! The names and values are the simulator's (`PUT /v1/doubts`). Drawn apart from everything else, so that a seed's faults do not depend on it.
 
 use std::str::FromStr;
 
@@ -71,7 +70,7 @@ fn settings(seed: u64) -> Map<String, Value> {
         "updates_to",
         either(json!("newest_login"), json!("all_logins")),
     );
-    put("random_id_scope", json!("account"));
+    put("random_id_scope", either(json!("account"), json!("login")));
     put("random_id_memory_s", either(json!(86_400), json!(600)));
     put(
         "difference_replays_presses",
@@ -108,6 +107,7 @@ mod tests {
         };
         for name in [
             "updates_to",
+            "random_id_scope",
             "random_id_memory_s",
             "difference_replays_presses",
             "seq_on_presses",

@@ -29,6 +29,8 @@ use crate::person::Person;
 use crate::strike::Strike;
 use excuses::{Excuse, Served};
 
+/// What the sandbox's member expects where he is shown what somebody else wrote.
+const OTHERS_WORDS: &str = "his own words only";
 /// A fault that was over so long before is told with a violation too.
 const TELLS_BEFORE_MS: i64 = 12_000;
 /// And one that came so soon after.
@@ -252,7 +254,8 @@ impl Violation {
 fn contradiction(person: &Person, problem: &Problem, evidence: &Evidence<'_>) -> Violation {
     // A number of somebody else's in what he was shown.
     let own = format!("#{}-", person.member.number);
-    let foreign = problem.seen.contains('#') && !problem.seen.contains(&own);
+    let foreign = (problem.seen.contains('#') && !problem.seen.contains(&own))
+        || problem.expected == OTHERS_WORDS;
     let wrong = if foreign {
         Wrong::Misdirected
     } else {

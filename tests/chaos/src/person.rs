@@ -119,6 +119,12 @@ impl Person {
             self.heard.push(note(confirms));
             return;
         }
+        if heard.text.starts_with(NOT_TAKEN) {
+            self.pointers.push(Pointer {
+                bot: heard.bot,
+                at_ms: heard.at_ms,
+            });
+        }
         if is_pointer(&heard.text) {
             self.pointed(heard, speaks);
             self.heard.push(note(Vec::new()));
@@ -256,6 +262,9 @@ impl Person {
             .then(|| Step::ALL[self.rng.random_range(0..Step::ALL.len())]);
     }
 }
+
+/// What a bot says that takes up again what it kept while another one answered.
+const NOT_TAKEN: &str = "Something that you wrote here earlier was not taken";
 
 /// What a standby says.
 fn is_pointer(text: &str) -> bool {
