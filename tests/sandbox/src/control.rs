@@ -244,8 +244,43 @@ impl Control {
         Ok(all)
     }
 
-    pub async fn fault(&self, fault: Value) -> Result<(), ControlError> {
-        let _: Value = self.post("a fault", "/faults", fault).await?;
+    /// Sets a fault; returns its id.
+    pub async fn fault(&self, fault: Value) -> Result<u64, ControlError> {
+        #[derive(Deserialize)]
+        struct Set {
+            id: u64,
+        }
+        let set: Set = self.post("a fault", "/faults", fault).await?;
+        Ok(set.id)
+    }
+
+    /// One that is over already is no error.
+    pub async fn clear_fault(&self, id: u64) -> Result<(), ControlError> {
+        let request = self.http.delete(format!("{}/faults/{id}", self.base));
+        let cleared: Result<Value, ControlError> = self.run("clearing a fault", request).await;
+        match cleared {
+            Err(ControlError::Refused { .. }) | Ok(_) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The bot's token as it stands, as its owner reads it at @BotFather.
+    pub async fn token(&self, bot: i64) -> Result<String, ControlError> {
+        #[derive(Deserialize)]
+        struct Known {
+            token: String,
+        }
+        let path = format!("/bots/{bot}/token");
+        let known: Known = self.get(&format!("bot {bot}'s token"), &path).await?;
+        Ok(known.token)
+    }
+
+    pub async fn set_limits(&self, changes: Value) -> Result<(), ControlError> {
+        let request = self
+            .http
+            .put(format!("{}/limits", self.base))
+            .json(&changes);
+        let _: Value = self.run("setting limits", request).await?;
         Ok(())
     }
 

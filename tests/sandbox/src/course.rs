@@ -70,6 +70,10 @@ pub enum Input {
     Resume,
     /// The end for those who do not submit: the review card's own button.
     Cancel,
+    /// `/cancel`, typed at any step.
+    Quit,
+    /// `/help`, which changes nothing.
+    Help,
 }
 
 impl Input {
@@ -168,8 +172,8 @@ impl Upload {
             Input::File(name) => next.files.push(name.clone()),
             Input::FilesDone => next.stage = Stage::At(Step::Review),
             Input::Submit => next.stage = Stage::Submitted,
-            Input::Cancel => next.stage = Stage::Cancelled,
-            Input::Resume => {}
+            Input::Cancel | Input::Quit => next.stage = Stage::Cancelled,
+            Input::Resume | Input::Help => {}
         }
         next
     }

@@ -67,6 +67,25 @@ impl Daemon {
             .context("understudy cannot be killed")
     }
 
+    /// An orderly stop, as a service manager's: SIGTERM, and its end; killed where it takes too long.
+    pub async fn terminate(&mut self) -> Result<()> {
+        self.dead = true;
+        let pid = self.child.id().and_then(|id| i32::try_from(id).ok());
+        if let Some(pid) = pid.and_then(Pid::from_raw) {
+            let _ = kill_process(pid, Signal::TERM);
+        }
+        match timeout(STOP_TIMEOUT, self.child.wait()).await {
+            Ok(ended) => drop(ended.context("understudy cannot be waited for")?),
+            Err(_) => self.kill().await?,
+        }
+        Ok(())
+    }
+
+    /// The supervisor's process, while it runs.
+    pub fn pid(&self) -> Option<i32> {
+        self.child.id().and_then(|id| i32::try_from(id).ok())
+    }
+
     /// Starts it again after `kill`.
     pub fn restart(&mut self) -> Result<()> {
         (self.child, self.lines) = launch(&self.program, &self.folder)?;
@@ -158,7 +177,7 @@ impl Daemon {
     }
 
     /// The last line of its log, for an error in one line.
-    fn last_words(&self) -> String {
+    pub fn last_words(&self) -> String {
         let log = fs::read_to_string(self.folder.log()).unwrap_or_default();
         let last = log.lines().rev().find(|line| !line.trim().is_empty());
         match last {

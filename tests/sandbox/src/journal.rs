@@ -5,7 +5,7 @@
 //! the first rewrite of the file (64 MB) it holds the whole run. The format: <https://redis.io/docs/latest/operate/oss_and_stack/management/persistence/>.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
@@ -36,9 +36,14 @@ pub fn read(state: &Path) -> Result<JournalFindings> {
     let mut files: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
     files.retain(|path| path.to_string_lossy().ends_with(".incr.aof"));
     files.sort();
+    read_files(&files)
+}
+
+/// Reads these files, in this order, as one history.
+pub fn read_files(files: &[PathBuf]) -> Result<JournalFindings> {
     let mut reader = Reader::default();
     for file in files {
-        let bytes = fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
+        let bytes = fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
         reader.follow(&bytes);
     }
     Ok(reader.findings)

@@ -24,6 +24,13 @@ pub enum Fate {
     Refused,
 }
 
+/// One confirmation, as the member received it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+pub struct Confirmer {
+    pub bot: i64,
+    pub at_ms: i64,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
     /// `#17-3`: member 17's third input.
@@ -39,6 +46,8 @@ pub struct Entry {
     pub fate: Fate,
     /// `✓` messages for it, or prompts where that is the confirmation.
     pub confirmations: u32,
+    /// Who sent each of them, and when.
+    pub confirmed_by: Vec<Confirmer>,
     /// A message after a switch showed its effect.
     pub shown: bool,
     pub answered_ms: Option<i64>,
@@ -49,6 +58,16 @@ pub struct Entry {
 impl Entry {
     pub fn is_waiting(&self) -> bool {
         self.fate == Fate::Waiting
+    }
+
+    /// Asks for something and changes nothing.
+    pub fn only_asks(&self) -> bool {
+        matches!(self.input, Input::Resume | Input::Help)
+    }
+
+    pub fn confirmed(&mut self, bot: i64, at_ms: i64) {
+        self.confirmations += 1;
+        self.confirmed_by.push(Confirmer { bot, at_ms });
     }
 }
 
@@ -76,7 +95,7 @@ impl Ledger {
             .entries
             .iter_mut()
             .rev()
-            .find(|entry| entry.input != Input::Resume)?;
+            .find(|entry| !entry.only_asks())?;
         matches!(last.fate, Fate::Waiting | Fate::TimedOut).then_some(last)
     }
 

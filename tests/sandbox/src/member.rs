@@ -220,6 +220,14 @@ impl Member {
                 text: "/resume".into(),
                 reply_to: None,
             }),
+            Input::Quit => Some(Act::Say {
+                text: "/cancel".into(),
+                reply_to: None,
+            }),
+            Input::Help => Some(Act::Say {
+                text: "/help".into(),
+                reply_to: None,
+            }),
             Input::Title(text) | Input::Description(text) => Some(Act::Say {
                 text: text.clone(),
                 reply_to,
@@ -255,6 +263,7 @@ impl Member {
             seq: None,
             fate: Fate::Waiting,
             confirmations: 0,
+            confirmed_by: Vec::new(),
             shown: false,
             answered_ms: None,
             acknowledged: false,

@@ -50,6 +50,19 @@ pub struct Scene {
     pub members: Vec<Member>,
 }
 
+/// Who plays.
+#[derive(Debug, Clone, Copy)]
+pub struct Cast<'a> {
+    /// Their names in the configuration, and for Telegram.
+    pub bots: &'a [(&'static str, &'static str)],
+    pub keys_per_bot: usize,
+    pub members: usize,
+    /// The first so many talk in the group.
+    pub in_group: usize,
+    /// The first so many submit.
+    pub finishers: usize,
+}
+
 impl Scene {
     pub async fn make(
         control: &Control,
@@ -60,15 +73,27 @@ impl Scene {
         let mut settings = doubts.settings();
         settings["press_timeout_ms"] = PRESS_TIMEOUT_MS.into();
         control.set_doubts(settings).await?;
+        let cast = Cast {
+            bots: &BOTS,
+            keys_per_bot: KEYS_PER_BOT,
+            members,
+            in_group: members_in_group(members),
+            finishers: finishers(members),
+        };
+        Self::with(control, cast, seed).await
+    }
+
+    pub async fn with(control: &Control, cast: Cast<'_>, seed: u64) -> Result<Self, ControlError> {
+        let members = cast.members;
         let mut bots = Vec::new();
-        for (name, username) in BOTS {
+        for (name, username) in cast.bots.iter().copied() {
             let NewBot {
                 id,
                 username,
                 token,
             } = control.bot(name, username).await?;
-            let mut auth_keys = Vec::with_capacity(KEYS_PER_BOT);
-            for _ in 0..KEYS_PER_BOT {
+            let mut auth_keys = Vec::with_capacity(cast.keys_per_bot);
+            for _ in 0..cast.keys_per_bot {
                 auth_keys.push(control.auth_key().await?);
             }
             bots.push(SceneBot {
@@ -96,17 +121,16 @@ impl Scene {
             .channel("Courses", "broadcast", &ids, &admins, &CHANNEL_RIGHTS)
             .await?;
         let first = bots.first().map_or(0, |bot| bot.id);
-        let in_group = members_in_group(members);
         let members = people
             .into_iter()
             .map(|(number, made)| {
-                let place = if number <= in_group {
+                let place = if number <= cast.in_group {
                     Place::Group(group)
                 } else {
                     Place::Private
                 };
                 let mut rng = ChaCha8Rng::seed_from_u64(seed ^ (number as u64).rotate_left(40));
-                let intention = Intention::draw(&mut rng, number <= finishers(members));
+                let intention = Intention::draw(&mut rng, number <= cast.finishers);
                 Member::new(number, made.id, made.first_name, place, first, intention)
             })
             .collect();

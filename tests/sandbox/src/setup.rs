@@ -61,15 +61,22 @@ impl Folder {
     }
 
     pub fn write_config(&self, scene: &Scene, dc: SocketAddr) -> Result<()> {
+        self.write_config_with(scene, dc, "")
+    }
+
+    /// With further tables at its end.
+    pub fn write_config_with(&self, scene: &Scene, dc: SocketAddr, more: &str) -> Result<()> {
         self.secret("api_hash", "0123456789abcdef0123456789abcdef")?;
         for bot in &scene.bots {
             self.secret(&format!("{}.token", bot.name), &bot.token)?;
             self.secret(&format!("{}.key", bot.name), &bot.auth_keys.join("\n"))?;
         }
-        fs::write(self.config(), config_text(scene, dc)).context("cannot write understudy.toml")
+        let text = config_text(scene, dc) + more;
+        fs::write(self.config(), text).context("cannot write understudy.toml")
     }
 
-    fn secret(&self, name: &str, value: &str) -> Result<()> {
+    /// A new file, only the owner may read it.
+    pub fn secret(&self, name: &str, value: &str) -> Result<()> {
         let path = self.root.join("secrets").join(name);
         let mut options = fs::OpenOptions::new();
         let file = options.write(true).create_new(true).mode(0o600).open(&path);

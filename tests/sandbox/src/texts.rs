@@ -69,6 +69,8 @@ pub struct Said {
     pub card: Card,
     /// The upload was dropped.
     pub cancelled: bool,
+    /// It tells all that is known, as it does when it is asked to.
+    pub so_far: bool,
 }
 
 impl Said {
@@ -76,6 +78,16 @@ impl Said {
     pub fn is_conversation(&self) -> bool {
         !self.confirmed.is_empty() || self.prompt.is_some() || self.cancelled
     }
+}
+
+/// What answers `/resume` and `/cancel` where no upload is open.
+pub fn is_nothing_open(text: &str) -> bool {
+    text.starts_with("Nothing is open.")
+}
+
+/// The list of commands, which answers `/help`.
+pub fn is_help(text: &str) -> bool {
+    text.contains("/upload –") && text.contains("/help –")
 }
 
 /// What pops up over a press that changes nothing, because its prompt has been left behind.
@@ -97,6 +109,8 @@ pub fn read(text: &str) -> Said {
         if let Some(at) = line.find("✓ ") {
             said.confirmed
                 .extend(confirmation(&line[at + "✓ ".len()..]));
+        } else if line == "So far:" {
+            said.so_far = true;
         } else if let Some(step) = prompt(line) {
             said.prompt = Some(step);
         } else {
@@ -232,7 +246,8 @@ mod tests {
     fn a_pointer_to_the_active_bot_is_no_part_of_the_conversation() {
         assert!(!read("I am a stand-in. Please write to @first.").is_conversation());
         assert!(!read("↻ @second answers from here on.\nTo go on, press Start.").is_conversation());
-        assert!(!read("Welcome! /upload starts a course.").is_conversation());
+        let welcome = "Welcome! /upload starts a course, /help shows what else I know.";
+        assert!(!read(welcome).is_conversation() && !is_help(welcome));
     }
 
     #[test]

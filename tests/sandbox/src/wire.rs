@@ -38,115 +38,158 @@ pub struct WireFindings {
 
 /// A send that Telegram took.
 #[derive(Debug)]
-struct Sent<'a> {
+struct Sent {
     account: i64,
     connection: i64,
     at_ms: i64,
-    method: &'a str,
-    text: &'a str,
+    method: &'static str,
+    /// The first line of what was said, and whether it is part of a conversation.
+    line: String,
+    is_conversation: bool,
+}
+
+/// A connection as the log tells of it.
+#[derive(Debug, Default)]
+struct Used {
+    account: i64,
+    /// When it was called on.
+    calls: Vec<i64>,
+    closed_ms: Option<i64>,
+}
+
+/// The log, read entry by entry and kept as far as the judgement needs it: a run of an hour has millions of entries.
+#[derive(Debug, Default)]
+pub struct WireLog {
+    /// What an account said, until the call that said it is logged.
+    said: HashMap<i64, String>,
+    sends: Vec<Sent>,
+    connections: HashMap<i64, Used>,
+    auth_key_duplicated: usize,
+    flood_waits: usize,
 }
 
 pub fn inspect(events: &[Event], switches: &[&Switch]) -> WireFindings {
-    let duplicated = events
-        .iter()
-        .filter(|event| event.kind == "auth_key_duplicated");
-    let sends = sends(events);
-    let mut stale_sends = Vec::new();
-    for switch in switches {
-        let (Some(bot), Some(fenced_ms)) = (switch.from_id(), switch.fenced_at) else {
-            continue;
-        };
-        let until_ms = back_at(switch, switches).unwrap_or(i64::MAX);
-        let earlier = switches.iter().filter_map(|other| other.fenced_at);
-        let since_ms = earlier.filter(|at| *at < fenced_ms).max().unwrap_or(0);
-        let held = connections_of(bot, since_ms..=fenced_ms, events, &sends);
-        let late = sends.iter().filter(|sent| {
-            sent.account == bot
-                && held.contains(&sent.connection)
-                && sent.at_ms > fenced_ms + SLACK_MS
-                && sent.at_ms < until_ms
-                && texts::read(sent.text).is_conversation()
-        });
-        stale_sends.extend(late.map(|sent| {
-            format!(
-                "{} of bot {bot} on connection {}, {} ms after the fence: {:?}",
-                sent.method,
-                sent.connection,
-                sent.at_ms - fenced_ms,
-                sent.text.lines().next().unwrap_or_default()
-            )
-        }));
-    }
-    WireFindings {
-        stale_sends,
-        auth_key_duplicated: duplicated.count(),
-        flood_waits: events
-            .iter()
-            .filter(|event| event.kind == "flood_wait")
-            .count(),
-    }
+    let mut log = WireLog::default();
+    events.iter().for_each(|event| log.take(event));
+    log.judge(switches)
 }
 
-/// A send's text is the one of the message that was logged just before it, by the same account.
-fn sends(events: &[Event]) -> Vec<Sent<'_>> {
-    let mut said: HashMap<i64, &str> = HashMap::new();
-    let mut sends = Vec::new();
-    for event in events {
+impl WireLog {
+    /// An entry of one of [`KINDS`].
+    pub fn take(&mut self, event: &Event) {
+        match event.kind.as_str() {
+            "auth_key_duplicated" => self.auth_key_duplicated += 1,
+            "flood_wait" => self.flood_waits += 1,
+            _ => {}
+        }
         let Some(account) = event.number("account") else {
-            continue;
+            return;
         };
         if event.kind.starts_with("message_") {
-            said.insert(account, event.text("text").unwrap_or_default());
-            continue;
+            if event.flag("bot") {
+                let text = event.text("text").unwrap_or_default();
+                self.said.insert(account, text.to_owned());
+            }
+            return;
         }
-        let method = event.text("method").unwrap_or_default();
-        let text = said.remove(&account);
-        let accepted = SENDS.contains(&method) && event.text("error").is_none();
-        let Some((connection, text)) = event.number("connection").zip(text).filter(|_| accepted)
-        else {
-            continue;
+        let Some(connection) = event.number("connection") else {
+            return;
         };
-        sends.push(Sent {
+        match event.kind.as_str() {
+            "rpc" => {
+                self.used(connection, account).calls.push(event.unix_ms);
+                self.take_send(event, account, connection);
+            }
+            "connection_closed" => {
+                self.used(connection, account).closed_ms = Some(event.unix_ms);
+            }
+            _ => {}
+        }
+    }
+
+    /// A send's text is the one of the message that was logged just before it, by the same account.
+    fn take_send(&mut self, event: &Event, account: i64, connection: i64) {
+        let text = self.said.remove(&account);
+        let method = event.text("method").unwrap_or_default();
+        let method = SENDS.into_iter().find(|known| *known == method);
+        let Some((method, text)) = method.zip(text) else {
+            return;
+        };
+        if event.text("error").is_some() {
+            return;
+        }
+        self.sends.push(Sent {
             account,
             connection,
             at_ms: event.unix_ms,
             method,
-            text,
+            line: text.lines().next().unwrap_or_default().to_owned(),
+            is_conversation: texts::read(&text).is_conversation(),
         });
     }
-    sends
-}
 
-/// The fenced holder's, from the fence before: those on which the bot had sent something, or the only one that it called on; not those
-/// that were closed.
-fn connections_of(
-    bot: i64,
-    tenure: RangeInclusive<i64>,
-    events: &[Event],
-    sends: &[Sent<'_>],
-) -> HashSet<i64> {
-    let mut called = HashSet::new();
-    let before = events
-        .iter()
-        .take_while(|event| event.unix_ms <= *tenure.end());
-    for event in before.filter(|event| event.number("account") == Some(bot)) {
-        let Some(connection) = event.number("connection") else {
-            continue;
-        };
-        match event.kind.as_str() {
-            "rpc" if event.unix_ms >= *tenure.start() => drop(called.insert(connection)),
-            "connection_closed" => drop(called.remove(&connection)),
-            _ => {}
+    fn used(&mut self, connection: i64, account: i64) -> &mut Used {
+        let used = self.connections.entry(connection).or_default();
+        used.account = account;
+        used
+    }
+
+    pub fn judge(&self, switches: &[&Switch]) -> WireFindings {
+        let mut stale_sends = Vec::new();
+        for switch in switches {
+            let (Some(bot), Some(fenced_ms)) = (switch.from_id(), switch.fenced_at) else {
+                continue;
+            };
+            let until_ms = back_at(switch, switches).unwrap_or(i64::MAX);
+            let earlier = switches.iter().filter_map(|other| other.fenced_at);
+            let since_ms = earlier.filter(|at| *at < fenced_ms).max().unwrap_or(0);
+            let held = self.connections_of(bot, since_ms..=fenced_ms);
+            let late = self.sends.iter().filter(|sent| {
+                sent.account == bot
+                    && held.contains(&sent.connection)
+                    && sent.at_ms > fenced_ms + SLACK_MS
+                    && sent.at_ms < until_ms
+                    && sent.is_conversation
+            });
+            stale_sends.extend(late.map(|sent| {
+                format!(
+                    "{} of bot {bot} on connection {}, {} ms after the fence: {:?}",
+                    sent.method,
+                    sent.connection,
+                    sent.at_ms - fenced_ms,
+                    sent.line
+                )
+            }));
+        }
+        WireFindings {
+            stale_sends,
+            auth_key_duplicated: self.auth_key_duplicated,
+            flood_waits: self.flood_waits,
         }
     }
-    if called.len() > 1 {
-        let wrote = |connection: &i64| {
-            let mut during = sends.iter().filter(|sent| tenure.contains(&sent.at_ms));
-            during.any(|sent| sent.account == bot && sent.connection == *connection)
+
+    /// The fenced holder's, from the fence before: those on which the bot had sent something, or the only one that it called on; not those
+    /// that were closed.
+    fn connections_of(&self, bot: i64, tenure: RangeInclusive<i64>) -> HashSet<i64> {
+        let is_held = |used: &Used| {
+            used.account == bot
+                && used.closed_ms.is_none_or(|at| at > *tenure.end())
+                && used.calls.iter().any(|at| tenure.contains(at))
         };
-        called.retain(wrote);
+        let held = self.connections.iter().filter(|(_, used)| is_held(used));
+        let mut held: HashSet<i64> = held.map(|(connection, _)| *connection).collect();
+        if held.len() > 1 {
+            let wrote = |connection: &i64| {
+                let mut during = self
+                    .sends
+                    .iter()
+                    .filter(|sent| tenure.contains(&sent.at_ms));
+                during.any(|sent| sent.account == bot && sent.connection == *connection)
+            };
+            held.retain(wrote);
+        }
+        held
     }
-    called
 }
 
 /// When a later switch made the same bot on the same worker the holder again.

@@ -54,6 +54,7 @@ fn router(shared: Arc<Shared>) -> Router {
         .route("/v1/shutdown", post(tuning::shutdown))
         .route("/v1/auth_keys", post(people::create_key))
         .route("/v1/bots", post(people::create_bot))
+        .route("/v1/bots/{id}/token", get(people::token))
         .route("/v1/members", post(people::create_members))
         .route("/v1/channels", post(people::create_channel))
         .route("/v1/channels/{id}", get(people::channel))

@@ -41,6 +41,8 @@ pub struct Viewed {
     #[serde(default)]
     pub reply_to: Option<i64>,
     pub at_ms: i64,
+    #[serde(default)]
+    pub edited_at_ms: Option<i64>,
 }
 
 impl Viewed {
@@ -96,6 +98,9 @@ impl Event {
 pub struct Page {
     pub events: Vec<Event>,
     pub next: u64,
+    /// Entries that fell out of the log before they were read.
+    #[serde(default)]
+    pub missed: u64,
 }
 
 /// A chat as a member names it.

@@ -66,7 +66,7 @@ impl Hands {
     /// A fault of the simulator's, now. The log tells when it landed.
     pub(super) async fn fault(&self, plan: &BlowPlan, bot: i64) -> Done {
         match self.control.fault(fault_json(plan, bot)).await {
-            Ok(()) => Done::Nothing,
+            Ok(_) => Done::Nothing,
             Err(error) => Done::Failed {
                 error: error.into(),
             },

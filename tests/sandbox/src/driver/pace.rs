@@ -57,18 +57,23 @@ pub struct Pace {
 
 impl Default for Pace {
     fn default() -> Self {
-        let channel = || Bucket::new(CHANNEL_PER_SECOND, CHANNEL_BURST);
+        Self::new(PRIVATE_PER_SECOND, CHANNEL_PER_SECOND)
+    }
+}
+
+impl Pace {
+    /// Answers a second in private, and in each group or channel.
+    pub fn new(private_per_second: f64, channel_per_second: f64) -> Self {
+        let channel = || Bucket::new(channel_per_second, CHANNEL_BURST);
         Self {
-            private: Bucket::new(PRIVATE_PER_SECOND, 4.0),
+            private: Bucket::new(private_per_second, 4.0),
             group: channel(),
             files: channel(),
             posts: channel(),
             starts: Bucket::new(2.0 * PRIVATE_PER_SECOND, 4.0),
         }
     }
-}
 
-impl Pace {
     /// Takes what this input costs, or says that it has to wait.
     pub fn admit(&mut self, member: &Member, input: &Input, now_ms: i64) -> bool {
         let mut needed = self.needed(member, input);

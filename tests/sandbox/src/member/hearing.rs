@@ -2,6 +2,8 @@
 //!
 //! Confirmations are counted on first sight of a message only; an edit of a message can show a choice of tags and nothing else.
 
+mod asking;
+
 use super::{Heard, Member, Parking, Prompt, Resumption, bare};
 use crate::course::{Input, Stage, Upload, set};
 use crate::ledger::{Entry, Fate};
@@ -21,7 +23,7 @@ impl Member {
             self.parking = Parking::No;
         }
         for confirmed in &said.confirmed {
-            self.confirm(confirmed, heard.at_ms);
+            self.confirm(confirmed, heard);
         }
         if said.resumed {
             self.resumptions.push(Resumption {
@@ -54,18 +56,24 @@ impl Member {
         }
         prompt.buttons.clone_from(&heard.buttons);
         if prompt.step == Step::Tags && self.upload.step() == Some(Step::Tags) {
-            self.see_chosen(&heard.buttons, heard.at_ms);
+            self.see_chosen(heard);
         }
     }
 
     /// Not part of the upload's dialogue: the file could not be kept, or small talk.
     fn hear_aside(&mut self, heard: &Heard) {
+        if texts::is_help(&heard.text) {
+            return self.hear_help(heard);
+        }
+        if texts::is_nothing_open(&heard.text) {
+            return self.hear_that_nothing_is_open(heard);
+        }
         // He came by Start, and what he was told before it was that his upload has ended.
         let is_over = self.upload.is_over() && heard.text.starts_with(WELCOME);
         let asked = self.ledger.waiting_mut();
         if let Some(entry) = asked.filter(|one| is_over && one.input == Input::Resume) {
             entry.fate = Fate::Answered;
-            entry.confirmations += 1;
+            entry.confirmed(heard.bot, heard.at_ms);
             entry.answered_ms = Some(heard.at_ms);
             return;
         }
@@ -100,7 +108,7 @@ impl Member {
         }
     }
 
-    fn confirm(&mut self, confirmed: &Confirmed, at_ms: i64) {
+    fn confirm(&mut self, confirmed: &Confirmed, heard: &Heard) {
         let Some(entry) = self
             .ledger
             .latest(|entry| is_confirmed_by(entry, confirmed))
@@ -109,14 +117,14 @@ impl Member {
             self.problem("a confirmation", "one of something that he sent", &seen);
             return;
         };
-        entry.confirmations += 1;
+        entry.confirmed(heard.bot, heard.at_ms);
         let label = entry.label.clone();
         let input = entry.input.clone();
         if entry.fate == Fate::Answered {
             return;
         }
         entry.fate = Fate::Answered;
-        entry.answered_ms = Some(at_ms);
+        entry.answered_ms = Some(heard.at_ms);
         if let Confirmed::Tags(seen) = confirmed
             && set(seen) != set(&self.upload.tags)
         {
@@ -143,16 +151,22 @@ impl Member {
             entry.answered_ms = Some(heard.at_ms);
             return;
         }
+        self.hear_that_a_file_is_missing(heard);
         let step = said.prompt;
+        let asked = said.so_far.then(|| self.asked_where_he_stands()).flatten();
+        if let Some(entry) = asked.filter(|_| step.is_some()) {
+            return self.shown_where_he_stands(entry, said, heard);
+        }
+        let own_answer = self.is_the_review_that_he_pressed_for(said);
         let entry = self.ledger.latest(|entry| match entry.input {
             Input::Open => step == Some(Step::Title),
-            Input::FilesDone => step == Some(Step::Review),
-            Input::Resume => step.is_some() && entry.is_waiting(),
-            Input::Cancel => said.cancelled,
+            Input::FilesDone => step == Some(Step::Review) && !said.so_far,
+            Input::Resume => step.is_some() && entry.is_waiting() && !own_answer,
+            Input::Cancel | Input::Quit => said.cancelled,
             _ => false,
         });
         let Some(entry) = entry else { return };
-        entry.confirmations += 1;
+        entry.confirmed(heard.bot, heard.at_ms);
         if entry.fate == Fate::Answered {
             return;
         }
@@ -173,11 +187,12 @@ impl Member {
     /// He asked where he stands because a press of his seemed to have come to nothing: what he sees now shows that it had not.
     fn settle_press(&mut self, said: &Said, heard: &Heard) {
         let asks = |entry: &Entry| entry.input == Input::Resume;
+        let changes = |entry: &Entry| !entry.only_asks();
         if !self.ledger.waiting().is_some_and(asks) {
             return;
         }
         let upload = self.upload.clone();
-        let last = self.ledger.latest(|entry| !asks(entry));
+        let last = self.ledger.latest(changes);
         let Some(entry) = last.filter(|one| matches!(one.fate, Fate::TimedOut | Fate::Stale))
         else {
             return;
@@ -209,8 +224,9 @@ impl Member {
             .waiting_mut()
             .filter(|entry| entry.input == Input::Resume)
         {
+            // Its own answer may still come.
             entry.fate = Fate::Answered;
-            entry.confirmations += 1;
+            entry.shown = true;
             entry.answered_ms = Some(heard.at_ms);
         }
         let unsettled = self.ledger.unsettled_mut().cloned();
@@ -266,9 +282,10 @@ impl Member {
             buttons: heard.buttons.clone(),
         });
         if step == Step::Tags && self.upload.step() == Some(Step::Tags) {
-            self.see_chosen(&heard.buttons, heard.at_ms);
+            self.see_chosen(heard);
         }
         if said.resumed {
+            self.wants_prompt = false;
             return;
         }
         if self.upload.stage != Stage::At(step) {
@@ -284,7 +301,8 @@ impl Member {
     }
 
     /// The marks on the tags' buttons, against the press that he waits for.
-    fn see_chosen(&mut self, buttons: &[super::Button], at_ms: i64) {
+    fn see_chosen(&mut self, heard: &Heard) {
+        let (buttons, at_ms) = (&heard.buttons[..], heard.at_ms);
         let chosen = set(&chosen_in(buttons));
         let upload = self.upload.clone();
         let waiting = self
@@ -295,7 +313,7 @@ impl Member {
             let next = upload.after(&entry.input);
             if set(&next.tags) == chosen {
                 entry.fate = Fate::Answered;
-                entry.confirmations += 1;
+                entry.confirmed(heard.bot, at_ms);
                 entry.answered_ms = Some(at_ms);
                 self.upload = next;
             }
@@ -311,7 +329,7 @@ impl Member {
         match late {
             Some(entry) => {
                 entry.fate = Fate::Answered;
-                entry.confirmations += 1;
+                entry.confirmed(heard.bot, at_ms);
                 entry.answered_ms = Some(at_ms);
                 self.upload.tags = chosen_in(buttons);
             }

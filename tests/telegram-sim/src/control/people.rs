@@ -62,6 +62,12 @@ pub async fn create_bot(State(shared): State<Arc<Shared>>, bytes: Bytes) -> Api<
     Ok(Json(shared.step(|core, _| core.world.add_bot(bot))?))
 }
 
+/// What the owner reads at @BotFather: after a revocation, the token that replaced the expired one.
+pub async fn token(State(shared): State<Arc<Shared>>, Path(bot): Path<i64>) -> Api<Json<Value>> {
+    let token = shared.step(|core, _| core.world.token_of(UserId(bot)))?;
+    Ok(Json(json!({"token": token})))
+}
+
 pub async fn create_members(
     State(shared): State<Arc<Shared>>,
     bytes: Bytes,

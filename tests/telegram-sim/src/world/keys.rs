@@ -230,6 +230,11 @@ impl World {
         Ok(token(bot, &secret))
     }
 
+    /// The token that is good at this moment.
+    pub fn token_of(&self, bot: UserId) -> Result<String, RpcError> {
+        Ok(token(bot, &self.bot(bot)?.secret))
+    }
+
     /// Every call and every login is `USER_DEACTIVATED` until it is undeleted.
     pub fn delete_bot(&mut self, bot: UserId) -> Result<(), RpcError> {
         self.set_deleted(bot, true)

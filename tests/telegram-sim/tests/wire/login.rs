@@ -40,6 +40,10 @@ async fn wrong_and_revoked_tokens_are_told_apart() {
         .await;
     let (code, name) = rpc_error(login.client.bot_sign_in(&bot.token, "hash").await.map(drop));
     assert_eq!((code, name.as_str()), (400, "ACCESS_TOKEN_EXPIRED"));
+    let next = telegram.get(&format!("/v1/bots/{}/token", bot.id)).await;
+    let next = next["token"].as_str().unwrap();
+    assert_ne!(next, bot.token);
+    login.client.bot_sign_in(next, "hash").await.unwrap();
 }
 
 #[tokio::test]

@@ -1,0 +1,317 @@
+//! The judgement: what everybody sent and saw, SQL's rows and the channel's posts, against each other.
+//!
+//! ```text
+//! answered once                                              well
+//! answered twice by one bot                                  duplicated
+//! answered by two bots, with a move away from the first      repeated across bots: its acknowledgement may have died with the first one
+//!   after a fault of the first or of its worker
+//! a press that was not acknowledged                          pressed again, as people do
+//! written in private to a bot that nobody could read, and    unreachable
+//!   that stopped being active before it served anybody who wrote later
+//! the same, but the bot could be read, and the member was    turned away
+//!   told who answers
+//! anything else without effect                               lost
+//! ```
+//! Pure. Invariant: what is not explained by a row of this table is a [`Violation`].
+
+mod excuses;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+use sandbox::fault::Move;
+use sandbox::ledger::{Entry, Fate};
+use sandbox::member::Problem;
+use serde::Serialize;
+
+use crate::person::Person;
+use crate::strike::Strike;
+use excuses::{Excuse, Served};
+
+/// What the sandbox's member expects where he is shown what somebody else wrote.
+const OTHERS_WORDS: &str = "his own words only";
+/// A fault that was over so long before is told with a violation too.
+const TELLS_BEFORE_MS: i64 = 12_000;
+/// And one that came so soon after.
+const TELLS_AFTER_MS: i64 = 8_000;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Wrong {
+    Lost,
+    Duplicated,
+    /// A commit of who was fenced.
+    StaleCommit,
+    /// A send of who was fenced.
+    StaleSend,
+    /// Shown to somebody whom it does not concern.
+    Misdirected,
+    /// A bot showed something else than what it had acknowledged.
+    Contradiction,
+    /// One key in two connections.
+    KeyTwice,
+    /// The system did not come to rest, or left something behind.
+    Unrest,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Violation {
+    pub wrong: Wrong,
+    pub member: String,
+    pub input: String,
+    pub expected: String,
+    pub seen: String,
+    /// When it was sent, unix milliseconds; absent where nobody sent anything.
+    pub sent_ms: Option<i64>,
+    /// What was on then, or shortly before or after.
+    pub faults: Vec<String>,
+}
+
+/// All that there is to judge by.
+pub struct Evidence<'a> {
+    pub people: &'a [Person],
+    pub strikes: &'a [Strike],
+    pub moves: &'a [Move],
+    /// Titles of the recorded courses, one a row.
+    pub titles: &'a [String],
+    /// First lines in the broadcast channel, and who posted them.
+    pub posts: &'a [(i64, String)],
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Findings {
+    pub violations: Vec<Violation>,
+    pub updates: usize,
+    pub lost: usize,
+    pub duplicated: usize,
+    pub updates_unreachable: usize,
+    /// Written to a bot that only listens by then, and said so.
+    pub updates_turned_away: usize,
+    /// The same answer by two bots, where the first one's acknowledgement may have died with it.
+    pub repeated_across_bots: usize,
+    pub presses_repeated: usize,
+    pub presses_stale: usize,
+    pub files_to_resend: usize,
+    pub uploads_submitted: usize,
+}
+
+pub fn judge(evidence: &Evidence<'_>) -> Findings {
+    let served = Served::by_bot(evidence.people);
+    let mut findings = Findings::default();
+    for person in evidence.people {
+        for entry in &person.member.ledger.entries {
+            if entry.fate != Fate::Refused {
+                findings.updates += 1;
+                repeated(person, entry, evidence, &mut findings);
+                without_effect(person, entry, evidence, &served, &mut findings);
+            }
+        }
+        for problem in &person.member.problems {
+            findings
+                .violations
+                .push(contradiction(person, problem, evidence));
+        }
+        if !person.is_at_his_end() {
+            let seen = format!("{:?}", person.member.upload.stage);
+            let violation = about(
+                person,
+                Wrong::Unrest,
+                "an answer to the last question",
+                &seen,
+            );
+            findings.violations.push(violation);
+        }
+    }
+    records(evidence, &mut findings);
+    findings
+}
+
+fn repeated(person: &Person, entry: &Entry, evidence: &Evidence<'_>, findings: &mut Findings) {
+    for pair in entry.confirmed_by.windows(2) {
+        if excuses::crosses_bots(pair[0], pair[1], evidence) {
+            findings.repeated_across_bots += 1;
+            continue;
+        }
+        findings.duplicated += 1;
+        let seen = format!("{:?}", entry.confirmed_by);
+        let violation = of_entry(
+            person,
+            entry,
+            evidence,
+            Wrong::Duplicated,
+            "one answer",
+            &seen,
+        );
+        findings.violations.push(violation);
+    }
+}
+
+fn without_effect(
+    person: &Person,
+    entry: &Entry,
+    evidence: &Evidence<'_>,
+    served: &Served,
+    findings: &mut Findings,
+) {
+    match entry.fate {
+        Fate::Refused => return,
+        Fate::Stale => {
+            findings.presses_stale += 1;
+            return;
+        }
+        Fate::AskedAgain => {
+            findings.files_to_resend += 1;
+            return;
+        }
+        Fate::Answered if entry.confirmations > 0 || entry.shown => return,
+        Fate::TimedOut => {
+            findings.presses_repeated += 1;
+            return;
+        }
+        Fate::WithoutEffect if entry.input.is_press() && !entry.acknowledged => {
+            findings.presses_repeated += 1;
+            return;
+        }
+        Fate::Answered | Fate::WithoutEffect | Fate::Waiting => {}
+    }
+    match excuses::of(person, entry, evidence, served) {
+        Some(Excuse::Unreachable) => findings.updates_unreachable += 1,
+        Some(Excuse::TurnedAway) => findings.updates_turned_away += 1,
+        None => {
+            findings.lost += 1;
+            let seen = format!("none, {:?}", entry.fate);
+            let violation = of_entry(person, entry, evidence, Wrong::Lost, "its effect", &seen);
+            findings.violations.push(violation);
+        }
+    }
+}
+
+/// A row and a post for each course that its member was told is submitted; no row and no post twice.
+fn records(evidence: &Evidence<'_>, findings: &mut Findings) {
+    let mut rows: BTreeMap<&str, usize> = BTreeMap::new();
+    for title in evidence.titles {
+        *rows.entry(title).or_default() += 1;
+    }
+    let mut posts: BTreeMap<&str, Vec<i64>> = BTreeMap::new();
+    for (bot, line) in evidence.posts {
+        if let Some(title) = line.strip_prefix("New course: ") {
+            posts.entry(title).or_default().push(*bot);
+        }
+    }
+    for person in evidence.people {
+        for title in &person.submitted {
+            findings.uploads_submitted += 1;
+            let made = rows.get(title.as_str()).copied().unwrap_or(0);
+            let posted = posts.get(title.as_str()).map_or(0, Vec::len);
+            if made == 0 || posted == 0 {
+                findings.lost += 1;
+                let seen = format!("{made} rows, {posted} posts of {title:?}");
+                let violation = about(person, Wrong::Lost, "a row and a post", &seen);
+                findings.violations.push(violation);
+            }
+        }
+    }
+    let twice = rows.iter().filter(|(_, count)| **count > 1);
+    for (title, count) in twice {
+        findings.duplicated += 1;
+        findings.violations.push(Violation::of_system(
+            Wrong::Duplicated,
+            "the recorded courses",
+            "one row of a course",
+            &format!("{count} of {title:?}"),
+        ));
+    }
+    for (title, bots) in posts.iter().filter(|(_, bots)| bots.len() > 1) {
+        if bots.windows(2).all(|pair| pair[0] != pair[1]) {
+            findings.repeated_across_bots += bots.len() - 1;
+            continue;
+        }
+        findings.duplicated += 1;
+        findings.violations.push(Violation::of_system(
+            Wrong::Duplicated,
+            "the channel",
+            "one post of a course",
+            &format!("{bots:?} posted {title:?}"),
+        ));
+    }
+}
+
+impl Violation {
+    pub fn of_system(wrong: Wrong, who: &str, expected: &str, seen: &str) -> Self {
+        Self {
+            wrong,
+            member: who.to_owned(),
+            input: String::new(),
+            expected: expected.to_owned(),
+            seen: seen.to_owned(),
+            sent_ms: None,
+            faults: Vec::new(),
+        }
+    }
+}
+
+fn contradiction(person: &Person, problem: &Problem, evidence: &Evidence<'_>) -> Violation {
+    // A number of somebody else's in what he was shown.
+    let own = format!("#{}-", person.member.number);
+    let foreign = (problem.seen.contains('#') && !problem.seen.contains(&own))
+        || problem.expected == OTHERS_WORDS;
+    let wrong = if foreign {
+        Wrong::Misdirected
+    } else {
+        Wrong::Contradiction
+    };
+    let entries = &person.member.ledger.entries;
+    let entry = entries.iter().find(|entry| entry.label == problem.message);
+    match entry {
+        Some(entry) => of_entry(
+            person,
+            entry,
+            evidence,
+            wrong,
+            &problem.expected,
+            &problem.seen,
+        ),
+        None => Violation {
+            input: problem.message.clone(),
+            ..about(person, wrong, &problem.expected, &problem.seen)
+        },
+    }
+}
+
+fn about(person: &Person, wrong: Wrong, expected: &str, seen: &str) -> Violation {
+    Violation::of_system(wrong, &name_of(person), expected, seen)
+}
+
+fn of_entry(
+    person: &Person,
+    entry: &Entry,
+    evidence: &Evidence<'_>,
+    wrong: Wrong,
+    expected: &str,
+    seen: &str,
+) -> Violation {
+    let (from, to) = (
+        entry.sent_ms - TELLS_BEFORE_MS,
+        entry.sent_ms + TELLS_AFTER_MS,
+    );
+    let near = evidence.strikes.iter().filter(|one| one.meets(from, to));
+    let addressee = entry
+        .to
+        .map_or("the group".into(), |bot| format!("bot {bot}"));
+    Violation {
+        input: format!("{} {:?} to {addressee}", entry.label, entry.input),
+        sent_ms: Some(entry.sent_ms),
+        faults: near.map(|one| one.words(entry.sent_ms)).collect(),
+        ..about(person, wrong, expected, seen)
+    }
+}
+
+fn name_of(person: &Person) -> String {
+    let place = if person.member.is_private() {
+        ""
+    } else {
+        ", group"
+    };
+    format!("{} ({}{place})", person.member.name, person.member.id)
+}

@@ -1,0 +1,284 @@
+//! The judge is shown what is wrong and finds it, and what nobody can be blamed for and lets it pass.
+
+#![allow(clippy::unwrap_used)]
+
+use sandbox::course::{Input, Intention};
+use sandbox::member::{Heard, Member, Place};
+
+use super::*;
+use crate::fault::{Kind, Moment};
+
+const FIRST: i64 = 1;
+const SECOND: i64 = 2;
+
+fn person(place: Place) -> Person {
+    let intention = Intention {
+        subject: "Bread",
+        category: "Science",
+        tags: vec![],
+        files: 0,
+        finishes: true,
+    };
+    Person::new(
+        Member::new(7, 70, "Ada-7".into(), place, FIRST, intention),
+        1,
+    )
+}
+
+/// He sent this, and heard these answers: (bot, when, text).
+fn told(person: &mut Person, input: Input, sent_ms: i64, answers: &[(i64, i64, &str)]) {
+    let entry = person.begin(input, sent_ms);
+    person.member.accepted(entry, 5, sent_ms);
+    for (bot, at_ms, text) in answers {
+        let heard = Heard {
+            bot: *bot,
+            message: *at_ms,
+            at_ms: *at_ms,
+            text: (*text).into(),
+            buttons: vec![],
+        };
+        person.hear(&heard, None);
+    }
+}
+
+const TITLE: &str = "✓ Title: #7-2 T\n\nStep 2/6: Description";
+const LIST: &str = "/upload – a course\n/help – this list";
+
+fn at_title(place: Place) -> Person {
+    let mut person = person(place);
+    told(
+        &mut person,
+        Input::Open,
+        1_000,
+        &[(FIRST, 1_010, "Step 1/6: Title")],
+    );
+    person
+}
+
+fn title() -> Input {
+    Input::Title("#7-2 T".into())
+}
+
+/// His last question, asked of this bot.
+fn comes_to_his_end(person: &mut Person, bot: i64) {
+    person.close();
+    let last = person.next().unwrap();
+    let text = if last == Input::Help {
+        LIST
+    } else {
+        "Step 1/6: Title"
+    };
+    person.member.moves_to(bot);
+    told(person, last, 90_000, &[(bot, 90_010, text)]);
+}
+
+fn strike(kind: Kind, at_ms: i64, until_ms: i64) -> Strike {
+    Strike {
+        number: 3,
+        kind,
+        moment: Moment::AnyTime,
+        at_ms,
+        until_ms: Some(until_ms),
+        bot: Some(FIRST),
+        pid: None,
+        details: String::new(),
+        cuts_bot: kind.takes_a_bot(),
+    }
+}
+
+fn away(fenced_ms: i64) -> Move {
+    Move {
+        from: Some(FIRST),
+        to: SECOND,
+        fenced_ms,
+        activated_ms: fenced_ms + 10,
+    }
+}
+
+fn judged(people: &[Person], strikes: &[Strike], moves: &[Move]) -> Findings {
+    judge(&Evidence {
+        people,
+        strikes,
+        moves,
+        titles: &[],
+        posts: &[],
+    })
+}
+
+fn wrongs(findings: &Findings) -> Vec<Wrong> {
+    findings.violations.iter().map(|one| one.wrong).collect()
+}
+
+#[test]
+fn what_is_answered_once_is_well() {
+    let mut person = person(Place::Private);
+    told(&mut person, Input::Help, 1_000, &[(FIRST, 1_010, LIST)]);
+    comes_to_his_end(&mut person, FIRST);
+    let findings = judged(&[person], &[], &[]);
+    assert_eq!((findings.updates, findings.violations), (2, vec![]));
+}
+
+#[test]
+fn one_bot_that_answers_twice_is_found() {
+    let mut person = at_title(Place::Private);
+    told(
+        &mut person,
+        title(),
+        2_000,
+        &[(FIRST, 2_010, TITLE), (FIRST, 2_500, TITLE)],
+    );
+    let strikes = [strike(Kind::KillWorker, 2_005, 2_005)];
+    let findings = judged(&[person], &strikes, &[away(2_300)]);
+    assert_eq!(findings.duplicated, 1);
+    let found = &findings.violations[0];
+    assert_eq!(
+        (found.wrong, found.sent_ms),
+        (Wrong::Duplicated, Some(2_000))
+    );
+    assert!(found.faults[0].contains("#3 kill-worker"), "{found:?}");
+}
+
+#[test]
+fn two_bots_may_give_one_answer_only_when_the_first_was_struck_and_left() {
+    let twice = |strikes: &[Strike], moves: &[Move]| {
+        let mut person = at_title(Place::Private);
+        told(
+            &mut person,
+            title(),
+            2_000,
+            &[(FIRST, 2_010, TITLE), (SECOND, 2_500, TITLE)],
+        );
+        let findings = judged(&[person], strikes, moves);
+        (findings.duplicated, findings.repeated_across_bots)
+    };
+    let revoked = strike(Kind::Revoke, 2_011, 9_000);
+    assert_eq!(
+        twice(std::slice::from_ref(&revoked), &[away(2_100)]),
+        (0, 1)
+    );
+    assert_eq!(twice(&[], &[away(2_100)]), (1, 0), "nothing struck it");
+    assert_eq!(twice(&[revoked], &[]), (1, 0), "it was not left");
+}
+
+#[test]
+fn what_nobody_answered_is_lost() {
+    let mut person = at_title(Place::Private);
+    told(&mut person, title(), 2_000, &[]);
+    let findings = judged(&[person], &[strike(Kind::KillWorker, 1_990, 1_990)], &[]);
+    assert_eq!(findings.lost, 1);
+    assert!(wrongs(&findings).contains(&Wrong::Lost));
+    assert!(
+        wrongs(&findings).contains(&Wrong::Unrest),
+        "he came to no end"
+    );
+}
+
+/// Given up, and the next bot shows where he stands.
+fn given_up(place: Place) -> Person {
+    let mut person = at_title(place);
+    told(&mut person, title(), 2_000, &[]);
+    person.member.lose_patience();
+    comes_to_his_end(&mut person, SECOND);
+    person
+}
+
+#[test]
+fn a_message_to_a_bot_that_nobody_could_read_is_unreachable_and_not_lost() {
+    let revoked = [strike(Kind::Revoke, 1_900, 9_000)];
+    let findings = judged(&[given_up(Place::Private)], &revoked, &[away(2_100)]);
+    assert_eq!((findings.lost, findings.updates_unreachable), (0, 1));
+    let stays = judged(&[given_up(Place::Private)], &revoked, &[]);
+    assert_eq!(stays.lost, 1, "the bot went on and has to fetch it");
+    let in_group = judged(&[given_up(Place::Group(5))], &revoked, &[away(2_100)]);
+    assert_eq!(in_group.lost, 1, "the group can be read by any bot");
+}
+
+#[test]
+fn a_bot_that_served_who_wrote_later_had_read_what_came_before() {
+    let mut later = at_title(Place::Private);
+    told(&mut later, title(), 3_000, &[(FIRST, 3_010, TITLE)]);
+    comes_to_his_end(&mut later, SECOND);
+    let revoked = [strike(Kind::Revoke, 3_900, 9_000)];
+    let findings = judged(&[given_up(Place::Private), later], &revoked, &[away(4_000)]);
+    assert_eq!((findings.lost, findings.updates_unreachable), (1, 0));
+}
+
+#[test]
+fn who_was_told_by_a_bot_that_could_be_read_is_turned_away() {
+    let killed = [strike(Kind::KillWorker, 1_900, 1_900)];
+    let mut told_so = given_up(Place::Private);
+    let heard = Heard {
+        bot: FIRST,
+        message: 9,
+        at_ms: 2_500,
+        text: "I am a backup and listen only. @second answers".into(),
+        buttons: vec![],
+    };
+    told_so.hear(&heard, Some(SECOND));
+    let findings = judged(&[told_so], &killed, &[away(2_100)]);
+    assert_eq!((findings.lost, findings.updates_turned_away), (0, 1));
+    let not_told = judged(&[given_up(Place::Private)], &killed, &[away(2_100)]);
+    assert_eq!(not_told.lost, 1, "the next bot spoke too late");
+}
+
+#[test]
+fn a_press_that_was_not_acknowledged_is_pressed_again() {
+    let mut person = person(Place::Private);
+    let press = person.begin(Input::TagsDone, 1_000);
+    person.press_timed_out(press, None);
+    comes_to_his_end(&mut person, FIRST);
+    let findings = judged(&[person], &[], &[]);
+    assert_eq!((findings.presses_repeated, findings.lost), (1, 0));
+}
+
+#[test]
+fn a_strangers_number_is_misdirected_and_a_wrong_step_a_contradiction() {
+    let mut person = at_title(Place::Private);
+    told(
+        &mut person,
+        title(),
+        2_000,
+        &[
+            (FIRST, 2_010, "✓ Title: #8-2 T"),
+            (FIRST, 2_020, "Step 6/6: Review"),
+        ],
+    );
+    let found = wrongs(&judged(&[person], &[], &[]));
+    assert!(found.contains(&Wrong::Misdirected), "{found:?}");
+    assert!(found.contains(&Wrong::Contradiction), "{found:?}");
+}
+
+#[test]
+fn each_submission_has_one_row_and_one_post() {
+    let mut person = person(Place::Private);
+    told(
+        &mut person,
+        Input::Submit,
+        1_000,
+        &[(FIRST, 1_010, "✓ Submitted: #7-2 T")],
+    );
+    comes_to_his_end(&mut person, FIRST);
+    let people = [person];
+    let with = |titles: &[&str], posts: &[i64]| {
+        let titles: Vec<String> = titles.iter().map(|one| (*one).into()).collect();
+        let post = |bot: &i64| (*bot, "New course: #7-2 T".to_owned());
+        let findings = judge(&Evidence {
+            people: &people,
+            strikes: &[],
+            moves: &[],
+            titles: &titles,
+            posts: &posts.iter().map(post).collect::<Vec<_>>(),
+        });
+        (
+            findings.lost,
+            findings.duplicated,
+            findings.repeated_across_bots,
+        )
+    };
+    assert_eq!(with(&["#7-2 T"], &[FIRST]), (0, 0, 0));
+    assert_eq!(with(&[], &[FIRST]), (1, 0, 0));
+    assert_eq!(with(&["#7-2 T"], &[]), (1, 0, 0));
+    assert_eq!(with(&["#7-2 T", "#7-2 T"], &[FIRST]), (0, 1, 0));
+    assert_eq!(with(&["#7-2 T"], &[FIRST, FIRST]), (0, 1, 0));
+    assert_eq!(with(&["#7-2 T"], &[FIRST, SECOND]), (0, 0, 1));
+}

@@ -1,0 +1,117 @@
+//! Questions that change nothing, and answers that come late.
+
+use super::*;
+
+#[test]
+fn that_nothing_is_open_answers_who_asks_and_contradicts_who_is_in_the_middle() {
+    let text = "Nothing is open. /upload starts a course upload, /help shows what else I know.";
+    let mut over = member();
+    over.upload.stage = Stage::Cancelled;
+    over.begin(Input::Resume, 10);
+    hear(&mut over, FIRST, text, &[]);
+    assert_eq!(over.ledger.entries[0].fate, Fate::Answered);
+    assert_eq!(over.problems, []);
+    let mut open = up_to(Step::Category);
+    hear(&mut open, FIRST, text, &[]);
+    assert_eq!(open.problems.len(), 1, "{:?}", open.problems);
+}
+
+#[test]
+fn a_typed_cancel_drops_the_upload_and_help_changes_nothing() {
+    let mut member = up_to(Step::Category);
+    let before = member.upload.clone();
+    member.begin(Input::Help, 10);
+    hear(
+        &mut member,
+        FIRST,
+        "/upload – a course\n/help – this list",
+        &[],
+    );
+    assert_eq!((&member.upload, member.problems.len()), (&before, 0));
+    member.begin(Input::Quit, 20);
+    hear(
+        &mut member,
+        FIRST,
+        "Cancelled. This was dropped:\nTitle: #7-2 Bread\nDescription: #7-3 Bread: what one needs, in 2 short parts.\nCategory: Science",
+        &[],
+    );
+    assert_eq!(member.upload.stage, Stage::Cancelled);
+    let last = member.ledger.entries.last().unwrap();
+    assert_eq!((last.fate, last.confirmations), (Fate::Answered, 1));
+}
+
+#[test]
+fn what_a_new_bot_shows_is_not_yet_the_answer_to_a_question() {
+    let mut member = up_to(Step::Category);
+    member.begin(Input::Resume, 10);
+    let card = "So far:\nTitle: #7-2 Bread\nDescription: #7-3 Bread: what one needs, in 2 short parts.\n\nStep 3/6: Category";
+    hear(
+        &mut member,
+        SECOND,
+        &format!("↻ @second goes on.\n{card}"),
+        &["video"],
+    );
+    let count = |member: &Member| member.ledger.entries.last().unwrap().confirmations;
+    assert_eq!((count(&member), member.ledger.waiting()), (0, None));
+    hear(&mut member, SECOND, card, &["Science"]);
+    assert_eq!((count(&member), member.problems.len()), (1, 0));
+    hear(&mut member, SECOND, card, &["Science"]);
+    assert_eq!(count(&member), 2, "a second answer is seen");
+}
+
+#[test]
+fn a_file_that_the_next_bot_asks_for_again_is_not_lost() {
+    let mut member = up_to(Step::Files);
+    let input = act(&mut member);
+    let Input::File(name) = &input else {
+        panic!("{input:?}")
+    };
+    hear(
+        &mut member,
+        SECOND,
+        "↻ @second goes on.\nSo far:\nTitle: #7-2 Bread\nDescription: #7-3 Bread: what one needs, in 2 short parts.\nCategory: Science\nTags: video\n\nStep 5/6: Files",
+        &["Skip"],
+    );
+    assert_eq!(
+        member.ledger.entries.last().unwrap().fate,
+        Fate::WithoutEffect
+    );
+    hear(
+        &mut member,
+        SECOND,
+        &format!("File 1 did not arrive. Please send it again: {name}\n\nStep 5/6: Files"),
+        &["Skip"],
+    );
+    assert_eq!(member.ledger.entries.last().unwrap().fate, Fate::AskedAgain);
+}
+
+#[test]
+fn a_review_that_comes_late_answers_the_press_and_not_the_question_behind_it() {
+    let mut member = up_to(Step::Files);
+    let press = member.begin(Input::FilesDone, 10);
+    member.press_timed_out(press);
+    member.begin(Input::Resume, 20);
+    let card = "Title: #7-2 Bread\nDescription: #7-3 Bread: what one needs, in 2 short parts.\nCategory: Science\nTags: video\nFiles: none";
+    hear(
+        &mut member,
+        FIRST,
+        &format!("Step 6/6: Review\n{card}"),
+        &["Submit", "Cancel"],
+    );
+    hear(
+        &mut member,
+        FIRST,
+        &format!("So far:\n{card}\n\nStep 6/6: Review"),
+        &["Submit", "Cancel"],
+    );
+    let counts: Vec<u32> = member.ledger.entries[press..]
+        .iter()
+        .map(|one| one.confirmations)
+        .collect();
+    assert_eq!(
+        (counts, member.problems.len()),
+        (vec![1, 1], 0),
+        "{:?}",
+        member.problems
+    );
+}
