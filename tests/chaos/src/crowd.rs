@@ -195,7 +195,7 @@ impl Crowd {
                 self.people[at].lose_patience(now, self.speaks);
                 continue;
             }
-            let Some(input) = self.people[at].next() else {
+            let Some(input) = self.people[at].wants() else {
                 continue;
             };
             if self.people[at].member.act(&input).is_none() {

@@ -74,7 +74,7 @@ impl Person {
     }
 
     /// What he would do now; `None` while he waits or has come to his end.
-    pub fn next(&mut self) -> Option<Input> {
+    pub fn wants(&mut self) -> Option<Input> {
         if self.is_waiting() {
             return None;
         }
@@ -312,9 +312,9 @@ mod tests {
     fn he_begins_again_and_again() {
         let mut person = person();
         for _ in 0..3 {
-            assert_eq!(person.next(), Some(Input::Open));
+            assert_eq!(person.wants(), Some(Input::Open));
             waits_for(&mut person, Input::Open);
-            assert_eq!(person.next(), None, "he waits");
+            assert_eq!(person.wants(), None, "he waits");
             person.hear(&heard(1, "Step 1/6: Title"), None);
             waits_for(&mut person, Input::Quit);
             person.hear(&heard(1, "Cancelled. Nothing had been entered yet."), None);
@@ -349,7 +349,7 @@ mod tests {
             person.member.ledger.entries[title].fate,
             Fate::WithoutEffect
         );
-        assert_eq!((person.member.bot, person.next()), (2, Some(Input::Resume)));
+        assert_eq!((person.member.bot, person.wants()), (2, Some(Input::Resume)));
     }
 
     #[test]
@@ -376,7 +376,7 @@ mod tests {
             &heard(1, "Cancelled. This was dropped:\nTitle: #7-2 T"),
             None,
         );
-        assert_eq!(person.next(), Some(Input::Open));
+        assert_eq!(person.wants(), Some(Input::Open));
         waits_for(&mut person, Input::Open);
         person.hear(&heard(2, text), None);
         person.hear(
@@ -394,12 +394,12 @@ mod tests {
         let mut person = person();
         person.close();
         assert!(!person.is_at_his_end());
-        let input = person.next().unwrap();
+        let input = person.wants().unwrap();
         assert_eq!(input, Input::Help);
         waits_for(&mut person, input);
         assert!(!person.is_at_his_end());
         person.hear(&heard(1, "/upload – a course\n/help – this list"), None);
         assert!(person.is_at_his_end());
-        assert_eq!(person.next(), None);
+        assert_eq!(person.wants(), None);
     }
 }

@@ -93,7 +93,7 @@ impl Stage {
                     "\n[redis]\nurl = {:?}\n\n[database]\nurl = \"file:secrets/database_url\"\n",
                     redis.url()
                 );
-                (Redis::Shared(redis), Database::Postgres(postgres))
+                (Redis::Shared(Box::new(redis)), Database::Postgres(postgres))
             }
         };
         folder.write_config_with(&scene, sim.mtproto_addr(), &more)?;

@@ -106,7 +106,7 @@ impl SharedRedis {
 /// Where Redis is.
 pub enum Redis {
     Private(PathBuf),
-    Shared(SharedRedis),
+    Shared(Box<SharedRedis>),
 }
 
 impl Redis {

@@ -62,7 +62,7 @@ fn title() -> Input {
 /// His last question, asked of this bot.
 fn comes_to_his_end(person: &mut Person, bot: i64) {
     person.close();
-    let last = person.next().unwrap();
+    let last = person.wants().unwrap();
     let text = if last == Input::Help {
         LIST
     } else {
