@@ -10,9 +10,11 @@
 //! Invariant: nothing here is judged by a clock of ours: Redis says yes or no at each renewal, and every script of the leader asks again. What no script
 //! can guard is guarded otherwise: SQL by the leader that stands in it (`shared-io`, `sql/epochs.rs`), a kill by asking just before.
 
+use std::convert::Infallible;
 use std::time::Duration;
 
-use shared_core::{BootMs, Nonce, UnixMs};
+use futures_util::future::join_all;
+use shared_core::{BootMs, Nonce, PoolId, UnixMs};
 use shared_io::clock;
 use shared_io::config::Config;
 use shared_io::redis::{LeaderId, Leadership, RedisState, StateError};
@@ -104,6 +106,54 @@ impl Lead {
     /// Redis did not answer: ask again at the next look.
     pub fn unknown(&mut self) {
         self.renew_at = BootMs(0);
+    }
+}
+
+/// Keeps the leads during a turn: a pool is read anew with some queries to SQL for each bot, and whoever lost its leads meanwhile would begin again,
+/// for ever. What Redis answers is heard at the next turn; a lead that was somebody else's in between has another tenure then.
+pub struct Keeper {
+    redis: RedisState,
+    id: LeaderId,
+    pools: Vec<PoolId>,
+}
+
+/// A supervisor that is at one turn for longer is no good leader.
+const KEPT_AT_MOST: Duration = Duration::from_secs(60);
+
+impl Keeper {
+    pub fn new(redis: &RedisState, id: &LeaderId, pools: Vec<PoolId>) -> Self {
+        Self {
+            redis: redis.clone(),
+            id: id.clone(),
+            pools,
+        }
+    }
+
+    pub async fn during<T>(&self, turn: impl Future<Output = T>) -> T {
+        tokio::select! {
+            done = turn => done,
+            never = self.keep() => match never {},
+        }
+    }
+
+    async fn keep(&self) -> Infallible {
+        let until = clock::boot_now().plus(KEPT_AT_MOST);
+        loop {
+            tokio::time::sleep(RENEW).await;
+            if clock::boot_now() >= until {
+                tracing::warn!(
+                    "a turn takes longer than {} s: the leads are let go",
+                    KEPT_AT_MOST.as_secs()
+                );
+                return std::future::pending().await;
+            }
+            let _heard_at_the_next_turn = self.redis.take_lead(&self.id, TTL).await;
+            let pools = self.pools.iter().map(|pool| async move {
+                let pool = self.redis.pool(pool);
+                let _heard_at_the_next_turn = pool.take_lead_of_pool(&self.id, TTL).await;
+            });
+            join_all(pools).await;
+        }
     }
 }
 

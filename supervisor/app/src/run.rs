@@ -23,7 +23,7 @@ use crate::chronicle::{Chronicle, Closing};
 use crate::fleet::{self, Death, Fleet, Patience};
 use crate::folder::Folder;
 use crate::http;
-use crate::lead::{self, Lead};
+use crate::lead::{self, Keeper, Lead};
 use crate::pool::{Pool, Shared, Stopped, policy};
 use crate::presence::Presence;
 use crate::private_redis::{self, PrivateRedis};
@@ -111,6 +111,7 @@ struct Daemon {
     patience: Patience,
     deaths: mpsc::Receiver<Death>,
     lead: Lead,
+    keeper: Keeper,
     presence: Presence,
     pools: Vec<Pool>,
     ready: Ready,
@@ -148,6 +149,8 @@ impl Daemon {
         lead::succeed(config, folder, &redis, nonce).await;
         lead::refuse_own_database(config, &redis).await?;
         let lead = Lead::new(nonce);
+        let named = config.pools.iter().map(|pool| pool.name.clone());
+        let keeper = Keeper::new(&redis, &lead.id, named.collect());
         let (chronicle, closing) = Chronicle::start(store.clone(), redis.clone(), lead.id.clone());
         let workers = fleet::local(config)?;
         fleet::stop_all_but(folder, &workers).await;
@@ -177,6 +180,7 @@ impl Daemon {
             patience: Patience::of(&policy(&config.policy)),
             deaths,
             lead,
+            keeper,
             presence,
             pools,
             ready: Ready::NotYet,
@@ -243,8 +247,9 @@ impl Daemon {
                 (pool.name().clone(), holder)
             }
         });
+        let steps = self.keeper.during(join_all(steps)).await;
         let mut holders = BTreeMap::new();
-        for (pool, step) in join_all(steps).await {
+        for (pool, step) in steps {
             match step {
                 Ok(Some(holder)) => {
                     holders.insert(pool, holder);
@@ -268,7 +273,8 @@ impl Daemon {
                     let renewed = pool.renew_lead().await;
                     (pool.name().clone(), renewed)
                 });
-                for (pool, renewed) in join_all(renewals).await {
+                let renewals = self.keeper.during(join_all(renewals)).await;
+                for (pool, renewed) in renewals {
                     match renewed {
                         Ok(None) => {}
                         Ok(Some(left)) => self.lead.come_back_after(left),

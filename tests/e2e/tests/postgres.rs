@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 use e2e::{Stage, TITLE, Talk};
 use postgres_server::{PASSWORD, Server};
 use shared_io::secrets::scan::Scanner;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
 
 const DATABASE: &str = "understudy";
 const STORED: Duration = Duration::from_secs(40);
@@ -43,6 +45,56 @@ async fn stored(server: &Server, query: &str, expected: &str) {
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
+}
+
+/// Passes everything on, what the server says only after a while.
+async fn slow_line(server: u16, delay: Duration) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        while let Ok((client, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let server = TcpStream::connect(("127.0.0.1", server)).await?;
+                let ((mut asks, mut hears), (mut answers, mut takes)) =
+                    (client.into_split(), server.into_split());
+                let asked = tokio::io::copy(&mut asks, &mut takes);
+                let answered = async {
+                    let mut chunk = vec![0; 65_536];
+                    loop {
+                        let read = answers.read(&mut chunk).await?;
+                        tokio::time::sleep(delay).await;
+                        hears.write_all(&chunk[..read]).await?;
+                        if read == 0 {
+                            return Ok::<_, std::io::Error>(());
+                        }
+                    }
+                };
+                tokio::select! {
+                    _ = asked => {}
+                    _ = answered => {}
+                }
+                Ok::<_, std::io::Error>(())
+            });
+        }
+    });
+    port
+}
+
+/// A pool is read with some queries one after another; together they take longer than a lead lasts.
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_needs_longer_to_read_a_pool_than_a_lead_lasts_leads_all_the_same() {
+    let server = Server::start().unwrap();
+    let (mut stage, place) = stage_on(&server, 1).await;
+    let bot = stage.active().await.unwrap();
+    stage.kill_supervisor().unwrap();
+    let line = slow_line(server.port(), Duration::from_millis(300)).await;
+    let direct = format!(":{}/", server.port());
+    let file = place.path().join("database_url");
+    let url = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, url.replace(&direct, &format!(":{line}/"))).unwrap();
+    stage.start_supervisor().unwrap();
+    stage.revoke(bot).await.unwrap();
+    stage.switched_from(bot).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
