@@ -185,6 +185,16 @@ impl Snapshot {
         beat.bot(&self.pool, bot)
     }
 
+    /// Can whatever this worker is connected with be had? Its process is dead or ours to end, or it is heard and gives a lease back by itself.
+    pub fn lets_go(&self, worker: &WorkerId, silent_ms: u64) -> bool {
+        self.worker(worker)
+            .is_some_and(|view| match (view.process, &view.beat) {
+                (Process::Dead | Process::Running { .. }, _) => true,
+                (Process::Elsewhere, Some((_, age_ms))) => *age_ms < silent_ms,
+                (Process::Elsewhere, None) => false,
+            })
+    }
+
     /// Bots of this pool that are assigned to the worker.
     pub fn load(&self, worker: &WorkerId) -> usize {
         self.assignments

@@ -268,6 +268,11 @@ fn only_a_target_that_was_answered_gets_another_connection() {
         "somebody may still be connected with the other one"
     );
     assert_eq!(
+        of("ready ok=300 slot=b other=resting"),
+        None,
+        "answered a moment ago: it is not the line"
+    );
+    assert_eq!(
         of("connecting slot=b other=resting"),
         None,
         "never answered"
@@ -350,6 +355,47 @@ fn only_the_assigned_logins_death_ends_a_relogin() {
     assert_eq!(
         lost("failed error=SESSION_REVOKED slot=b").as_deref(),
         Some("b1: SESSION_REVOKED")
+    );
+}
+
+/// Another leader could have ended the old worker; this one finds the saga and cannot.
+#[test]
+fn a_login_that_may_be_in_use_is_not_taken_by_the_next_leader() {
+    let lost = |slot: LoginSlot, then: &[&str], w1: &str| {
+        let seed = SagaSeed {
+            assign: Some(slot),
+            ..seed(holder("b1@w2"), then)
+        };
+        let saga = Drive::start(seed).fenced(4).saga;
+        let text = format!(
+            "epoch fenced prev=b1\nworker w1 {w1}\nworker w2 elsewhere age=100\nbot b1 on w1"
+        );
+        saga.lost(&parse(&text), &Policy::default())
+    };
+    assert_eq!(
+        lost(LoginSlot::A, &["b2@w2"], "elsewhere age=1600").as_deref(),
+        Some("login a of b1 may still be in use by w1")
+    );
+    assert_eq!(
+        lost(LoginSlot::A, &["b2@w2"], "running age=1600"),
+        None,
+        "ours to end"
+    );
+    assert_eq!(lost(LoginSlot::A, &["b2@w2"], "dead"), None);
+    assert_eq!(
+        lost(LoginSlot::A, &["b2@w2"], "elsewhere age=100"),
+        None,
+        "it is heard"
+    );
+    assert_eq!(
+        lost(LoginSlot::B, &["b2@w2"], "elsewhere age=1600"),
+        None,
+        "another login"
+    );
+    assert_eq!(
+        lost(LoginSlot::A, &[], "elsewhere age=1600"),
+        None,
+        "nobody else is left"
     );
 }
 

@@ -1,11 +1,14 @@
 //! What a look at the pool says about a saga's target: is it worth waiting for, or another connection?
 
-use shared_core::{LoginSlot, UnixMs};
+use shared_core::{Holder, LoginSlot, UnixMs};
 
 use super::{Saga, SagaState};
 use crate::policy::Policy;
 use crate::snapshot::Snapshot;
 use crate::verdict::{Finding, Health, Verdicts};
+
+/// A line over which a test runs, and that was answered within this time, is not a silent one: what holds the test up is something else.
+const SILENT_MS: u64 = 500;
 
 impl Saga {
     /// Why the target cannot become the holder any more, if that is certain. A slow one is left to the time-out.
@@ -21,6 +24,9 @@ impl Saga {
         {
             return Some(format!("worker {}: {finding}", to.worker));
         }
+        if let Some(why) = self.login_in_use(to, snapshot, policy) {
+            return Some(why);
+        }
         // Before it is assigned, what is known of the bot is the old worker's.
         let assigned = self.assign.is_none() && !matches!(self.state, SagaState::Decided { .. });
         let finding = verdicts.bot(to.bot)?.finding.as_ref()?;
@@ -28,6 +34,21 @@ impl Saga {
             Finding::Fatal { name, .. } if assigned => Some(format!("{}: {name}", to.bot)),
             _ => None,
         }
+    }
+
+    /// A saga that another leader began may count on ending whoever is connected with the login; this one cannot end everybody. Where nobody else is
+    /// left, that was decided in full knowledge.
+    fn login_in_use(&self, to: &Holder, snapshot: &Snapshot, policy: &Policy) -> Option<String> {
+        let slot = self.assign.filter(|_| !self.then.is_empty())?;
+        let given = snapshot.assignment(to.bot)?;
+        let taken_over = given.slot == slot && given.worker != to.worker;
+        let in_use = taken_over && !snapshot.lets_go(&given.worker, policy.worker_silent_ms);
+        in_use.then(|| {
+            format!(
+                "login {slot} of {} may still be in use by {}",
+                to.bot, given.worker
+            )
+        })
     }
 
     /// With which login a target that has not passed within `waited_ms` is worth another connection: it was answered since it was named, so it
@@ -46,8 +67,10 @@ impl Saga {
         let given = (given.worker == to.worker).then_some(given)?;
         let (_, age_ms) = snapshot.worker(&to.worker)?.beat.as_ref()?;
         let ok_ago_ms = snapshot.reported(given)?.last_ok_ago_ms?;
-        let answered = ok_ago_ms.saturating_add(*age_ms) < waited_ms;
+        let silent_ms = ok_ago_ms.saturating_add(*age_ms);
+        let answered = silent_ms < waited_ms;
+        let silent = silent_ms >= SILENT_MS;
         let slot = snapshot.resting(to.bot, now).unwrap_or(given.slot);
-        answered.then_some(slot)
+        (answered && silent).then_some(slot)
     }
 }
