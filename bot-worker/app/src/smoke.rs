@@ -8,12 +8,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use shared_core::{
-    ChannelId, Epoch, EpochStamp, MilestoneKind, Nonce, SmokeCheck, SmokeReport, SmokeResult,
+    ChannelId, Epoch, EpochStamp, ErrorClass, MilestoneKind, Nonce, SmokeCheck, SmokeReport,
+    SmokeResult,
 };
 use shared_io::clock;
-use shared_io::redis::LeaseAnswer;
+use shared_io::redis::{LeaseAnswer, StateError};
+use shared_io::retry::{Backoff, RetryPolicy};
 use shared_io::sql::StoreError;
-use shared_io::telegram::Calls;
+use shared_io::telegram::{CallError, Calls};
 use tracing::{info, warn};
 
 use crate::context::BotContext;
@@ -21,9 +23,21 @@ use crate::{channels, login};
 
 /// For whoever asked; a healthy check takes a few round trips.
 const ASKED_DEADLINE: Duration = Duration::from_millis(1500);
-/// How long silence may last is the supervisor's to judge (`supervisor-core`, `smoke_timeout_ms`, at most 6 s for a pool's only bot): who reported it
-/// as a failure before that would hide that it is silence, against which another connection may help.
-const TAKEOVER_DEADLINE: Duration = Duration::from_secs(7);
+/// How many of the configured time-outs a takeover's test may last. How long silence may last is the supervisor's to judge (`supervisor-core`: three
+/// of them for a pool's only bot): who reported it as a failure before that would hide that it is silence, against which another connection may help.
+const TAKEOVER_TIMEOUTS: u32 = 4;
+/// One answer that is lost, or one refusal that passes, says nothing of the bot.
+const AGAIN: RetryPolicy = RetryPolicy {
+    initial: Duration::from_millis(50),
+    max: Duration::from_millis(200),
+    give_up_after: Some(Duration::from_millis(600)),
+};
+/// A report that Redis did not take is given again for as long as somebody may wait for it.
+const REPORT_AGAIN: RetryPolicy = RetryPolicy {
+    initial: Duration::from_millis(50),
+    max: Duration::from_millis(500),
+    give_up_after: Some(Duration::from_secs(5)),
+};
 /// Above a slow disk's pause, below the supervisor's time-outs.
 const SQL_ANSWERS: Duration = Duration::from_millis(500);
 
@@ -31,8 +45,13 @@ const SQL_ANSWERS: Duration = Duration::from_millis(500);
 pub async fn run(context: Arc<BotContext>, calls: Calls, stamp: EpochStamp) {
     publish_milestone(&context, stamp, MilestoneKind::Activated).await;
     let report = test(&context, &calls, stamp.epoch, Occasion::Takeover).await;
-    if let Err(error) = context.state.put_smoke(&report).await {
+    let mut backoff = Backoff::new(REPORT_AGAIN);
+    while let Err(error) = context.state.put_smoke(&report).await {
         warn!(%error, "the smoke test's report did not reach Redis");
+        match backoff.next_delay().filter(|_| error.is_connection()) {
+            Some(delay) => tokio::time::sleep(delay).await,
+            None => break,
+        }
     }
     publish_milestone(&context, stamp, MilestoneKind::Smoked).await;
 }
@@ -54,10 +73,81 @@ enum Occasion {
 }
 
 impl Occasion {
-    fn deadline(self) -> Duration {
+    fn deadline(self, context: &BotContext) -> Duration {
         match self {
-            Self::Takeover => TAKEOVER_DEADLINE,
+            Self::Takeover => {
+                let timeout = context.shared.config.policy.smoke_timeout;
+                timeout.saturating_mul(TAKEOVER_TIMEOUTS)
+            }
             Self::Asked => ASKED_DEADLINE,
+        }
+    }
+}
+
+/// Why a check did not pass.
+struct Refusal {
+    why: String,
+    again: Again,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Again {
+    Never,
+    /// It may have been a moment's trouble.
+    Soon,
+    /// Nobody answered: until somebody judges that.
+    Silent,
+}
+
+impl From<CallError> for Refusal {
+    fn from(error: CallError) -> Self {
+        let again = match error.class {
+            ErrorClass::Network if error.name == "TIMEOUT" => Again::Silent,
+            ErrorClass::Network | ErrorClass::Server | ErrorClass::Wait(0 | 1) => Again::Soon,
+            _ => Again::Never,
+        };
+        let why = error.to_string();
+        Self { why, again }
+    }
+}
+
+impl From<StateError> for Refusal {
+    fn from(error: StateError) -> Self {
+        let again = match error.is_connection() {
+            true => Again::Soon,
+            false => Again::Never,
+        };
+        let why = error.to_string();
+        Self { why, again }
+    }
+}
+
+impl From<String> for Refusal {
+    fn from(why: String) -> Self {
+        let again = Again::Never;
+        Self { why, again }
+    }
+}
+
+/// Repeats a check that may pass a moment later. The caller's deadline ends it.
+async fn insist<T, F>(mut check: impl FnMut() -> F) -> Result<T, String>
+where
+    F: Future<Output = Result<T, Refusal>>,
+{
+    let mut backoff = Backoff::new(AGAIN);
+    loop {
+        let Refusal { why, again } = match check().await {
+            Ok(passed) => return Ok(passed),
+            Err(refusal) => refusal,
+        };
+        let delay = match again {
+            Again::Never => None,
+            Again::Soon => backoff.next_delay(),
+            Again::Silent => Some(AGAIN.max),
+        };
+        match delay {
+            Some(delay) => tokio::time::sleep(delay).await,
+            None => return Err(why),
         }
     }
 }
@@ -68,10 +158,14 @@ async fn test(
     epoch: Epoch,
     occasion: Occasion,
 ) -> SmokeReport {
-    let deadline = occasion.deadline();
+    let deadline = occasion.deadline(context);
     let (rpc, redis, sql, rights) = tokio::join!(
-        timed(SmokeCheck::Rpc, deadline, check_rpc(context, calls)),
-        timed(SmokeCheck::Redis, deadline, check_redis(context)),
+        timed(
+            SmokeCheck::Rpc,
+            deadline,
+            insist(|| check_rpc(context, calls))
+        ),
+        timed(SmokeCheck::Redis, deadline, insist(|| check_redis(context))),
         timed(SmokeCheck::Sql, deadline, check_sql(context, occasion)),
         check_rights(context, calls, deadline),
     );
@@ -122,21 +216,20 @@ async fn timed(
     }
 }
 
-async fn check_rpc(context: &BotContext, calls: &Calls) -> Result<(), String> {
+async fn check_rpc(context: &BotContext, calls: &Calls) -> Result<(), Refusal> {
     let (state, identity) = tokio::join!(calls.state(), calls.identity());
-    state.map_err(|error| error.to_string())?;
-    let known = identity.map_err(|error| error.to_string())?.bot;
+    state?;
+    let known = identity?.bot;
     if known != context.lease.bot {
-        return Err(format!("Telegram knows this login as {known}"));
+        return Err(format!("Telegram knows this login as {known}").into());
     }
     Ok(())
 }
 
-async fn check_redis(context: &BotContext) -> Result<(), String> {
-    match context.state.probe_write(&context.lease).await {
-        Ok(LeaseAnswer::Held) => Ok(()),
-        Ok(other) => Err(format!("the login lease is not ours: {other:?}")),
-        Err(error) => Err(error.to_string()),
+async fn check_redis(context: &BotContext) -> Result<(), Refusal> {
+    match context.state.probe_write(&context.lease).await? {
+        LeaseAnswer::Held => Ok(()),
+        other => Err(format!("the login lease is not ours: {other:?}").into()),
     }
 }
 
@@ -170,14 +263,15 @@ async fn check_sql(context: &BotContext, occasion: Occasion) -> Result<(), Strin
 
 async fn check_rights(context: &BotContext, calls: &Calls, deadline: Duration) -> Vec<SmokeResult> {
     let started = clock::boot_now();
-    let answer = tokio::time::timeout(deadline, channels::troubles(context, calls)).await;
+    let troubles = insist(|| async { Ok(channels::troubles(context, calls).await?) });
+    let answer = tokio::time::timeout(deadline, troubles).await;
     let took = u64::try_from(clock::boot_now().since(started).as_millis()).unwrap_or(u64::MAX);
     if let Ok(Ok(troubles)) = &answer {
         context.status.channels(troubles.clone());
     }
     let failed = |channel: ChannelId| match &answer {
         Err(_) => Some(format!("no answer within {} ms", deadline.as_millis())),
-        Ok(Err(error)) => Some(error.to_string()),
+        Ok(Err(error)) => Some(error.clone()),
         Ok(Ok(troubles)) => {
             let trouble = troubles.iter().find(|trouble| trouble.channel == channel);
             trouble.map(|trouble| trouble.what.clone())
