@@ -275,18 +275,22 @@ async fn seed_channels(
         .channels()
         .await
         .map_err(|error| error.to_string())?;
-    for group in context.config.groups() {
-        if known.iter().any(|(channel, _)| *channel == group) {
+    // The broadcast channel too: only its box tells what was posted there before a login changed.
+    let followed = context.config.groups().chain(context.config.broadcast());
+    for followed in followed {
+        if known.iter().any(|(channel, _)| *channel == followed) {
             continue;
         }
-        match calls.channel_pts(group).await {
+        match calls.channel_pts(followed).await {
             Ok(pts) => context
                 .state
-                .seed_channel(stamp, group, pts)
+                .seed_channel(stamp, followed, pts)
                 .await
                 .map(drop)
                 .map_err(|error| error.to_string())?,
-            Err(error) => warn!(channel = %group, %error, "the group's cursor could not be seeded"),
+            Err(error) => {
+                warn!(channel = %followed, %error, "the channel's cursor could not be seeded")
+            }
         }
     }
     Ok(())

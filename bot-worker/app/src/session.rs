@@ -292,6 +292,7 @@ async fn feed_start(context: &BotContext) -> Result<FeedStart, shared_io::redis:
         private: cursor.map(|PrivateCursor { pts, qts, date }| BoxState { pts, qts, date }),
         channels: Vec::new(),
         groups: context.config.groups().collect(),
+        posts: context.config.broadcast().into_iter().collect(),
         own_bots: context
             .config
             .bots

@@ -9,7 +9,7 @@ use std::time::Duration;
 use e2e::{Stage, Talk};
 use reqwest::Method;
 use rustix::process::{Signal, kill_process};
-use sandbox::control::{Chat, Content};
+use sandbox::control::{Chat, Content, Event};
 use serde_json::json;
 
 const MEMBERS: usize = 20;
@@ -116,6 +116,43 @@ async fn a_killed_workers_replies_are_not_repeated_where_ids_are_known_per_login
 #[tokio::test(flavor = "multi_thread")]
 async fn a_killed_workers_replies_are_not_repeated_where_ids_are_known_per_account() {
     a_killed_workers_replies_are_not_repeated("account").await;
+}
+
+/// What is posted in the broadcast channel is heard in that channel's box, and nowhere else.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_workers_post_is_not_repeated() {
+    let stage = stage("login", 24 * 3_600).await;
+    let bot = stage.active().await.unwrap();
+    let talk = Talk::private(&stage, 0, bot);
+    talk.upload_until_files().await.unwrap();
+    talk.send_file("bread.pdf", 70_000).await.unwrap();
+    talk.see("✓ File 1: bread.pdf").await.unwrap();
+    talk.press("Done").await.unwrap();
+    talk.see("Step 6/6").await.unwrap();
+    stage.settled().await.unwrap();
+    let worker = stage.worker_of(bot).await.unwrap();
+    let begin = stage.control.last_event().await.unwrap();
+    let slow = json!({"kind": "slow", "bot": bot, "delay_ms": SLOW_MS});
+    let slow = stage.fault(slow).await.unwrap();
+    let posts = async || {
+        let sent = stage.events_since(begin, "message_sent").await?;
+        let text = |event: &Event| event.fields.get("text").map(|text| text.to_string());
+        let posts = sent.iter().filter_map(text);
+        Ok::<_, anyhow::Error>(posts.filter(|text| text.contains("New course")).count())
+    };
+    talk.press("Submit").await.unwrap();
+    stage
+        .until("the post has left", async || {
+            Ok((posts().await? > 0).then_some(()))
+        })
+        .await
+        .unwrap();
+    kill_process(worker, Signal::KILL).unwrap();
+    stage.clear_fault(slow).await.unwrap();
+    somebody_goes_on(&stage, "takeover").await;
+    talk.see("✓ Submitted: ").await.unwrap();
+    stage.settled().await.unwrap();
+    assert_eq!(posts().await.unwrap(), 1);
 }
 
 /// Where nothing is remembered at all, the same login repeats nothing on its next connection either.

@@ -1,7 +1,7 @@
 //! From Telegram's updates to the project's words: one update in, at most one [`Incoming`] out. Pure.
 //!
-//! Our own messages yield an [`Echo`] instead. What yields nothing: service messages, every other bot, anonymous administrators and channel posts (there is no
-//! member behind them), basic groups, channels that do not matter, edits that nobody can see, presses without readable data.
+//! Our own messages yield an [`Echo`] instead. What yields nothing: service messages, every other bot, anonymous administrators and others' channel posts (there is
+//! no member behind them), basic groups, channels that do not matter, edits that nobody can see, presses without readable data.
 //! Invariant: the identity of an item never depends on how the update came (live or in a difference).
 //!
 //! *Addressed* in a group: a command (bare, or naming one of our bots), a mention of one of our bots, or a reply to a message that is
@@ -30,6 +30,8 @@ pub(super) struct Context<'a> {
     pub me: BotId,
     pub own_bots: &'a HashSet<BotId>,
     pub groups: &'a HashSet<ChannelId>,
+    /// Channels where our own posts matter, and nothing else.
+    pub posts: &'a HashSet<ChannelId>,
     pub addressees: &'a Addressees,
     pub peers: &'a Peers,
     pub received: UnixMs,
@@ -83,13 +85,19 @@ impl Context<'_> {
 
     /// The message, if it is our own and in a chat that matters.
     pub(super) fn echo(&self, message: &tl::enums::Message) -> Option<Echo> {
-        let message = said(message).filter(|message| message.out && !message.post)?;
-        let chat = match (self.place(&message.peer_id)?, &message.peer_id) {
-            (Place::Group(channel), _) => SendTarget::Channel(channel),
-            (Place::Private, tl::enums::Peer::User(peer)) => {
-                SendTarget::Member(MemberId(peer.user_id))
+        let message = said(message).filter(|message| message.out)?;
+        let chat = match &message.peer_id {
+            tl::enums::Peer::Channel(peer) if message.post => {
+                let channel = ChannelId(peer.channel_id);
+                SendTarget::Channel(self.posts.get(&channel).copied()?)
             }
-            (Place::Private, _) => return None,
+            peer => match (self.place(peer)?, peer) {
+                (Place::Group(channel), _) => SendTarget::Channel(channel),
+                (Place::Private, tl::enums::Peer::User(peer)) => {
+                    SendTarget::Member(MemberId(peer.user_id))
+                }
+                (Place::Private, _) => return None,
+            },
         };
         let keyboard = message.reply_markup.as_ref().and_then(keyboard);
         Some(Echo {

@@ -38,6 +38,8 @@ pub struct FeedStart {
     pub channels: Vec<(ChannelId, i32)>,
     /// Whose messages matter. One without a cursor is followed from the first update that is seen.
     pub groups: HashSet<ChannelId>,
+    /// Where only what this bot posted itself matters. Followed in the same way.
+    pub posts: HashSet<ChannelId>,
     pub own_bots: HashSet<BotId>,
     pub me: BotId,
 }
@@ -67,6 +69,7 @@ pub struct UpdateFeed {
     calls: Calls,
     boxes: Boxes,
     groups: HashSet<ChannelId>,
+    posts: HashSet<ChannelId>,
     own_bots: HashSet<BotId>,
     me: BotId,
     addressees: Addressees,
@@ -79,11 +82,13 @@ pub struct UpdateFeed {
 impl UpdateFeed {
     pub fn new(raw: RawUpdates, calls: Calls, start: FeedStart) -> UpdateFeed {
         let now = Instant::now();
+        let followed = start.groups.union(&start.posts).copied().collect();
         let mut feed = UpdateFeed {
             raw,
             calls,
-            boxes: Boxes::new(start.private, &start.channels, start.groups.clone(), now),
+            boxes: Boxes::new(start.private, &start.channels, followed, now),
             groups: start.groups,
+            posts: start.posts,
             own_bots: start.own_bots,
             me: start.me,
             addressees: Addressees::default(),
@@ -291,6 +296,7 @@ impl UpdateFeed {
             me: self.me,
             own_bots: &self.own_bots,
             groups: &self.groups,
+            posts: &self.posts,
             addressees: &self.addressees,
             peers: &self.calls.peers(),
             received: clock::unix_now(),

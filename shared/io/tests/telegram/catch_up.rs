@@ -107,6 +107,7 @@ async fn another_bot_continues_a_channel_from_the_pools_cursor() {
     let mut old = telegram.line(&first).await;
     let begin = |bot| FeedStart {
         groups: HashSet::from([group]),
+        posts: HashSet::new(),
         own_bots: HashSet::from([first.id, second.id]),
         ..start(bot)
     };
@@ -160,6 +161,7 @@ async fn a_reset_line_misses_nothing_in_any_box() {
     let mut line = telegram.line(&bot).await;
     let begin = FeedStart {
         groups: HashSet::from([group]),
+        posts: HashSet::new(),
         ..start(&bot)
     };
     let (mut feed, _) = caught_up(&mut line, begin).await;
@@ -187,6 +189,7 @@ async fn a_channel_that_cannot_be_read_holds_nothing_up() {
     let begin = FeedStart {
         channels: vec![(foreign, 1)],
         groups: HashSet::from([foreign]),
+        posts: HashSet::new(),
         ..start(&bot)
     };
     let (mut feed, all) = caught_up(&mut line, begin).await;
@@ -272,6 +275,7 @@ async fn a_reply_to_the_old_bots_message_names_its_target() {
     let mut line = telegram.line(&second).await;
     let begin = FeedStart {
         groups: HashSet::from([group]),
+        posts: HashSet::new(),
         own_bots: HashSet::from([first.id, second.id]),
         ..start(&second)
     };
@@ -336,6 +340,7 @@ async fn a_refused_cursor_is_replaced_and_counted() {
         }),
         channels: vec![(group, 1)],
         groups: HashSet::from([group]),
+        posts: HashSet::new(),
         ..start(&bot)
     };
     let (_, all) = caught_up(&mut line, begin).await;

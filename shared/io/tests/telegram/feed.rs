@@ -70,6 +70,7 @@ async fn our_own_messages_move_the_cursor_without_an_item() {
     let mut line = telegram.line(&bot).await;
     let begin = FeedStart {
         groups: HashSet::from([group]),
+        posts: HashSet::new(),
         ..start(&bot)
     };
     let (mut feed, _) = caught_up(&mut line, begin).await;
@@ -122,6 +123,7 @@ async fn a_group_is_heard_when_it_matters_and_answered_when_addressed() {
     let mut line = telegram.line(&bot).await;
     let begin = FeedStart {
         groups: HashSet::from([group]),
+        posts: HashSet::new(),
         ..start(&bot)
     };
     let (mut feed, _) = caught_up(&mut line, begin).await;
@@ -196,6 +198,7 @@ async fn a_lost_update_in_a_group_is_found_though_nothing_follows_it() {
     let mut line = telegram.line(&bot).await;
     let begin = FeedStart {
         groups: HashSet::from([group]),
+        posts: HashSet::new(),
         ..start(&bot)
     };
     let (mut feed, _) = caught_up(&mut line, begin).await;
@@ -234,6 +237,7 @@ async fn a_channel_that_the_bot_was_put_out_of_is_told_and_heard_again_when_it_i
     let mut line = telegram.line(&bot).await;
     let begin = FeedStart {
         groups: HashSet::from([group]),
+        posts: HashSet::new(),
         ..start(&bot)
     };
     let (mut feed, _) = caught_up(&mut line, begin).await;
@@ -280,6 +284,7 @@ async fn a_lost_update_is_fetched_when_the_next_one_does_not_follow() {
     let mut line = telegram.line(&bot).await;
     let begin = FeedStart {
         groups: HashSet::from([group]),
+        posts: HashSet::new(),
         ..start(&bot)
     };
     let (mut feed, _) = caught_up(&mut line, begin).await;

@@ -203,6 +203,7 @@ pub fn start(bot: &Bot) -> FeedStart {
         private: None,
         channels: vec![],
         groups: HashSet::new(),
+        posts: HashSet::new(),
         own_bots: HashSet::from([bot.id]),
         me: bot.id,
     }

@@ -10,11 +10,13 @@ const ME: i64 = 7_000_001;
 const OTHER_BOT: i64 = 7_000_002;
 const MEMBER: i64 = 42;
 const GROUP: i64 = 50;
+const POSTS: i64 = 60;
 
 /// Everything that a conversion may look at.
 struct World {
     own_bots: HashSet<BotId>,
     groups: HashSet<ChannelId>,
+    posts: HashSet<ChannelId>,
     addressees: Addressees,
     peers: Peers,
 }
@@ -28,21 +30,26 @@ impl World {
         Self {
             own_bots: HashSet::from([BotId(OTHER_BOT)]),
             groups: HashSet::from([ChannelId(GROUP)]),
+            posts: HashSet::from([ChannelId(POSTS)]),
             addressees,
             peers,
         }
     }
 
     fn convert(&self, update: impl Into<tl::enums::Update>) -> Option<Incoming> {
-        let context = Context {
+        self.context().update(&update.into())
+    }
+
+    fn context(&self) -> Context<'_> {
+        Context {
             me: BotId(ME),
             own_bots: &self.own_bots,
             groups: &self.groups,
+            posts: &self.posts,
             addressees: &self.addressees,
             peers: &self.peers,
             received: UnixMs(777),
-        };
-        context.update(&update.into())
+        }
     }
 
     /// Is this group message addressed? `None`: it is no item.
@@ -172,6 +179,24 @@ fn a_private_message_is_the_members_and_always_addressed() {
             addressed: true,
         }
     );
+}
+
+/// Only what this bot posted tells whether a post that is in doubt was made.
+#[test]
+fn our_own_posts_are_heard_where_we_post() {
+    let world = World::new();
+    let post = |channel_id: i64, out: bool| {
+        let peer = tl::types::PeerChannel { channel_id }.into();
+        let mut post = message(peer, None, "New course: Bread");
+        (post.post, post.out) = (true, out);
+        world.context().echo(&post.into()).map(|echo| echo.chat)
+    };
+    assert_eq!(
+        post(POSTS, true),
+        Some(SendTarget::Channel(ChannelId(POSTS)))
+    );
+    assert_eq!(post(POSTS, false), None, "another bot's, or a person's");
+    assert_eq!(post(61, true), None, "a channel that is none of ours");
 }
 
 #[test]

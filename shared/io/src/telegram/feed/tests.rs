@@ -29,6 +29,7 @@ fn feed() -> UpdateFeed {
         private: Some(PRIVATE),
         channels: vec![(GROUP, 100)],
         groups: HashSet::from([GROUP]),
+        posts: HashSet::new(),
         own_bots: HashSet::new(),
         me: ME,
     };
