@@ -18,8 +18,8 @@ use crate::engine::Input;
 use crate::tenure::Tenure;
 
 const PORTION: usize = 20;
-/// More entries than this waiting to be sent: prompts wait.
-const OUTBOX: usize = 40;
+/// More chats than this wait for something: prompts wait.
+const BUSY: usize = 40;
 /// Who was active within this time is shown his prompt unasked.
 const LATELY: Duration = Duration::from_secs(30 * 60);
 /// How often, and how far apart, the end is noted; when it never is, the next holder looks through everything once more.
@@ -49,7 +49,7 @@ impl Reprompts {
     /// Hands portions to the engine until everyone was looked at.
     pub async fn run(mut self, engine: mpsc::Sender<Input>) {
         while !self.finished {
-            if self.tenure.waiting.load(Ordering::Relaxed) <= OUTBOX {
+            if self.tenure.waiting.load(Ordering::Relaxed) <= BUSY {
                 let portion = self.portion().await;
                 if !portion.is_empty() && engine.send(Input::Reprompt(portion)).await.is_err() {
                     return;

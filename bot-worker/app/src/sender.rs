@@ -182,7 +182,7 @@ impl Sender {
             }
             self.tenure
                 .waiting
-                .store(self.queue.len() + self.in_flight.len(), Ordering::Relaxed);
+                .store(self.queue.chats() + self.in_flight.len(), Ordering::Relaxed);
             tokio::select! {
                 () = self.stop.cancelled() => return None,
                 Some(sent) = self.in_flight.next(), if !self.in_flight.is_empty() => {

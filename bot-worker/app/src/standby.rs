@@ -78,13 +78,13 @@ impl Standby {
             .filter(|item| item.place == Place::Private)
         {
             match &incoming.what {
-                IncomingKind::Stopped { stopped: true } => change.stopped.push(incoming.member),
-                IncomingKind::Stopped { stopped: false } => change.started.push(incoming.member),
+                IncomingKind::Stopped { stopped: true } => stops(&mut change, incoming.member),
+                IncomingKind::Stopped { stopped: false } => starts(&mut change, incoming.member),
                 // A standby's keyboards are of an earlier epoch: nobody waits for what they would do.
                 IncomingKind::Press { .. } if stands_by => {}
                 IncomingKind::Press { .. } => change.hold.push(incoming),
                 IncomingKind::Message { text, .. } => {
-                    change.started.push(incoming.member);
+                    starts(&mut change, incoming.member);
                     if StartPayload::of_start(text) == Some(StartPayload::BACKUP) {
                         change.invited.push(incoming.member);
                     }
@@ -199,4 +199,16 @@ fn is_start(text: &str) -> bool {
     text.split_whitespace()
         .next()
         .is_some_and(|word| word == "/start")
+}
+
+/// The last word counts: one difference may tell that he blocked the bot and that he came back.
+fn starts(change: &mut PrivateChange, member: MemberId) {
+    change.stopped.retain(|stopped| *stopped != member);
+    change.started.push(member);
+}
+
+fn stops(change: &mut PrivateChange, member: MemberId) {
+    change.started.retain(|started| *started != member);
+    change.invited.retain(|invited| *invited != member);
+    change.stopped.push(member);
 }

@@ -53,7 +53,7 @@ pub struct Tenure {
     pub outbox: Notify,
     /// Something may be waiting for SQL.
     pub records: Notify,
-    /// Entries that the sender has loaded and not finished.
+    /// Chats that the sender has something for. Not entries: a chat that is held may have many of them, and nobody in another one is to wait for that.
     pub waiting: AtomicUsize,
     /// Entries that are known to be sent and still stand in Redis, each with the word of its message.
     sent: Mutex<Vec<(OutboxPosition, Option<Told>)>>,

@@ -349,7 +349,10 @@ mod tests {
             person.member.ledger.entries[title].fate,
             Fate::WithoutEffect
         );
-        assert_eq!((person.member.bot, person.wants()), (2, Some(Input::Resume)));
+        assert_eq!(
+            (person.member.bot, person.wants()),
+            (2, Some(Input::Resume))
+        );
     }
 
     #[test]

@@ -288,9 +288,13 @@ impl Boxes {
         }
     }
 
-    /// No difference is wanted or underway.
+    /// No difference is wanted or underway, but for those of channels that Telegram puts off: what they bring is taken in when they come, and
+    /// nobody in another chat is to wait for them.
     pub(super) fn caught_up(&self) -> bool {
-        !self.boxes.values().any(Tracked::is_fetching)
+        let mut boxes = self.boxes.iter();
+        !boxes.any(|(key, tracked)| {
+            tracked.is_fetching() && (*key == Key::Private || !tracked.is_put_off())
+        })
     }
 
     pub(super) fn take_moved(&mut self) -> Moved {

@@ -331,6 +331,27 @@ fn a_failure_is_asked_again_later_and_later() {
     assert_eq!(boxes.wake_at(), Some(at + Duration::from_secs(31)));
 }
 
+/// Telegram puts single groups off for minutes; everybody else is not to wait for that.
+#[test]
+fn nobody_waits_for_a_group_that_is_put_off() {
+    let now = Instant::now();
+    let mut boxes = settled(now);
+    boxes.live(vec![group(7)], 0, now);
+    boxes.want(Key::Channel(GROUP));
+    boxes.next_request(now).unwrap();
+    boxes.failed(Key::Channel(GROUP), Some(Duration::from_secs(3)), now);
+    assert!(!boxes.caught_up(), "that is not long");
+    let later = now + Duration::from_secs(3);
+    boxes.next_request(later).unwrap();
+    boxes.failed(Key::Channel(GROUP), Some(Duration::from_secs(600)), later);
+    assert!(boxes.caught_up());
+    boxes.want(Key::Private);
+    assert!(!boxes.caught_up());
+    boxes.next_request(later).unwrap();
+    boxes.failed(Key::Private, Some(Duration::from_secs(600)), later);
+    assert!(!boxes.caught_up(), "private chats are what it is about");
+}
+
 #[test]
 fn a_barred_channel_keeps_its_cursor_until_it_speaks_again() {
     let now = Instant::now();

@@ -23,6 +23,8 @@ const BARRED_AGAIN: Duration = Duration::from_secs(5);
 const MAX_HELD: usize = 1_000;
 const FIRST_RETRY: Duration = Duration::from_millis(250);
 const LAST_RETRY: Duration = Duration::from_secs(10);
+/// Nobody else waits for a box that may not be asked for this long: Telegram puts single groups off for minutes.
+const PUT_OFF: Duration = Duration::from_secs(5);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fetch {
@@ -39,6 +41,7 @@ pub(super) struct Tracked {
     /// Wanted once more when what is underway has ended.
     again: bool,
     failures: u32,
+    put_off: bool,
     early: Vec<(Position, Event)>,
     gap_until: Option<Instant>,
     held: Vec<Event>,
@@ -60,6 +63,7 @@ impl Tracked {
             fetch: Fetch::Wanted { not_before: None },
             again: false,
             failures: 0,
+            put_off: false,
             early: Vec::new(),
             gap_until: None,
             held: Vec::new(),
@@ -73,6 +77,12 @@ impl Tracked {
 
     pub(super) fn is_fetching(&self) -> bool {
         matches!(self.fetch, Fetch::Wanted { .. } | Fetch::Asked)
+    }
+
+    /// Its difference is wanted, and cannot be had for a while.
+    pub(super) fn is_put_off(&self) -> bool {
+        let waits = matches!(self.fetch, Fetch::Wanted { not_before } if not_before.is_some());
+        waits && self.put_off
     }
 
     pub(super) fn want(&mut self) {
@@ -217,6 +227,7 @@ impl Tracked {
         let doubled = FIRST_RETRY.saturating_mul(1 << self.failures.min(8).saturating_sub(1));
         let wait = wait.unwrap_or(doubled.min(LAST_RETRY));
         self.again = false;
+        self.put_off = wait >= PUT_OFF;
         self.fetch = Fetch::Wanted {
             not_before: Some(now + wait),
         };
