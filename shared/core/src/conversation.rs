@@ -2,19 +2,35 @@
 //!
 //! Stored form: `<version>\n<json>`. The version grows by one with each commit and is compared by the commit script (compare and swap),
 //! so a writer that looked at an older state writes nothing. Invariant: what has been taken in (`marks`) and what it led to (`state`) are
-//! in one value and change together or not at all. The envelope does not know what a state means; upgrades of its format
-//! (`format`) are the business of who does.
+//! in one value and change together or not at all. The envelope does not know what a state means.
+//!
+//! An older format is lifted when it is read and written back as the present one with the next commit; a newer one is refused and left
+//! as it is, because a program that was rolled back must not drop what it does not know. How to change the format: raise
+//! [`STORED_VERSION`], keep the old shape beside the new one, lift it in `decode`, and add a text of the old format to the tests of
+//! `bot-worker-core`. What nobody can read is not thrown away either: [`Salvaged`] is what can be known of it.
+//!
+//! A conversation in which nothing is open is a tombstone: marks and counters alone, kept for [`TOMBSTONE_KEPT`] after its last commit.
 
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::watermark::WatermarksV1;
 use crate::{ChannelId, IdError, MemberId, UnixMs, Watermarks};
 
 /// The format that this program writes.
-pub const STORED_VERSION: u16 = 1;
+pub const STORED_VERSION: u16 = 2;
+
+/// Longest stored form, in bytes. A course with 50 files of ordinary names has about 8 KiB; the cost of a commit grows with it.
+pub const LARGEST_STORED: usize = 32 * 1024;
+
+/// How long a conversation in which nothing is open is remembered. What it protects against is a replay of what was taken in before the
+/// cursor passed it: Telegram keeps updates for about a day and a cursor follows within milliseconds, so only a pool (or a
+/// bot with its private box) that is down for longer than this could meet a replay that nobody knows.
+pub const TOMBSTONE_KEPT: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// Where a dialogue is held: with whichever bot is active, or in a supergroup.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -87,10 +103,19 @@ pub enum EnvelopeError {
     NoVersion,
     #[error("the stored conversation is not readable at line {line}, column {column}")]
     Unreadable { line: usize, column: usize },
-    #[error(
-        "the stored conversation has format {found}, this program reads up to {STORED_VERSION}"
-    )]
-    TooNew { found: u16 },
+    #[error("the stored conversation has format {found}, this program reads up to {known}")]
+    TooNew { found: u16, known: u16 },
+    #[error("the stored conversation has {bytes} bytes or more, the limit is {LARGEST_STORED}")]
+    TooLarge { bytes: usize },
+    #[error("the stored conversation is not text")]
+    NotText,
+}
+
+impl EnvelopeError {
+    /// Written by a newer program, so nothing is wrong with it.
+    pub fn is_newer(&self) -> bool {
+        matches!(self, Self::TooNew { .. })
+    }
 }
 
 /// A conversation with its duplicate protection. `S` is the dialogue's state.
@@ -117,6 +142,14 @@ fn is_never(at: &UnixMs) -> bool {
 #[derive(Deserialize)]
 struct FormatOnly {
     f: u16,
+}
+
+#[derive(Deserialize)]
+struct V1<S> {
+    #[serde(default)]
+    t: UnixMs,
+    w: WatermarksV1,
+    s: S,
 }
 
 impl<S: Default> Default for Envelope<S> {
@@ -146,12 +179,69 @@ impl<S: DeserializeOwned> Envelope<S> {
         let version = version.parse().map_err(|_| EnvelopeError::NoVersion)?;
         let FormatOnly { f: found } =
             serde_json::from_str(json).map_err(|error| unreadable(&error))?;
-        if found > STORED_VERSION {
-            return Err(EnvelopeError::TooNew { found });
+        match found {
+            1 => {
+                let old: V1<S> = serde_json::from_str(json).map_err(|error| unreadable(&error))?;
+                Ok(Self {
+                    version,
+                    format: STORED_VERSION,
+                    at: old.t,
+                    marks: old.w.into(),
+                    state: old.s,
+                })
+            }
+            STORED_VERSION => {
+                let read: Self = serde_json::from_str(json).map_err(|error| unreadable(&error))?;
+                Ok(Self { version, ..read })
+            }
+            // There was none before the first.
+            0 => Err(EnvelopeError::Unreadable { line: 1, column: 1 }),
+            _ => Err(EnvelopeError::TooNew {
+                found,
+                known: STORED_VERSION,
+            }),
         }
-        let mut envelope: Self = serde_json::from_str(json).map_err(|error| unreadable(&error))?;
-        envelope.version = version;
-        Ok(envelope)
+    }
+}
+
+/// What can be known of a stored value that nobody can read.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Salvaged {
+    /// Zero where not even that can be read.
+    pub version: u64,
+    /// Empty where they cannot be read.
+    pub marks: Watermarks,
+    /// The format of the state, if it has one.
+    pub state_format: Option<u16>,
+}
+
+impl Salvaged {
+    /// Takes what is whole, part by part.
+    pub fn from(stored: &[u8]) -> Self {
+        let (head, json) = match stored.iter().position(|byte| *byte == b'\n') {
+            Some(at) => (&stored[..at], &stored[at + 1..]),
+            None => (&[][..], stored),
+        };
+        let version = std::str::from_utf8(head).ok();
+        let version = version.and_then(|text| text.parse().ok()).unwrap_or(0);
+        let Ok(value) = serde_json::from_slice::<serde_json::Value>(json) else {
+            return Self {
+                version,
+                ..Self::default()
+            };
+        };
+        let marks = value.get("w").cloned().unwrap_or_default();
+        let marks = match value.get("f").and_then(serde_json::Value::as_u64) {
+            Some(1) => serde_json::from_value::<WatermarksV1>(marks).map(Watermarks::from),
+            _ => serde_json::from_value(marks),
+        };
+        let format = value.get("s").and_then(|state| state.get("v"));
+        let format = format.and_then(serde_json::Value::as_u64);
+        Self {
+            version,
+            marks: marks.unwrap_or_default(),
+            state_format: format.and_then(|format| u16::try_from(format).ok()),
+        }
     }
 }
 
@@ -166,6 +256,7 @@ fn unreadable(error: &serde_json::Error) -> EnvelopeError {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::{Admission, EventId, QueryId, UpdateId};
 
     #[test]
     fn keys_read_back() {
@@ -200,7 +291,58 @@ mod tests {
         assert!(!cut.to_string().contains("secret"), "{cut}");
         assert_eq!(
             Envelope::<String>::decode("1\n{\"f\":9,\"x\":1}").unwrap_err(),
-            EnvelopeError::TooNew { found: 9 }
+            EnvelopeError::TooNew {
+                found: 9,
+                known: STORED_VERSION
+            }
         );
+        assert!(Envelope::<String>::decode("1\n{\"f\":0}").is_err());
+    }
+
+    #[test]
+    fn format_1_is_lifted() {
+        let old = "3\n{\"f\":1,\"t\":9,\"w\":{\"m\":[[\"b7\",4]],\"p\":[5],\"i\":[\"0102030405060708090a0b0c0d0e0f10\"]},\"s\":\"x\"}";
+        let mut read = Envelope::<String>::decode(old).unwrap();
+        assert_eq!(
+            (read.version, read.format, read.at),
+            (3, STORED_VERSION, UnixMs(9))
+        );
+        let mut event = [0; 16];
+        for (at, byte) in (1..).zip(event.iter_mut()) {
+            *byte = at;
+        }
+        let known = read.marks.admit(&UpdateId::Internal {
+            event: EventId(event),
+        });
+        assert_eq!(known, Admission::Duplicate);
+        let written = read.encode().unwrap();
+        assert!(written.contains("\"f\":2"), "{written}");
+        assert_eq!(Envelope::<String>::decode(&written).unwrap(), read);
+    }
+
+    #[test]
+    fn what_is_whole_of_a_damaged_value_is_salvaged() {
+        let mut envelope = Envelope::<String> {
+            version: 7,
+            ..Default::default()
+        };
+        envelope.marks.admit(&UpdateId::Press { query: QueryId(5) });
+        let stored = envelope.encode().unwrap();
+        let whole = |state: &str| stored.replace("\"s\":\"\"", state).into_bytes();
+
+        let salvaged = Salvaged::from(&whole("\"s\":{\"v\":9}"));
+        assert_eq!(salvaged.version, 7);
+        assert_eq!(salvaged.marks, envelope.marks);
+        assert_eq!(salvaged.state_format, Some(9));
+        let cut = Salvaged::from(&stored.as_bytes()[..stored.len() - 3]);
+        assert_eq!((cut.version, cut.marks), (7, Watermarks::default()));
+        for nothing in [
+            &b""[..],
+            b"no version",
+            b"x\n{}",
+            &[0xff, 0xfe, b'\n', 0xff],
+        ] {
+            assert_eq!(Salvaged::from(nothing), Salvaged::default());
+        }
     }
 }

@@ -18,6 +18,7 @@ mod echo;
 mod epoch;
 mod health;
 mod ids;
+mod inbox;
 mod incoming;
 mod lease;
 mod link;
@@ -34,7 +35,10 @@ mod watermark;
 
 pub use board::{BoardBot, BoardRedis, BoardState, BoardSwitch, BoardWorker, PoolBoard, Preview};
 pub use clock::{BootMs, UnixMs};
-pub use conversation::{ConversationKey, Envelope, EnvelopeError, PlaceKey, STORED_VERSION};
+pub use conversation::{
+    ConversationKey, Envelope, EnvelopeError, LARGEST_STORED, PlaceKey, STORED_VERSION, Salvaged,
+    TOMBSTONE_KEPT,
+};
 pub use cursor::{LowWater, Ticket};
 pub use echo::{Echo, NotTold, Print, Told};
 pub use epoch::{Epoch, EpochBlock, EpochRecord, EpochStamp, Holder, MintRefused, Phase};
@@ -46,6 +50,7 @@ pub use ids::{
     BotId, ChannelId, EntryId, EventId, IdError, LoginSlot, MemberId, MessageId, Nonce, PoolId,
     QueryId, SwitchId, WorkerId,
 };
+pub use inbox::{Alarm, DueTimer, Letter, Telling, Timer, TimerKey, told_id};
 pub use incoming::{Document, Incoming, IncomingKind, Place};
 pub use lease::{LETS_GO_AFTER, LeaseClock, LeaseTiming, LoginLease, QUIET_AT_MOST};
 pub use link::{StartPayload, deep_link};

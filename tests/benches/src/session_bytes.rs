@@ -68,7 +68,8 @@ pub async fn run(options: &Options) -> Result<Measured> {
     })
 }
 
-async fn open(state: &PoolState) -> Result<EpochStamp> {
+/// An open epoch of a fresh pool.
+pub async fn open(state: &PoolState) -> Result<EpochStamp> {
     let leader = LeaderId::new("bench", clock::nonce());
     let stamp = EpochStamp {
         epoch: Epoch(1),

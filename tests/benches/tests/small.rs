@@ -29,9 +29,26 @@ fn a_session_is_measured_with_all_that_it_takes() {
 }
 
 #[test]
+fn commits_are_under_way_beside_one_another() {
+    let output = bench(&["commit", "--seconds", "1"]);
+    assert!(output.status.success(), "{output:?}");
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let rate = |in_flight: &str| {
+        let rates = &report["commits_per_second_by_in_flight"];
+        rates[in_flight].as_u64().unwrap()
+    };
+    assert!(rate("64") > rate("1"), "one waits for another: {report}");
+    assert!(
+        report["bytes_on_average"].as_u64().unwrap() <= 500,
+        "{report}"
+    );
+}
+
+#[test]
 fn what_cannot_be_measured_is_one_line() {
     for arguments in [
         ["session-bytes", "--sessions", "0"],
+        ["commit", "--seconds", "0"],
         ["kill-worker", "--kills", "0"],
         ["promotion", "--rounds", "0"],
     ] {
