@@ -5,8 +5,9 @@
 //! held private messages, stored files, re-prompts and invitations take the same way, without a ticket
 //! ```
 //! What other conversations tell and timers that are due take that way too (`post.rs`).
-//! Invariants: one commit per conversation is in flight, and at most [`RUNNING`] in all, pipelined on one connection; an item is settled after its commit is known, never before; a refused commit
-//! (fenced) ends the engine. Redis away: lanes wait and try again, nothing is dropped, and intake stops at a bound.
+//! Invariants: one commit per conversation is in flight, and at most [`RUNNING`] in all, pipelined on one connection; an item is settled after
+//! its commit is known, never before; a refused commit (fenced) ends the engine. Redis away: lanes wait and try again, nothing is dropped,
+//! and intake stops at a bound.
 
 mod cache;
 mod cursors;

@@ -229,11 +229,12 @@ fn outcome_id(entry: &OutboxEntry, kind: u8) -> EventId {
 fn refused(entry: &OutboxEntry, error: CallError) -> Outcome {
     match error.class {
         ErrorClass::Recipient => match (entry.target, entry.conversation.place) {
-            // Nobody waits for it, and who comes back to the bot is shown where he stands.
-            (SendTarget::Member(_), PlaceKey::Private)
+            // Nobody waits for it: who comes back to the bot is shown where he stands, and news is old by then.
+            (SendTarget::Member(member), PlaceKey::Private)
                 if entry.priority == Priority::Announcement =>
             {
-                Outcome::Discard("its reader has not started this bot")
+                tracing::debug!(entry = %entry.id, %member, "not said: its reader has not started this bot");
+                Outcome::NotNeeded
             }
             (SendTarget::Member(member), PlaceKey::Private) => Outcome::Park(member),
             _ => Outcome::Refused(error),
