@@ -1,7 +1,8 @@
 //! What can happen to a dialogue.
 //!
 //! Members' doings come from [`event_of`], the rest is made by the worker: a file arrived in the storage channel or is out of reach,
-//! the active bot changed, another conversation tells something, a timer is due. What is not meant for the bot (group talk, edits of messages that were no answer) is no event at all.
+//! the active bot changed, another conversation tells something, a timer is due. What is not meant for the bot (group talk, edits of messages
+//! that were no answer) is no event at all.
 
 use shared_core::{
     BoxId, ConversationKey, Document, Incoming, IncomingKind, MessageId, Place, QueryId, Telling,

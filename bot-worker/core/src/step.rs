@@ -123,7 +123,6 @@ pub(crate) fn refuse(dialogue: &Dialogue, event: &Event, ctx: &Context<'_>) -> S
     }
     let (after, effects) = turn.finish();
     Step {
-        invites: invitation::is_good_moment(dialogue, &after, event, ctx),
         open: after.is_open(),
         dialogue: after,
         effects,
@@ -235,7 +234,7 @@ fn resume(turn: &mut Turn<'_>) {
 fn not_taken(turn: &mut Turn<'_>) {
     let lead = turn.text(&Line::NotTaken {});
     if turn.is_open() {
-        turn.prompt_with_so_far(Some(lead));
+        turn.prompt_with_so_far(Some(lead), Priority::Reprompt);
     } else {
         let rest = turn.text(&Line::NothingOpen {});
         turn.say(format!("{lead}\n{rest}"));

@@ -276,9 +276,12 @@ impl Member {
             counters: &[],
         };
         match pool.commit(&commit).await? {
-            Committed::Done { positions } => pool.outbox_settle(&positions).await?,
+            Committed::Done { positions } => {
+                let sent: Vec<_> = positions.into_iter().map(|at| (at, None)).collect();
+                pool.outbox_settle(ME, &sent).await?;
+            }
             refused => bail!("{refused:?}"),
-        };
+        }
         self.envelope = taken.envelope.clone();
         for entry in &taken.outbox.entries {
             if let OutboxKind::Say {

@@ -2,7 +2,7 @@
 //!
 //! Invariant: an entry leaves only with the commit of the conversation that it is for; whoever reads the inbox moves nothing.
 
-use shared_core::Told;
+use shared_core::Letter;
 
 use super::error::StateError;
 use super::streams::Stream;
