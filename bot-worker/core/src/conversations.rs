@@ -25,7 +25,7 @@ mod start;
 pub(crate) mod upload;
 
 use serde::{Deserialize, Serialize};
-use shared_core::{BoxId, ConversationKey, Document, MessageId, Telling};
+use shared_core::{BoxId, ConversationKey, Document, MessageAt, MessageId, Telling};
 
 use crate::command::Command;
 use crate::dialogue::following;
@@ -55,6 +55,9 @@ pub(crate) trait Conversation: Sized {
 
     /// Whether an edit of this message is an input.
     fn listens_to_edit(&self, message: MessageRef) -> bool;
+
+    /// Goes over every message that it remembers.
+    fn each_message(&mut self, visit: &mut dyn FnMut(&mut MessageAt));
 }
 
 /// What a conversation is told.
@@ -205,6 +208,12 @@ impl Flow {
     pub fn listens_to_edit(&self, message: MessageRef) -> bool {
         match self {
             Self::Upload(upload) => upload.listens_to_edit(message),
+        }
+    }
+
+    pub fn each_message(&mut self, visit: &mut dyn FnMut(&mut MessageAt)) {
+        match self {
+            Self::Upload(upload) => upload.each_message(visit),
         }
     }
 }

@@ -6,12 +6,12 @@
 //! old shape as an optional field, lift it in `upgrade`, and add a text of the old format to `tests/stored.rs`.
 
 use serde::{Deserialize, Serialize};
-use shared_core::{BoxId, MessageId, UnixMs};
+use shared_core::{BoxId, MessageAt, MessageId, Remembers, UnixMs};
 
 use crate::conversations::Flow;
 
 /// The format that this program writes.
-pub(crate) const FORMAT: u8 = 2;
+pub(crate) const FORMAT: u8 = 3;
 
 /// One member's dialogue. The default is a member who has never talked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,7 +42,7 @@ pub(crate) struct Speaker {
     #[serde(rename = "n")]
     pub name: String,
     #[serde(rename = "m")]
-    pub message: (BoxId, MessageId),
+    pub message: MessageAt,
 }
 
 impl Default for Dialogue {
@@ -76,6 +76,17 @@ impl Dialogue {
     }
 }
 
+impl Remembers for Dialogue {
+    fn each_message(&mut self, visit: &mut dyn FnMut(&mut MessageAt)) {
+        if let Some(flow) = &mut self.flow {
+            flow.each_message(visit);
+        }
+        if let Some(speaker) = &mut self.speaker {
+            visit(&mut speaker.message);
+        }
+    }
+}
+
 /// What is wrong with a stored dialogue. Never says what is in it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the stored dialogue has format {found}, this program reads 1 to {FORMAT}")]
@@ -105,7 +116,8 @@ impl TryFrom<Stored> for Dialogue {
 
 fn upgrade(stored: Stored) -> Result<Dialogue, FormatError> {
     match stored.v {
-        1 | 2 => Ok(Dialogue {
+        // Until format 2 a text and its message were an object, which is read as well as a pair.
+        1..=3 => Ok(Dialogue {
             format: FORMAT,
             nonce: stored.n,
             files: stored.k,

@@ -169,7 +169,7 @@ pub(crate) fn speaker_of(event: &Event, ctx: &Context<'_>) -> Option<Speaker> {
 fn addressed(said: &Said, ctx: &Context<'_>) -> Option<Speaker> {
     (ctx.key.place != PlaceKey::Private).then(|| Speaker {
         name: clip(&one_line(&said.name), NAME),
-        message: (said.r#box, said.message),
+        message: (said.r#box, said.message).into(),
     })
 }
 

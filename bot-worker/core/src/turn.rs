@@ -222,7 +222,7 @@ impl<'a> Turn<'a> {
         let speaker = self.dialogue.speaker.as_ref();
         let quote = match self.ctx.key.place {
             PlaceKey::Private => None,
-            PlaceKey::Group(_) => speaker.map(|speaker| speaker.message),
+            PlaceKey::Group(_) => speaker.and_then(|speaker| speaker.message.whole()),
         };
         self.effects.push(Effect::Say {
             text: clip(&text, bound::MESSAGE),

@@ -2,7 +2,8 @@
 //!
 //! Stored form: `<version>\n<json>`. The version grows by one with each commit and is compared by the commit script (compare and swap),
 //! so a writer that looked at an older state writes nothing. Invariant: what has been taken in (`marks`) and what it led to (`state`) are
-//! in one value and change together or not at all. The envelope does not know what a state means.
+//! in one value and change together or not at all. The envelope does not know what a state means, only which messages it remembers: those
+//! of the box that the conversation last heard from are written without it.
 //!
 //! An older format is lifted when it is read and written back as the present one with the next commit; a newer one is refused and left
 //! as it is, because a program that was rolled back must not drop what it does not know. How to change the format: raise
@@ -11,15 +12,13 @@
 //!
 //! A conversation in which nothing is open is a tombstone: marks and counters alone, kept for [`TOMBSTONE_KEPT`] after its last commit.
 
-use std::fmt;
-use std::str::FromStr;
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::watermark::WatermarksV1;
-use crate::{ChannelId, IdError, MemberId, UnixMs, Watermarks};
+use crate::{Remembers, UnixMs, Watermarks};
 
 /// The format that this program writes.
 pub const STORED_VERSION: u16 = 2;
@@ -31,70 +30,6 @@ pub const LARGEST_STORED: usize = 32 * 1024;
 /// cursor passed it: Telegram keeps updates for about a day and a cursor follows within milliseconds, so only a pool (or a
 /// bot with its private box) that is down for longer than this could meet a replay that nobody knows.
 pub const TOMBSTONE_KEPT: Duration = Duration::from_secs(30 * 24 * 3600);
-
-/// Where a dialogue is held: with whichever bot is active, or in a supergroup.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum PlaceKey {
-    Private,
-    Group(ChannelId),
-}
-
-/// Names a conversation: `m5` in private, `c8:m5` in a supergroup. It outlives every bot.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct ConversationKey {
-    pub member: MemberId,
-    pub place: PlaceKey,
-}
-
-impl ConversationKey {
-    pub fn private(member: MemberId) -> Self {
-        Self {
-            member,
-            place: PlaceKey::Private,
-        }
-    }
-
-    pub fn group(channel: ChannelId, member: MemberId) -> Self {
-        Self {
-            member,
-            place: PlaceKey::Group(channel),
-        }
-    }
-}
-
-impl fmt::Display for ConversationKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.place {
-            PlaceKey::Private => self.member.fmt(f),
-            PlaceKey::Group(channel) => write!(f, "{channel}:{}", self.member),
-        }
-    }
-}
-
-impl FromStr for ConversationKey {
-    type Err = IdError;
-    fn from_str(text: &str) -> Result<Self, IdError> {
-        match text.split_once(':') {
-            Some((channel, member)) => Ok(Self::group(channel.parse()?, member.parse()?)),
-            None => Ok(Self::private(text.parse()?)),
-        }
-    }
-}
-
-impl TryFrom<String> for ConversationKey {
-    type Error = IdError;
-    fn try_from(text: String) -> Result<Self, IdError> {
-        text.parse()
-    }
-}
-
-impl From<ConversationKey> for String {
-    fn from(key: ConversationKey) -> String {
-        key.to_string()
-    }
-}
 
 /// What is wrong with a stored value. The text never holds the value itself: it may be a member's private words.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -109,6 +44,8 @@ pub enum EnvelopeError {
     TooLarge { bytes: usize },
     #[error("the stored conversation is not text")]
     NotText,
+    #[error("the stored conversation remembers a message of an unknown box")]
+    NoBox,
 }
 
 impl EnvelopeError {
@@ -119,19 +56,14 @@ impl EnvelopeError {
 }
 
 /// A conversation with its duplicate protection. `S` is the dialogue's state.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Envelope<S> {
     /// Commits so far; zero before the first. Not part of the JSON: it stands in front of it.
-    #[serde(skip)]
     pub version: u64,
-    #[serde(rename = "f")]
     pub format: u16,
     /// When it was last committed, by the committing worker's wall clock; zero before the first.
-    #[serde(rename = "t", default, skip_serializing_if = "is_never")]
     pub at: UnixMs,
-    #[serde(rename = "w")]
     pub marks: Watermarks,
-    #[serde(rename = "s")]
     pub state: S,
 }
 
@@ -144,12 +76,17 @@ struct FormatOnly {
     f: u16,
 }
 
+/// An envelope as it is read: the formats differ in their marks.
 #[derive(Deserialize)]
-struct V1<S> {
+struct Read<S, W> {
     #[serde(default)]
     t: UnixMs,
-    w: WatermarksV1,
+    w: W,
     s: S,
+}
+
+fn parse<T: DeserializeOwned>(json: &str) -> Result<T, EnvelopeError> {
+    serde_json::from_str(json).map_err(|error| unreadable(&error))
 }
 
 impl<S: Default> Default for Envelope<S> {
@@ -164,35 +101,48 @@ impl<S: Default> Default for Envelope<S> {
     }
 }
 
-impl<S: Serialize> Envelope<S> {
+/// An envelope as it is written.
+#[derive(Serialize)]
+struct Written<'a, S> {
+    f: u16,
+    #[serde(skip_serializing_if = "is_never")]
+    t: UnixMs,
+    w: &'a Watermarks,
+    s: S,
+}
+
+impl<S: Serialize + Clone + Remembers> Envelope<S> {
     /// The stored form.
     pub fn encode(&self) -> Result<String, EnvelopeError> {
-        let json = serde_json::to_string(self).map_err(|error| unreadable(&error))?;
+        let mut state = self.state.clone();
+        if let Some(home) = self.marks.home() {
+            state.each_message(&mut |message| message.shorten(home));
+        }
+        let written = Written {
+            f: self.format,
+            t: self.at,
+            w: &self.marks,
+            s: state,
+        };
+        let json = serde_json::to_string(&written).map_err(|error| unreadable(&error))?;
         Ok(format!("{}\n{json}", self.version))
     }
 }
 
-impl<S: DeserializeOwned> Envelope<S> {
+impl<S: DeserializeOwned + Remembers> Envelope<S> {
     /// Reads the stored form.
     pub fn decode(stored: &str) -> Result<Self, EnvelopeError> {
         let (version, json) = stored.split_once('\n').ok_or(EnvelopeError::NoVersion)?;
         let version = version.parse().map_err(|_| EnvelopeError::NoVersion)?;
-        let FormatOnly { f: found } =
-            serde_json::from_str(json).map_err(|error| unreadable(&error))?;
+        let FormatOnly { f: found } = parse(json)?;
         match found {
             1 => {
-                let old: V1<S> = serde_json::from_str(json).map_err(|error| unreadable(&error))?;
-                Ok(Self {
-                    version,
-                    format: STORED_VERSION,
-                    at: old.t,
-                    marks: old.w.into(),
-                    state: old.s,
-                })
+                let old: Read<S, WatermarksV1> = parse(json)?;
+                Self::put_together(version, old.t, old.w.into(), old.s)
             }
             STORED_VERSION => {
-                let read: Self = serde_json::from_str(json).map_err(|error| unreadable(&error))?;
-                Ok(Self { version, ..read })
+                let read: Read<S, Watermarks> = parse(json)?;
+                Self::put_together(version, read.t, read.w, read.s)
             }
             // There was none before the first.
             0 => Err(EnvelopeError::Unreadable { line: 1, column: 1 }),
@@ -201,6 +151,26 @@ impl<S: DeserializeOwned> Envelope<S> {
                 known: STORED_VERSION,
             }),
         }
+    }
+
+    fn put_together(
+        version: u64,
+        at: UnixMs,
+        marks: Watermarks,
+        mut state: S,
+    ) -> Result<Self, EnvelopeError> {
+        let (home, mut all) = (marks.home(), true);
+        state.each_message(&mut |message| all &= message.lengthen(home));
+        if !all {
+            return Err(EnvelopeError::NoBox);
+        }
+        Ok(Self {
+            version,
+            format: STORED_VERSION,
+            at,
+            marks,
+            state,
+        })
     }
 }
 
@@ -256,21 +226,7 @@ fn unreadable(error: &serde_json::Error) -> EnvelopeError {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::{Admission, EventId, QueryId, UpdateId};
-
-    #[test]
-    fn keys_read_back() {
-        for key in [
-            ConversationKey::private(MemberId(5)),
-            ConversationKey::group(ChannelId(8), MemberId(5)),
-        ] {
-            assert_eq!(key.to_string().parse::<ConversationKey>().unwrap(), key);
-        }
-        assert_eq!(
-            ConversationKey::group(ChannelId(8), MemberId(5)).to_string(),
-            "c8:m5"
-        );
-    }
+    use crate::{Admission, BotId, BoxId, EventId, MessageAt, MessageId, QueryId, UpdateId};
 
     #[test]
     fn an_envelope_reads_back_and_says_what_is_wrong() {
@@ -318,6 +274,43 @@ mod tests {
         let written = read.encode().unwrap();
         assert!(written.contains("\"f\":2"), "{written}");
         assert_eq!(Envelope::<String>::decode(&written).unwrap(), read);
+    }
+
+    #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+    struct Noted(Vec<MessageAt>);
+
+    impl Remembers for Noted {
+        fn each_message(&mut self, visit: &mut dyn FnMut(&mut MessageAt)) {
+            self.0.iter_mut().for_each(visit);
+        }
+    }
+
+    #[test]
+    fn messages_of_the_box_that_was_last_heard_are_stored_without_it() {
+        let (before, now) = (BoxId::Private(BotId(1)), BoxId::Private(BotId(2)));
+        let message = |r#box, id| (r#box, MessageId(id));
+        let mut envelope = Envelope {
+            state: Noted(vec![message(before, 3).into(), message(now, 4).into()]),
+            ..Envelope::default()
+        };
+        for (r#box, message) in [message(before, 3), message(now, 4)] {
+            envelope.marks.admit(&UpdateId::Message { r#box, message });
+        }
+        let stored = envelope.encode().unwrap();
+        assert!(stored.ends_with(",\"s\":[[\"b1\",3],4]}"), "{stored}");
+        assert_eq!(Envelope::decode(&stored), Ok(envelope.clone()));
+
+        // He goes on with the bot before: what is at home changes, what is remembered does not.
+        envelope.marks.admit(&UpdateId::Message {
+            r#box: before,
+            message: MessageId(5),
+        });
+        let stored = envelope.encode().unwrap();
+        assert!(stored.ends_with(",\"s\":[3,[\"b2\",4]]}"), "{stored}");
+        assert_eq!(Envelope::decode(&stored), Ok(envelope));
+
+        let homeless = Envelope::<Noted>::decode("1\n{\"f\":2,\"w\":{},\"s\":[3]}");
+        assert_eq!(homeless, Err(EnvelopeError::NoBox));
     }
 
     #[test]

@@ -158,6 +158,11 @@ impl Watermarks {
         self.events.clear();
     }
 
+    /// The box that something was last heard from.
+    pub(crate) fn home(&self) -> Option<BoxId> {
+        self.messages.last().map(|(home, _)| *home)
+    }
+
     /// The highest message id taken in from this box.
     pub fn message(&self, r#box: BoxId) -> Option<MessageId> {
         self.messages

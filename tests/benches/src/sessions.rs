@@ -3,6 +3,8 @@
 //! Nobody behind them exists in the simulator; they are there to be many. Of five members one has just begun, one has given a title, one a description
 //! too, one has chosen a category, one has a tag as well. Invariant: what is stored is what a worker would have stored: watermarks, envelope, open index.
 
+use std::time::Duration;
+
 use anyhow::{Context as _, Result, bail};
 use bot_worker_core::{Catalog, Context, Dialogue, Intake, Outbox, Texts, event_of, take};
 use futures_util::{StreamExt, TryStreamExt, stream};
@@ -24,6 +26,8 @@ pub const PARKED_EACH: usize = 20;
 /// Longer ago than anybody is shown his prompt unasked for.
 const IDLE_MS: i64 = 3_600_000;
 const REACH_PORTION: usize = 5_000;
+/// As it is configured by default.
+const REMIND_AFTER: Duration = Duration::from_secs(6 * 3_600);
 
 /// One member's conversation.
 pub struct Made {
@@ -42,7 +46,8 @@ pub struct Maker {
 }
 
 impl Maker {
-    pub fn new(pool: PoolId, bot: BotId, now: UnixMs) -> Result<Self> {
+    /// `reminds`: each of them waits for a reminder too.
+    pub fn new(pool: PoolId, bot: BotId, now: UnixMs, reminds: bool) -> Result<Self> {
         Ok(Self {
             pool,
             bot,
@@ -54,7 +59,7 @@ impl Maker {
                 max_file_bytes: 2_000 << 20,
                 storage: ChannelId(12),
                 broadcast: Some(ChannelId(13)),
-                remind_after: None,
+                remind_after: reminds.then_some(REMIND_AFTER),
                 told_of_courses: Vec::new(),
             },
             now,
@@ -232,7 +237,7 @@ impl Writer<'_> {
                 outbox,
                 records: &[],
                 told: &[],
-                alarms: &[],
+                alarms: &made.outbox.alarms,
                 settles: None,
                 counters: &[],
             })
@@ -281,7 +286,7 @@ mod tests {
     #[test]
     fn made_conversations_are_open_and_read_back() {
         let pool = PoolId::new("main").unwrap();
-        let maker = Maker::new(pool, BotId(7), UnixMs(10_000_000_000)).unwrap();
+        let maker = Maker::new(pool, BotId(7), UnixMs(10_000_000_000), false).unwrap();
         let mut lengths = Vec::new();
         for number in 0..10 {
             let made = maker.make(number).unwrap();

@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use serde::{Deserialize, Serialize};
 use shared_core::{
     Admission, BotId, BoxId, ConversationKey, Envelope, EventId, MemberId, MessageId, PoolId,
-    UpdateId, told_id,
+    Remembers, UpdateId, told_id,
 };
 
 /// One step of a history. Numbers pick among what is possible at that moment.
@@ -67,6 +67,8 @@ pub type Word = (MemberId, MessageId);
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Heard(Vec<Word>);
+
+impl Remembers for Heard {}
 
 #[derive(Debug, Clone, Copy)]
 struct Entry {

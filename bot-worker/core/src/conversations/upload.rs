@@ -23,7 +23,7 @@ mod files;
 mod prompt;
 
 use serde::{Deserialize, Serialize};
-use shared_core::{ConversationKey, MemberId, Priority, Telling};
+use shared_core::{ConversationKey, MemberId, MessageAt, Priority, Telling};
 
 use super::{Conversation, Desk, Flow, Input, MessageRef, Prompt, Reaction, Reply, cancel};
 use crate::texts::Line;
@@ -52,7 +52,7 @@ pub(crate) struct Upload {
     files: Vec<File>,
     /// The last text that broke a rule: people correct it by editing.
     #[serde(rename = "r", default, skip_serializing_if = "Option::is_none")]
-    refused: Option<MessageRef>,
+    refused: Option<MessageAt>,
     /// The last album that came at the wrong step: it is refused once, not once an item.
     #[serde(rename = "a", default, skip_serializing_if = "Option::is_none")]
     refused_album: Option<i64>,
@@ -178,7 +178,13 @@ impl Conversation for Upload {
 
     fn listens_to_edit(&self, message: MessageRef) -> bool {
         let of = |field: &Option<Field>| field.as_ref().is_some_and(|f| f.message == message);
-        of(&self.title) || of(&self.description) || self.refused == Some(message)
+        of(&self.title) || of(&self.description) || self.has_refused(message)
+    }
+
+    fn each_message(&mut self, visit: &mut dyn FnMut(&mut MessageAt)) {
+        let fields = [&mut self.title, &mut self.description];
+        let fields = fields.into_iter().flatten().map(|f| &mut f.message);
+        fields.chain(&mut self.refused).for_each(visit);
     }
 }
 
