@@ -1,4 +1,4 @@
-//! The active bot's work, for as long as one open epoch names it: the engine, the outbox sender, the re-prompts and the recorder.
+//! The active bot's work, for as long as one open epoch names it: the engine, the outbox sender, the re-prompts, the post and the recorder.
 //!
 //! [`Active::close`] ends it in order; dropping it stops everything at once, and what was in flight is replayed or re-sent by the next
 //! holder under the protections of watermarks and random ids. Invariant: nothing of this runs for another epoch than the one it was started with.
@@ -19,6 +19,7 @@ use crate::context::BotContext;
 use crate::engine::{Engine, Input};
 use crate::epoch_watch::View;
 use crate::guard::Tenancy;
+use crate::post;
 use crate::recorder;
 use crate::reprompt::Reprompts;
 use crate::sender::Sender;
@@ -47,6 +48,7 @@ pub struct Active {
     _recorder: AbortOnDrop<()>,
     _survey: AbortOnDrop<()>,
     _reprompts: Option<AbortOnDrop<()>>,
+    _post: Option<AbortOnDrop<()>>,
     told_caught_up: bool,
 }
 
@@ -111,6 +113,7 @@ impl Active {
             _recorder: AbortOnDrop(spawn_recorder(&tenure)),
             _survey: AbortOnDrop(tokio::spawn(survey::run(Arc::clone(&tenure)))),
             _reprompts: None,
+            _post: None,
             tenure,
             told_caught_up: false,
         })
@@ -135,6 +138,8 @@ impl Active {
             let _ = self.input.send(Input::CaughtUp).await;
             let reprompts = Reprompts::new(Arc::clone(&self.tenure));
             self._reprompts = Some(AbortOnDrop(tokio::spawn(reprompts.run(self.input.clone()))));
+            let post = post::run(Arc::clone(&self.tenure), self.input.clone());
+            self._post = Some(AbortOnDrop(tokio::spawn(post)));
         }
     }
 

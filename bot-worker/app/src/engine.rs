@@ -4,10 +4,14 @@
 //! batch ─▶ ticket in LowWater ─▶ lane of its conversation ─▶ commit ─▶ settle ─▶ cursors move over the settled run
 //! held private messages, stored files, re-prompts and invitations take the same way, without a ticket
 //! ```
-//! Invariants: one commit per conversation is in flight; an item is settled after its commit is known, never before; a refused commit
-//! (fenced) ends the engine. Redis away: lanes wait and try again, nothing is dropped, and intake stops at a bound.
+//! What other conversations tell and timers that are due take that way too (`post.rs`).
+//! Invariants: one commit per conversation is in flight, and at most [`RUNNING`] in all, pipelined on one connection; an item is settled after
+//! its commit is known, never before; a refused commit (fenced) ends the engine. Redis away: lanes wait and try again, nothing is dropped,
+//! and intake stops at a bound.
 
+mod cache;
 mod cursors;
+mod damage;
 mod held;
 mod invite;
 mod lane;
@@ -17,28 +21,28 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use bot_worker_core::{Dialogue, Event};
+use bot_worker_core::Event;
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use shared_core::{
-    ChannelId, ConversationKey, Envelope, EventId, Incoming, IncomingKind, MilestoneKind, Place,
-    StartPayload,
+    ChannelId, ConversationKey, EventId, Incoming, IncomingKind, MilestoneKind, Place, StartPayload,
 };
-use shared_io::redis::{Counter, HeldPosition, OutboxPosition, PrivateCursor};
+use shared_io::redis::{Counter, HeldPosition, OutboxPosition, PrivateCursor, Settles};
 use shared_io::telegram::Batch;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use tracing::{info, warn};
 
 use crate::announce;
 use crate::parked;
 use crate::tenure::Tenure;
+use cache::Cache;
 use cursors::{Flushed, Intake};
 
 /// Items taken in and not settled, at most; beyond it the feed waits.
 const IN_FLIGHT: usize = 2000;
-/// Conversations kept in memory. Nobody else writes them while the epoch is ours, so they need no look at Redis.
-const CACHED: usize = 20_000;
+/// Conversations that are worked on at once. Their commands share a connection, so more would only wait in its queue.
+const RUNNING: usize = 256;
 /// How often the pool's figures are renewed for the heartbeat.
 const FIGURES: Duration = Duration::from_millis(500);
 
@@ -58,6 +62,21 @@ pub enum Input {
         /// The outbox entry that this is the outcome of.
         settles: Option<OutboxPosition>,
     },
+    /// What another conversation tells, or a timer that is due.
+    Posted {
+        conversation: ConversationKey,
+        posted: Posted,
+    },
+}
+
+/// Something for a conversation that its member has no part in.
+pub struct Posted {
+    pub event: Event,
+    pub id: EventId,
+    /// Where it comes from, and leaves with the commit.
+    pub settles: Settles,
+    /// Given back when it is done with, whatever became of it.
+    pub _room: OwnedSemaphorePermit,
 }
 
 /// What has to be settled when an item is done.
@@ -79,21 +98,32 @@ pub enum Item {
         id: EventId,
         settles: Option<OutboxPosition>,
     },
+    Posted(Posted),
     /// Show the prompt again, unless the conversation went on by itself in this epoch.
     Reprompt,
 }
 
+#[derive(PartialEq, Eq)]
+enum LaneState {
+    Idle,
+    /// In the queue of those that may start.
+    Ready,
+    Running,
+}
+
 struct Lane {
     waiting: VecDeque<(Item, Origin)>,
-    running: bool,
+    state: LaneState,
 }
 
 pub struct Engine {
     tenure: Arc<Tenure>,
     intake: Intake,
     lanes: HashMap<ConversationKey, Lane>,
+    /// Lanes that have something to do and wait for room, first come, first served.
+    ready: VecDeque<ConversationKey>,
     running: FuturesUnordered<BoxFuture<'static, lane::Done>>,
-    cache: HashMap<ConversationKey, Envelope<Dialogue>>,
+    cache: Cache,
     /// Conversations that get a live keyboard of this bot without being asked.
     served: HashSet<ConversationKey>,
     drained: Vec<oneshot::Sender<()>>,
@@ -112,8 +142,9 @@ impl Engine {
             intake: Intake::new(private, channels),
             tenure,
             lanes: HashMap::new(),
+            ready: VecDeque::new(),
             running: FuturesUnordered::new(),
-            cache: HashMap::new(),
+            cache: Cache::default(),
             served,
             drained: Vec::new(),
             invitations: FuturesUnordered::new(),
@@ -193,6 +224,10 @@ impl Engine {
                     Origin::Own,
                 );
             }
+            Input::Posted {
+                conversation,
+                posted,
+            } => self.push(conversation, Item::Posted(posted), Origin::Own),
         }
     }
 
@@ -266,34 +301,42 @@ impl Engine {
     fn push(&mut self, key: ConversationKey, item: Item, origin: Origin) {
         let lane = self.lanes.entry(key).or_insert_with(|| Lane {
             waiting: VecDeque::new(),
-            running: false,
+            state: LaneState::Idle,
         });
         lane.waiting.push_back((item, origin));
-        self.start(key);
+        if lane.state == LaneState::Idle {
+            lane.state = LaneState::Ready;
+            self.ready.push_back(key);
+        }
+        self.start_ready();
     }
 
-    /// Starts the lane's next item, if none is running.
+    fn start_ready(&mut self) {
+        while self.running.len() < RUNNING {
+            let Some(key) = self.ready.pop_front() else {
+                return;
+            };
+            self.start(key);
+        }
+    }
+
+    /// Starts the lane's next item, or ends the lane when there is none.
     fn start(&mut self, key: ConversationKey) {
         let Some(lane) = self.lanes.get_mut(&key) else {
             return;
         };
-        if lane.running {
-            return;
-        }
-        loop {
-            let Some((item, origin)) = lane.waiting.pop_front() else {
-                self.lanes.remove(&key);
-                return;
-            };
-            if matches!(item, Item::Reprompt) && self.served.contains(&key) {
+        let is_served = self.served.contains(&key);
+        while let Some((item, origin)) = lane.waiting.pop_front() {
+            if matches!(item, Item::Reprompt) && is_served {
                 continue;
             }
-            lane.running = true;
-            let cached = self.cache.remove(&key);
+            lane.state = LaneState::Running;
+            let cached = self.cache.take(&key);
             let run = lane::run(Arc::clone(&self.tenure), key, cached, item, origin);
             self.running.push(Box::pin(run));
             return;
         }
+        self.lanes.remove(&key);
     }
 
     /// False when the epoch is over.
@@ -303,10 +346,10 @@ impl Engine {
                 info!(epoch = %self.tenure.stamp, "fenced: another epoch has begun");
                 return false;
             }
-            lane::Outcome::GivenUp => {}
+            lane::Outcome::LeftAlone => {}
             lane::Outcome::Stands {
                 envelope,
-                committed,
+                serves,
                 invites,
             } => {
                 if let Some(cause) = invites
@@ -316,20 +359,18 @@ impl Engine {
                     let look = invite::look_up(tenure, done.key, cause);
                     self.invitations.push(Box::pin(look));
                 }
-                if self.cache.len() >= CACHED {
-                    self.cache.clear();
-                }
-                if committed {
+                if serves {
                     self.served.insert(done.key);
                 }
-                self.cache.insert(done.key, *envelope);
+                self.cache.keep(done.key, *envelope);
             }
         }
         self.settle(done.origin);
         if let Some(lane) = self.lanes.get_mut(&done.key) {
-            lane.running = false;
+            lane.state = LaneState::Ready;
+            self.ready.push_back(done.key);
         }
-        self.start(done.key);
+        self.start_ready();
         true
     }
 

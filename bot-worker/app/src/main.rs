@@ -20,6 +20,7 @@ mod login;
 mod name;
 mod parked;
 mod pool;
+mod post;
 mod recorder;
 mod reprompt;
 mod sender;

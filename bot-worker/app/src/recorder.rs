@@ -45,7 +45,6 @@ async fn carry(tenure: &Tenure) -> Result<usize, String> {
         context
             .shared
             .store
-            .courses()
             .record(&context.pool, &record)
             .await
             .map_err(|error| error.to_string())?;

@@ -1,10 +1,13 @@
 //! One epoch of one bot: what the engine, the sender and their helpers share for as long as it lasts.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use shared_core::{EpochStamp, EventId, MemberId, Milestone, MilestoneKind, Told, UnixMs};
+use bot_worker_core::Context;
+use shared_core::{
+    BootMs, ConversationKey, EpochStamp, EventId, MemberId, Milestone, MilestoneKind, Told, UnixMs,
+};
 use shared_io::clock;
 use shared_io::redis::{EpochAnswer, OutboxPosition, RedisState, Resumed, StateError};
 use shared_io::telegram::Calls;
@@ -53,6 +56,10 @@ pub struct Tenure {
     pub outbox: Notify,
     /// Something may be waiting for SQL.
     pub records: Notify,
+    /// Something may be in the inbox.
+    pub inbox: Notify,
+    /// Members who were told that a newer program is waited for, and when.
+    pub told_newer: Mutex<HashMap<ConversationKey, BootMs>>,
     /// Chats that the sender has something for. Not entries: a chat that is held may have many of them, and nobody in another one is to wait for that.
     pub waiting: AtomicUsize,
     /// Entries that are known to be sent and still stand in Redis, each with the word of its message.
@@ -82,6 +89,8 @@ impl Tenure {
             usernames: terms.usernames,
             outbox: Notify::new(),
             records: Notify::new(),
+            inbox: Notify::new(),
+            told_newer: Mutex::default(),
             waiting: AtomicUsize::new(0),
             sent: Mutex::default(),
             stood: terms.stood,
@@ -94,6 +103,22 @@ impl Tenure {
 
     pub fn redis(&self) -> &RedisState {
         &self.context.shared.redis
+    }
+
+    /// Does something pure with what a step in this conversation may look at.
+    pub fn in_context<T>(&self, key: ConversationKey, f: impl FnOnce(&Context<'_>) -> T) -> T {
+        let username = self.context.status.username();
+        f(&Context {
+            pool: &self.context.pool,
+            me_username: &username,
+            previous_username: self.previous_username.as_deref(),
+            pool_usernames: &self.usernames,
+            texts: &self.context.shared.texts,
+            catalog: &self.context.catalog,
+            now: clock::unix_now(),
+            invite_again_ms: self.context.invite_again_ms(),
+            key,
+        })
     }
 
     /// May something leave now? The lease has held without a break, and the epoch was this one when it was last looked at.

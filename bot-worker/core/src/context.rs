@@ -4,8 +4,9 @@
 //! arguments. The catalog is taken from the configuration; [`Catalog::validate`] is for whoever loads it.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
-use shared_core::{ChannelId, ConversationKey, PoolId, UnixMs};
+use shared_core::{ChannelId, ConversationKey, MemberId, PoolId, UnixMs};
 
 use crate::Texts;
 use crate::button::NameHash;
@@ -39,6 +40,10 @@ pub struct Catalog {
     pub storage: ChannelId,
     /// The channel in which courses are announced.
     pub broadcast: Option<ChannelId>,
+    /// Who says nothing for this long in the middle of an upload is reminded.
+    pub remind_after: Option<Duration>,
+    /// Who hears in private of each course that is handed in.
+    pub told_of_courses: Vec<MemberId>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -118,6 +123,8 @@ mod tests {
             max_file_bytes: 1,
             storage: ChannelId(1),
             broadcast: None,
+            remind_after: None,
+            told_of_courses: Vec::new(),
         }
     }
 

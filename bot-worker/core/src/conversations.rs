@@ -9,7 +9,12 @@
 //!
 //! What it gets for free, because it happens around it (`step.rs`, `turn.rs`): it is stored and committed with duplicate protection;
 //! it goes on with another bot after a switch, with its prompt shown again; its buttons die with their prompt and work for
-//! its own member only; in groups the member is addressed and quoted; `/cancel` and `/resume` work.
+//! its own member only; in groups the member is addressed and quoted; `/cancel` and `/resume` work; who falls silent in the middle of it is
+//! reminded once.
+//!
+//! What concerns another conversation is an `Effect::Tell`: a variant of `shared_core::Telling`, and what its receiver makes of it in
+//! [`told`]. What is to happen later without the member is an `Effect::Schedule`: a variant of `shared_core::Timer`, and what comes of it in
+//! `step.rs`. Both are committed with the step and arrive once.
 //!
 //! Invariant: nothing in here reads a clock, draws a number, or knows which bot it runs on.
 
@@ -20,9 +25,10 @@ mod start;
 pub(crate) mod upload;
 
 use serde::{Deserialize, Serialize};
-use shared_core::{BoxId, Document, MessageId};
+use shared_core::{BoxId, ConversationKey, Document, MessageAt, MessageId, Telling};
 
 use crate::command::Command;
+use crate::dialogue::following;
 use crate::turn::Turn;
 use crate::{Context, Effect};
 use upload::Upload;
@@ -49,6 +55,9 @@ pub(crate) trait Conversation: Sized {
 
     /// Whether an edit of this message is an input.
     fn listens_to_edit(&self, message: MessageRef) -> bool;
+
+    /// Goes over every message that it remembers.
+    fn each_message(&mut self, visit: &mut dyn FnMut(&mut MessageAt));
 }
 
 /// What a conversation is told.
@@ -84,7 +93,7 @@ pub(crate) struct Desk<'a> {
 impl Desk<'_> {
     /// A number that no file of this dialogue has had.
     pub fn number_file(&mut self) -> u32 {
-        *self.files = self.files.wrapping_add(1);
+        *self.files = following(*self.files, self.ctx.now);
         *self.files
     }
 }
@@ -107,7 +116,7 @@ pub(crate) struct Reaction<S> {
     /// `None` ends the conversation.
     pub state: Option<S>,
     pub reply: Reply,
-    /// What has to be done besides; at most two.
+    /// What has to be done besides; at most three.
     pub also: Vec<Effect>,
 }
 
@@ -200,6 +209,19 @@ impl Flow {
         match self {
             Self::Upload(upload) => upload.listens_to_edit(message),
         }
+    }
+
+    pub fn each_message(&mut self, visit: &mut dyn FnMut(&mut MessageAt)) {
+        match self {
+            Self::Upload(upload) => upload.each_message(visit),
+        }
+    }
+}
+
+/// Another conversation tells this one something. It is heard whatever is open here, and disturbs nothing of that.
+pub(crate) fn told(from: &ConversationKey, what: &Telling, turn: &mut Turn<'_>) {
+    match what {
+        Telling::CourseSubmitted { title } => upload::heard_of(from, title, turn),
     }
 }
 

@@ -6,12 +6,12 @@
 //! old shape as an optional field, lift it in `upgrade`, and add a text of the old format to `tests/stored.rs`.
 
 use serde::{Deserialize, Serialize};
-use shared_core::{BoxId, MessageId, UnixMs};
+use shared_core::{BoxId, MessageAt, MessageId, Remembers, UnixMs};
 
 use crate::conversations::Flow;
 
 /// The format that this program writes.
-const FORMAT: u8 = 2;
+pub(crate) const FORMAT: u8 = 3;
 
 /// One member's dialogue. The default is a member who has never talked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,10 +19,11 @@ const FORMAT: u8 = 2;
 pub struct Dialogue {
     #[serde(rename = "v")]
     format: u8,
-    /// Counts the prompts; a button of any but the latest is dead.
+    /// Numbers the prompts; a button of any but the latest is dead. The first of a dialogue is the time in seconds: prompts come slower than
+    /// that, so a dialogue that was forgotten and begins again does not bring an old button back to life.
     #[serde(rename = "n")]
     pub(crate) nonce: u32,
-    /// Counts the files that were ever sent to the storage channel, so that a late answer never meets another file.
+    /// Numbers the files that were ever sent to the storage channel, so that a late answer never meets another file. Begins as `nonce` does.
     #[serde(rename = "k", skip_serializing_if = "is_zero")]
     pub(crate) files: u32,
     #[serde(rename = "o", skip_serializing_if = "Option::is_none")]
@@ -41,7 +42,7 @@ pub(crate) struct Speaker {
     #[serde(rename = "n")]
     pub name: String,
     #[serde(rename = "m")]
-    pub message: (BoxId, MessageId),
+    pub message: MessageAt,
 }
 
 impl Default for Dialogue {
@@ -58,6 +59,10 @@ impl Default for Dialogue {
 }
 
 impl Dialogue {
+    pub(crate) fn next_nonce(&mut self, now: UnixMs) {
+        self.nonce = following(self.nonce, now);
+    }
+
     /// Whether the member is in the middle of something.
     pub fn is_open(&self) -> bool {
         self.flow.is_some()
@@ -68,6 +73,17 @@ impl Dialogue {
         self.flow
             .as_ref()
             .is_some_and(|flow| flow.listens_to_edit((r#box, message)))
+    }
+}
+
+impl Remembers for Dialogue {
+    fn each_message(&mut self, visit: &mut dyn FnMut(&mut MessageAt)) {
+        if let Some(flow) = &mut self.flow {
+            flow.each_message(visit);
+        }
+        if let Some(speaker) = &mut self.speaker {
+            visit(&mut speaker.message);
+        }
     }
 }
 
@@ -100,7 +116,8 @@ impl TryFrom<Stored> for Dialogue {
 
 fn upgrade(stored: Stored) -> Result<Dialogue, FormatError> {
     match stored.v {
-        1 | 2 => Ok(Dialogue {
+        // Until format 2 a text and its message were an object, which is read as well as a pair.
+        1..=3 => Ok(Dialogue {
             format: FORMAT,
             nonce: stored.n,
             files: stored.k,
@@ -110,6 +127,16 @@ fn upgrade(stored: Stored) -> Result<Dialogue, FormatError> {
             invited: stored.i,
         }),
         found => Err(FormatError { found }),
+    }
+}
+
+/// The number after this one; the first is the time in seconds.
+pub(crate) fn following(number: u32, now: UnixMs) -> u32 {
+    match number {
+        // Seconds fit until the year 2106, and wrap around then like the count does.
+        0 => u32::try_from(now.0.div_euclid(1000) & i64::from(u32::MAX))
+            .map_or(1, |first| first.max(1)),
+        last => last.wrapping_add(1),
     }
 }
 

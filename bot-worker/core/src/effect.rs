@@ -3,9 +3,12 @@
 //! Invariant: an entry's id follows from the update and the effect's place in the list alone, so a replayed update gives the same
 //! ids. Answers to presses are not durable: they are given after the commit, and a member who gets none presses again.
 
+use std::time::Duration;
+
 use shared_core::{
-    BotId, BoxId, ChannelId, ConversationKey, Keyboard, MessageId, OutboxEntry, OutboxKind,
-    PlaceKey, PoolId, Priority, QueryId, Record, SendTarget, UnixMs, UpdateId, entry_id,
+    Alarm, BotId, BoxId, ChannelId, ConversationKey, Keyboard, Letter, MessageId, OutboxEntry,
+    OutboxKind, PlaceKey, PoolId, Priority, QueryId, Record, SendTarget, Telling, Timer, UnixMs,
+    UpdateId, entry_id, told_id,
 };
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +37,17 @@ pub enum Effect {
     },
     Record(RecordDraft),
     AnswerPress(PressAnswer),
+    /// Each of these conversations hears of it once, whatever happens meanwhile.
+    Tell {
+        to: Vec<ConversationKey>,
+        what: Telling,
+    },
+    /// The conversation hears of it after this time, unless the timer is set anew or taken back before.
+    Schedule {
+        timer: Timer,
+        after: Duration,
+    },
+    Unschedule(Timer),
 }
 
 /// Where something is said.
@@ -73,6 +87,10 @@ pub struct Outbox {
     pub entries: Vec<OutboxEntry>,
     /// Committed with the state.
     pub records: Vec<Record>,
+    /// Committed with the state.
+    pub told: Vec<Letter>,
+    /// Committed with the state.
+    pub alarms: Vec<Alarm>,
     /// Given once the commit stands.
     pub answers: Vec<PressAnswer>,
 }
@@ -167,6 +185,18 @@ pub fn outbox_of(
                 submitted: now,
             }),
             Effect::AnswerPress(answer) => outbox.answers.push(answer),
+            Effect::Tell { to, what } => {
+                let told = to.into_iter().map(|to| Letter {
+                    id: told_id(pool, key, update, index, &to),
+                    to,
+                    from: *key,
+                    since: now,
+                    what: what.clone(),
+                });
+                outbox.told.extend(told);
+            }
+            Effect::Schedule { timer, after } => outbox.alarms.push(Alarm::Set(timer, after)),
+            Effect::Unschedule(timer) => outbox.alarms.push(Alarm::Clear(timer)),
         }
     }
     outbox

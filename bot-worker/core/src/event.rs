@@ -1,15 +1,17 @@
 //! What can happen to a dialogue.
 //!
 //! Members' doings come from [`event_of`], the rest is made by the worker: a file arrived in the storage channel or is out of reach,
-//! the active bot changed. What is not meant for the bot (group talk, edits of messages that were no answer) is no event at all.
+//! the active bot changed, another conversation tells something, a timer is due. What is not meant for the bot (group talk, edits of messages
+//! that were no answer) is no event at all.
 
-use serde::{Deserialize, Serialize};
-use shared_core::{BoxId, Document, Incoming, IncomingKind, MessageId, Place, QueryId};
+use shared_core::{
+    BoxId, ConversationKey, Document, Incoming, IncomingKind, MessageId, Place, QueryId, Telling,
+    Timer,
+};
 
 use crate::Dialogue;
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "event", rename_all = "snake_case")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
     Said(Said),
     /// A message that the dialogue had taken something from was edited.
@@ -43,9 +45,40 @@ pub enum Event {
     Invited {
         bots: Vec<String>,
     },
+    /// Another conversation has something to say to this one, whether anything is open here or not.
+    Told {
+        from: ConversationKey,
+        what: Telling,
+    },
+    /// A timer that this conversation has set.
+    Due(Timer),
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+impl Event {
+    /// The member has done something, or something that he did has come to its end.
+    pub(crate) fn is_activity(&self) -> bool {
+        match self {
+            Self::Said(_)
+            | Self::Edited { .. }
+            | Self::Pressed { .. }
+            | Self::FileStored { .. }
+            | Self::FileLost { .. } => true,
+            Self::Resumed
+            | Self::Unsaid
+            | Self::NotTaken
+            | Self::Invited { .. }
+            | Self::Told { .. }
+            | Self::Due(_) => false,
+        }
+    }
+
+    /// Neither the member nor the bot that he talks to has done anything.
+    pub fn is_from_elsewhere(&self) -> bool {
+        matches!(self, Self::Told { .. } | Self::Due(_))
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Said {
     pub r#box: BoxId,
     pub message: MessageId,

@@ -67,5 +67,5 @@ pub(crate) fn run(bots: &[String], turn: &mut Turn<'_>) {
         return;
     }
     turn.dialogue.invited = Some(turn.ctx.now);
-    turn.aside(turn.text(&Line::Invitation {}), Keyboard(rows));
+    turn.aside(turn.text(&Line::Invitation {}), Some(Keyboard(rows)));
 }

@@ -1,9 +1,10 @@
 //! What the bots talk: a dialogue, an event, and what follows from them.
 //!
 //! One pass: the worker hears an `Incoming`; [`event_of`] says what it means to the member's [`Dialogue`], if anything;
-//! [`step`] gives the dialogue after it and a list of [`Effect`]s; [`outbox_of`] gives the effects their ids; the
+//! [`take`] admits it once, [`step`] gives the dialogue after it and a list of [`Effect`]s, [`outbox_of`] gives the effects their ids; the
 //! worker commits all of that at once and answers presses after it. What has no member behind it (a file arrived in the storage
-//! channel, the active bot changed) comes as an [`Event`] of the worker's own making and goes the same way.
+//! channel, the active bot changed, another conversation tells something, a timer is due) comes as an [`Event`] of the worker's own
+//! making and goes the same way.
 //!
 //! Continuity comes from the shape: everything a conversation knows is in its `Dialogue`, so whichever bot has the dialogue can go
 //! on. A conversation is added in `conversations`; its module says how.
@@ -11,8 +12,8 @@
 //! What leaves when is decided here as well, without sending anything: `send_queue` gives the order, `pacing` the rate.
 //!
 //! Invariants of the crate: no runtime, no I/O, no clock, no randomness. A step never fails: what it cannot use it answers with a
-//! helpful line. At most four effects a step, no text above Telegram's bounds. It does not turn duplicates away: that is the
-//! watermarks' business (`shared-core`), before a step is taken.
+//! helpful line. At most six effects a step, no text above Telegram's bounds. A step does not turn duplicates away: that is the
+//! watermarks' business (`shared-core`), before it is taken.
 
 #![forbid(unsafe_code)]
 
@@ -30,6 +31,7 @@ mod dialogue;
 pub mod echo;
 mod effect;
 mod event;
+mod intake;
 mod invitation;
 pub mod pacing;
 pub mod send_queue;
@@ -44,6 +46,7 @@ pub use context::{Catalog, CatalogError, Context};
 pub use dialogue::Dialogue;
 pub use effect::{Effect, Outbox, PressAnswer, RecordDraft, To, outbox_of};
 pub use event::{Event, Said, event_of};
+pub use intake::{Fresh, Intake, Taken, not_yet, read, start_over, take};
 pub use invitation::AT_ONCE as INVITED_AT_ONCE;
 pub use step::{Step, step};
 pub use texts::{TemplateError, Texts, TextsError};

@@ -13,11 +13,15 @@
 //! Resumed, Unsaid           where we stand, and the prompt again          -
 //! NotTaken                  that, where we stand, and the prompt again    that, and that nothing is open
 //! Invited                   -                                             the invitation, unless there was one lately
+//! Told                      a line; what is open stays as it is           the same line
+//! Due(Reminder)             a line, where we stand, the prompt again      -
 //! ```
-//! Invariants: a press is answered exactly once; a step has at most four effects; nothing that was entered is lost by an input
+//! The reminder is set anew by each thing that the member does while something is open and taken back when nothing is: it comes once a silence
+//! and never in the middle of activity. A switch and what others say do not move it.
+//! Invariants: a press is answered exactly once; a step has at most six effects; nothing that was entered is lost by an input
 //! that could not be used.
 
-use shared_core::PlaceKey;
+use shared_core::{PlaceKey, Priority, Timer};
 
 use crate::bound::{clip, one_line};
 use crate::button::Mark;
@@ -41,6 +45,18 @@ pub struct Step {
     pub open: bool,
     /// A good moment to invite him to the backups.
     pub invites: bool,
+}
+
+impl Step {
+    /// Nothing happens.
+    pub(crate) fn unchanged(dialogue: &Dialogue) -> Self {
+        Self {
+            open: dialogue.is_open(),
+            dialogue: dialogue.clone(),
+            effects: Vec::new(),
+            invites: false,
+        }
+    }
 }
 
 /// Takes one event in. Whether it was taken in before is not asked here.
@@ -73,18 +89,88 @@ pub fn step(dialogue: &Dialogue, event: &Event, ctx: &Context<'_>) -> Step {
         Event::Resumed => resume(&mut turn),
         Event::Unsaid => {
             let why = turn.text(&Line::Unsaid {});
-            turn.prompt_with_so_far(Some(why));
+            turn.prompt_with_so_far(Some(why), Priority::Reprompt);
         }
         Event::NotTaken => not_taken(&mut turn),
         Event::Invited { bots } => invitation::run(bots, &mut turn),
+        Event::Told { from, what } => conversations::told(from, what, &mut turn),
+        Event::Due(Timer::Reminder) => remind(&mut turn),
     }
-    let (after, effects) = turn.finish();
+    let (after, mut effects) = turn.finish();
+    effects.extend(reminder(dialogue, event, &after, ctx));
     Step {
         invites: invitation::is_good_moment(dialogue, &after, event, ctx),
         open: after.is_open(),
         dialogue: after,
         effects,
     }
+}
+
+/// The event cannot be taken: with it the conversation would be longer than can be kept.
+pub(crate) fn refuse(dialogue: &Dialogue, event: &Event, ctx: &Context<'_>) -> Step {
+    let mut turn = Turn::new(dialogue, ctx);
+    if let Event::Pressed {
+        query,
+        r#box,
+        message,
+        ..
+    } = event
+    {
+        turn.pressed(*query, *r#box, *message);
+    }
+    if !event.is_from_elsewhere() {
+        turn.note(turn.text(&Line::TooLarge {}));
+    }
+    let (after, effects) = turn.finish();
+    Step {
+        open: after.is_open(),
+        dialogue: after,
+        effects,
+        invites: false,
+    }
+}
+
+/// What becomes of the timer that reminds of what is open.
+fn reminder(
+    before: &Dialogue,
+    event: &Event,
+    after: &Dialogue,
+    ctx: &Context<'_>,
+) -> Option<Effect> {
+    let timer = Timer::Reminder;
+    // One that was set before it was switched off finds that out when it is due.
+    let silence = ctx.catalog.remind_after?;
+    match (before.is_open(), after.is_open()) {
+        (_, true) if event.is_activity() => Some(Effect::Schedule {
+            timer,
+            after: silence,
+        }),
+        (true, false) => Some(Effect::Unschedule(timer)),
+        _ => None,
+    }
+}
+
+fn remind(turn: &mut Turn<'_>) {
+    // Switched off since it was set: then nobody is reminded.
+    if turn.ctx.catalog.remind_after.is_some() && turn.is_open() {
+        let first = turn.text(&Line::Reminder {});
+        turn.prompt_with_so_far(Some(first), Priority::Announcement);
+    }
+}
+
+/// In a group: whom to address and what to quote.
+pub(crate) fn speaker_of(event: &Event, ctx: &Context<'_>) -> Option<Speaker> {
+    match event {
+        Event::Said(said) => addressed(said, ctx),
+        _ => None,
+    }
+}
+
+fn addressed(said: &Said, ctx: &Context<'_>) -> Option<Speaker> {
+    (ctx.key.place != PlaceKey::Private).then(|| Speaker {
+        name: clip(&one_line(&said.name), NAME),
+        message: (said.r#box, said.message).into(),
+    })
 }
 
 fn hear(said: &Said, turn: &mut Turn<'_>) {
@@ -95,11 +181,8 @@ fn hear(said: &Said, turn: &mut Turn<'_>) {
         // Not said to us: it must not become what the next prompt quotes either.
         return;
     }
-    if ctx.key.place != PlaceKey::Private {
-        turn.dialogue.speaker = Some(Speaker {
-            name: clip(&one_line(&said.name), NAME),
-            message: (said.r#box, said.message),
-        });
+    if let Some(speaker) = addressed(said, ctx) {
+        turn.dialogue.speaker = Some(speaker);
     }
     match parsed {
         Parsed::Known(command) => conversations::run(command, turn),
@@ -144,14 +227,14 @@ fn resume(turn: &mut Turn<'_>) {
         }),
         None => turn.text(&Line::SwitchedUnknown { new: &new }),
     };
-    turn.prompt_with_so_far(Some(switched));
+    turn.prompt_with_so_far(Some(switched), Priority::Reprompt);
 }
 
 /// He is not left without a word: what he wrote is gone by, and this is where he stands.
 fn not_taken(turn: &mut Turn<'_>) {
     let lead = turn.text(&Line::NotTaken {});
     if turn.is_open() {
-        turn.prompt_with_so_far(Some(lead));
+        turn.prompt_with_so_far(Some(lead), Priority::Reprompt);
     } else {
         let rest = turn.text(&Line::NothingOpen {});
         turn.say(format!("{lead}\n{rest}"));

@@ -5,8 +5,10 @@
 mod buttons;
 mod commands;
 mod groups;
+mod intake;
 mod inviting;
 mod outbox;
+mod posted;
 mod properties;
 mod refusals;
 mod stored;

@@ -69,8 +69,8 @@ impl<'a> Turn<'a> {
     }
 
     /// Says something beside the conversation that can wait: it leaves behind all answers, and the prompt above it stays alive.
-    pub fn aside(&mut self, text: String, keyboard: Keyboard) {
-        self.speak(text, Some(keyboard), Priority::Announcement);
+    pub fn aside(&mut self, text: String, keyboard: Option<Keyboard>) {
+        self.speak(text, keyboard, Priority::Announcement);
     }
 
     /// Asks what is to be asked, with something in front of it.
@@ -86,8 +86,8 @@ impl<'a> Turn<'a> {
         }
     }
 
-    /// Asks what is to be asked, with what has been said so far in front of it. `unasked` is the line that tells why he is shown it.
-    pub fn prompt_with_so_far(&mut self, unasked: Option<String>) {
+    /// Asks what is to be asked, with what has been said so far in front of it, and this line before that.
+    pub fn prompt_with_so_far(&mut self, first: Option<String>, priority: Priority) {
         let Some(flow) = &self.dialogue.flow else {
             return;
         };
@@ -97,11 +97,7 @@ impl<'a> Turn<'a> {
             card: Vec::new(),
             ..flow.prompt(self.ctx)
         };
-        let priority = match unasked {
-            Some(_) => Priority::Reprompt,
-            None => Priority::Answer,
-        };
-        let mut lead: Vec<String> = unasked.into_iter().collect();
+        let mut lead: Vec<String> = first.into_iter().collect();
         lead.push(self.text(&Line::SoFar {}));
         if so_far.is_empty() {
             lead.push(self.text(&Line::SoFarNothing {}));
@@ -176,7 +172,7 @@ impl<'a> Turn<'a> {
     }
 
     fn ask(&mut self, lead: Option<String>, prompt: Prompt, tag: &str, priority: Priority) {
-        self.dialogue.nonce = self.dialogue.nonce.wrapping_add(1);
+        self.dialogue.next_nonce(self.ctx.now);
         let keyboard = self.keyboard(&prompt, tag);
         let prompt = self.prompt_text(prompt);
         let text = match lead {
@@ -226,7 +222,7 @@ impl<'a> Turn<'a> {
         let speaker = self.dialogue.speaker.as_ref();
         let quote = match self.ctx.key.place {
             PlaceKey::Private => None,
-            PlaceKey::Group(_) => speaker.map(|speaker| speaker.message),
+            PlaceKey::Group(_) => speaker.and_then(|speaker| speaker.message.whole()),
         };
         self.effects.push(Effect::Say {
             text: clip(&text, bound::MESSAGE),

@@ -13,14 +13,17 @@
 mod board;
 mod clock;
 mod conversation;
+mod conversation_key;
 mod cursor;
 mod echo;
 mod epoch;
 mod health;
 mod ids;
+mod inbox;
 mod incoming;
 mod lease;
 mod link;
+mod message_at;
 mod order;
 mod outbox;
 mod protocol;
@@ -34,7 +37,10 @@ mod watermark;
 
 pub use board::{BoardBot, BoardRedis, BoardState, BoardSwitch, BoardWorker, PoolBoard, Preview};
 pub use clock::{BootMs, UnixMs};
-pub use conversation::{ConversationKey, Envelope, EnvelopeError, PlaceKey, STORED_VERSION};
+pub use conversation::{
+    Envelope, EnvelopeError, LARGEST_STORED, STORED_VERSION, Salvaged, TOMBSTONE_KEPT,
+};
+pub use conversation_key::{ConversationKey, PlaceKey};
 pub use cursor::{LowWater, Ticket};
 pub use echo::{Echo, NotTold, Print, Told};
 pub use epoch::{Epoch, EpochBlock, EpochRecord, EpochStamp, Holder, MintRefused, Phase};
@@ -46,9 +52,11 @@ pub use ids::{
     BotId, ChannelId, EntryId, EventId, IdError, LoginSlot, MemberId, MessageId, Nonce, PoolId,
     QueryId, SwitchId, WorkerId,
 };
+pub use inbox::{Alarm, DueTimer, Letter, Telling, Timer, TimerKey, told_id};
 pub use incoming::{Document, Incoming, IncomingKind, Place};
 pub use lease::{LETS_GO_AFTER, LeaseClock, LeaseTiming, LoginLease, QUIET_AT_MOST};
 pub use link::{StartPayload, deep_link};
+pub use message_at::{MessageAt, Remembers};
 pub use order::{
     CONFIRM_WITHIN_MS, Laid, ORDER_LIVES_MS, Order, OrderId, Overrides, PlanId, Progress, Request,
     Requester, SCHEDULE_AHEAD_MS, SCHEDULE_LIVES_MS, Scheduled,

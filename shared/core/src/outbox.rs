@@ -103,12 +103,20 @@ pub enum Record {
         files: Vec<(String, u64, MessageId)>,
         submitted: UnixMs,
     },
+    /// A conversation that nobody could read was moved aside; becomes an event for the operator.
+    Quarantined {
+        id: EntryId,
+        conversation: ConversationKey,
+        /// Never holds what is stored.
+        why: String,
+        at: UnixMs,
+    },
 }
 
 impl Record {
     pub fn id(&self) -> EntryId {
         match self {
-            Self::Course { id, .. } => *id,
+            Self::Course { id, .. } | Self::Quarantined { id, .. } => *id,
         }
     }
 }

@@ -70,7 +70,12 @@ pub enum UpdateId {
     Press {
         query: QueryId,
     },
+    /// An outcome of the conversation's own, or a change of bots.
     Internal {
+        event: EventId,
+    },
+    /// Told by another conversation, or a timer of its own (`inbox.rs`).
+    Told {
         event: EventId,
     },
 }
@@ -86,6 +91,7 @@ impl fmt::Display for UpdateId {
             } => write!(f, "{box}{message}@{date}"),
             Self::Press { query } => query.fmt(f),
             Self::Internal { event } => write!(f, "i{event}"),
+            Self::Told { event } => write!(f, "t{event}"),
         }
     }
 }

@@ -28,6 +28,7 @@ mod epoch;
 mod error;
 mod hints;
 mod history;
+mod inbox;
 mod inspect;
 mod keys;
 mod leader;
@@ -43,6 +44,7 @@ mod poison;
 mod position;
 mod primary;
 mod private;
+mod quarantine;
 mod records;
 mod reply;
 mod reports;
@@ -55,6 +57,7 @@ mod streams;
 mod supervisors;
 mod survey;
 mod switching;
+mod timers;
 mod workers;
 
 use std::sync::Arc;
@@ -63,8 +66,8 @@ use shared_core::{PoolId, Secret};
 
 pub use announced::{Announcement, STANDING_MAX};
 pub use bell::Bell;
-pub use commit::{Commit, Committed};
-pub use conversations::OpenCursor;
+pub use commit::{Commit, Committed, Settles};
+pub use conversations::{OpenCursor, StoredConversation};
 pub use counters::{Counter, Counters};
 pub use epoch::{EpochAnswer, PoolView};
 pub use error::StateError;
@@ -77,8 +80,12 @@ pub use names::{Beaten, NameAnswer, NameHolder};
 pub use offers::{Offer, Taken};
 pub use orders::{SeenRequest, Submitted};
 pub use poison::Poisoned;
-pub use position::{HeldPosition, NotAPosition, OutboxPosition, PoisonPosition, RecordPosition};
+pub use position::{
+    HeldPosition, InboxPosition, NotAPosition, OutboxPosition, PoisonPosition, QuarantinePosition,
+    RecordPosition,
+};
 pub use private::{PrivateChange, PrivateCursor};
+pub use quarantine::{MovedAside, Quarantine, Quarantined, Restored};
 pub use resumption::Resumed;
 pub use sending::Sending;
 pub use sentinels::{SentinelSays, SentinelSeen};
@@ -86,6 +93,7 @@ pub use server::Durability;
 pub use supervisors::SeenSupervisor;
 pub use survey::Survey;
 pub use switching::{FenceAnswer, StepAnswer};
+pub use timers::DueTimers;
 pub use workers::SeenHeartbeat;
 
 pub(crate) use address::{SENTINEL_SCHEME, check_sentinels};

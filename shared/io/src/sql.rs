@@ -21,6 +21,7 @@ mod logins;
 mod open;
 mod overrides;
 mod peek;
+mod records;
 mod sealed;
 mod switches;
 

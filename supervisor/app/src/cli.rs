@@ -5,6 +5,7 @@
 
 mod completions;
 mod config;
+mod conversations;
 mod doctor;
 mod events;
 pub mod open;
@@ -165,6 +166,9 @@ enum Command {
     /// Look after secrets at rest: with which key they are sealed, a key's rotation, and its loss.
     #[command(subcommand, after_help = after("understudy secrets status\n  understudy secrets reseal"))]
     Secrets(secrets::Command),
+    /// Look after conversations that could not be read.
+    #[command(subcommand, after_help = after("understudy conversations quarantine list"))]
+    Conversations(conversations::Command),
     /// Print a completion script for a shell.
     #[command(
         after_help = "Example:\n  understudy completions bash > /usr/share/bash-completion/completions/understudy"
@@ -205,6 +209,7 @@ pub fn main(args: Args) -> anyhow::Result<ExitCode> {
         Command::Doctor(args) => runtime.block_on(doctor::run(&args))?,
         Command::Config(command) => config::run(&command)?,
         Command::Events(args) => runtime.block_on(events::run(&args))?,
+        Command::Conversations(command) => runtime.block_on(conversations::run(&command))?,
         Command::Outbox(command) => runtime.block_on(outbox::run(&command))?,
         Command::Secrets(command) => runtime.block_on(secrets::run(&command))?,
         Command::Completions(args) => completions::run(&args),

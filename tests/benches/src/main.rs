@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+mod commit;
 mod figures;
 mod kill_worker;
 mod people;
@@ -36,6 +37,8 @@ enum Bench {
     Promotion(promotion::Options),
     /// Bytes that a session takes in Redis, duplicate protection included
     SessionBytes(session_bytes::Options),
+    /// Commits a second, by how many are under way, and bytes of typical states
+    Commit(commit::Options),
     /// Kills of the active worker in one running system: from the kill to the first reply
     KillWorker(kill_worker::Options),
 }
@@ -72,6 +75,7 @@ fn run(bench: &Bench) -> anyhow::Result<Measured> {
         match bench {
             Bench::Promotion(options) => promotion::run(options).await,
             Bench::SessionBytes(options) => session_bytes::run(options).await,
+            Bench::Commit(options) => commit::run(options).await,
             Bench::KillWorker(options) => kill_worker::run(options).await,
         }
     })

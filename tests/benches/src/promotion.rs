@@ -80,7 +80,12 @@ async fn filled(conversations: usize) -> Result<Sized> {
     let sections = "[policy]\ntakeovers_per_hour = 3600\nswitches_per_hour = 3600\n";
     let system = System::open(MEMBERS, WORKERS, sections).await?;
     let serving = system.whole(3).await?;
-    let maker = Maker::new(system.state.id().clone(), serving.bot, clock::unix_now())?;
+    let maker = Maker::new(
+        system.state.id().clone(),
+        serving.bot,
+        clock::unix_now(),
+        false,
+    )?;
     let writer = Writer {
         state: &system.state,
         stamp: serving.record.stamp,

@@ -1,5 +1,5 @@
 //! Bytes a session: what Redis' memory grows by, divided by the sessions that were written, with their keys, the open index and Redis' own
-//! overhead. `MEMORY USAGE` of a sample beside it, which is the value and its key alone.
+//! overhead; and once more with a reminder set for each. `MEMORY USAGE` of a sample beside it, which is the value and its key alone.
 
 use anyhow::{Context, Result, ensure};
 use redis_servers::Server;
@@ -33,42 +33,61 @@ pub struct Options {
 
 pub async fn run(options: &Options) -> Result<Measured> {
     ensure!(options.sessions > 0, "--sessions 0 measures nothing");
-    let server = Server::start(&[])?;
-    let url = Secret::new(format!("redis://127.0.0.1:{}/", server.port()));
-    let redis = RedisState::connect(&url, "us", RedisTimeouts::default()).await?;
-    let pool = PoolId::new("main")?;
-    let state = redis.pool(&pool);
-    let stamp = open(&state).await?;
-    let maker = Maker::new(pool, BOT, clock::unix_now())?;
-    let before = settled(&server)?;
-    let writer = Writer {
-        state: &state,
-        stamp,
-        maker: &maker,
-    };
-    let told = |done| eprintln!("session-bytes: {done} of {} written", options.sessions);
-    writer.write(options.sessions, false, told).await?;
-    // The writer's connection and its buffers are no session's.
-    drop((state, redis));
-    let after = settled(&server)?;
-    #[allow(clippy::cast_precision_loss)] // far below 2^52
-    let bytes = after.saturating_sub(before) as f64 / options.sessions as f64;
-    let by_stage = sample(&server, &maker, options.sessions)?;
-    let within = bytes <= TARGET;
+    let plain = measure(options.sessions, false).await?;
+    let reminded = measure(options.sessions, true).await?;
+    let within = plain.bytes <= TARGET;
     Ok(Measured {
         report: json!({
             "sessions": options.sessions,
-            "bytes_per_session": bytes,
+            "bytes_per_session": plain.bytes,
             "target": TARGET,
-            "memory_usage_of_a_key_by_stage": by_stage,
-            "redis": server.info("redis_version")?,
+            "bytes_per_session_with_a_reminder": reminded.bytes,
+            "memory_usage_of_a_key_by_stage": plain.by_stage,
+            "redis": plain.redis,
             "within": within,
         }),
         within,
     })
 }
 
-async fn open(state: &PoolState) -> Result<EpochStamp> {
+struct Bytes {
+    /// A session.
+    bytes: f64,
+    by_stage: Vec<Option<Summary>>,
+    redis: String,
+}
+
+async fn measure(sessions: usize, reminds: bool) -> Result<Bytes> {
+    let server = Server::start(&[])?;
+    let url = Secret::new(format!("redis://127.0.0.1:{}/", server.port()));
+    let redis = RedisState::connect(&url, "us", RedisTimeouts::default()).await?;
+    let pool = PoolId::new("main")?;
+    let state = redis.pool(&pool);
+    let stamp = open(&state).await?;
+    let maker = Maker::new(pool, BOT, clock::unix_now(), reminds)?;
+    let before = settled(&server)?;
+    let writer = Writer {
+        state: &state,
+        stamp,
+        maker: &maker,
+    };
+    let with = if reminds { ", with reminders" } else { "" };
+    let told = |done| eprintln!("session-bytes: {done} of {sessions} written{with}");
+    writer.write(sessions, false, told).await?;
+    // The writer's connection and its buffers are no session's.
+    drop((state, redis));
+    let after = settled(&server)?;
+    #[allow(clippy::cast_precision_loss)] // far below 2^52
+    let bytes = after.saturating_sub(before) as f64 / sessions as f64;
+    Ok(Bytes {
+        bytes,
+        by_stage: sample(&server, &maker, sessions)?,
+        redis: server.info("redis_version")?,
+    })
+}
+
+/// An open epoch of a fresh pool.
+pub async fn open(state: &PoolState) -> Result<EpochStamp> {
     let leader = LeaderId::new("bench", clock::nonce());
     let stamp = EpochStamp {
         epoch: Epoch(1),

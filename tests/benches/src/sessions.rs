@@ -3,13 +3,15 @@
 //! Nobody behind them exists in the simulator; they are there to be many. Of five members one has just begun, one has given a title, one a description
 //! too, one has chosen a category, one has a tag as well. Invariant: what is stored is what a worker would have stored: watermarks, envelope, open index.
 
+use std::time::Duration;
+
 use anyhow::{Context as _, Result, bail};
-use bot_worker_core::{Catalog, Context, Dialogue, Outbox, Texts, event_of, outbox_of, step};
+use bot_worker_core::{Catalog, Context, Dialogue, Intake, Outbox, Texts, event_of, take};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use sandbox::course::{CATEGORIES, TAGS};
 use shared_core::{
     BotId, BoxId, Button, ChannelId, ConversationKey, Envelope, EpochStamp, Incoming, IncomingKind,
-    LoginLease, MemberId, MessageId, OutboxKind, Place, PoolId, QueryId, UnixMs,
+    LoginLease, MemberId, MessageId, OutboxKind, Place, PoolId, QueryId, TOMBSTONE_KEPT, UnixMs,
 };
 use shared_io::redis::{Commit, Committed, EpochAnswer, LeaseAnswer, PoolState, PrivateChange};
 
@@ -24,6 +26,8 @@ pub const PARKED_EACH: usize = 20;
 /// Longer ago than anybody is shown his prompt unasked for.
 const IDLE_MS: i64 = 3_600_000;
 const REACH_PORTION: usize = 5_000;
+/// As it is configured by default.
+const REMIND_AFTER: Duration = Duration::from_secs(6 * 3_600);
 
 /// One member's conversation.
 pub struct Made {
@@ -42,7 +46,8 @@ pub struct Maker {
 }
 
 impl Maker {
-    pub fn new(pool: PoolId, bot: BotId, now: UnixMs) -> Result<Self> {
+    /// `reminds`: each of them waits for a reminder too.
+    pub fn new(pool: PoolId, bot: BotId, now: UnixMs, reminds: bool) -> Result<Self> {
         Ok(Self {
             pool,
             bot,
@@ -54,6 +59,8 @@ impl Maker {
                 max_file_bytes: 2_000 << 20,
                 storage: ChannelId(12),
                 broadcast: Some(ChannelId(13)),
+                remind_after: reminds.then_some(REMIND_AFTER),
+                told_of_courses: Vec::new(),
             },
             now,
         })
@@ -162,29 +169,25 @@ impl Talk<'_> {
         };
         let id = incoming.id().context("an update without an identity")?;
         let event = event_of(&incoming, &self.envelope.state).context("it means nothing here")?;
-        self.envelope.marks.admit(&id);
         let key = incoming.conversation();
         let maker = self.maker;
-        let stepped = step(
-            &self.envelope.state,
-            &event,
-            &Context {
-                pool: &maker.pool,
-                me_username: "understudy_first_bot",
-                previous_username: None,
-                pool_usernames: &[],
-                texts: &maker.texts,
-                catalog: &maker.catalog,
-                now: self.at,
-                invite_again_ms: 0,
-                key,
-            },
-        );
-        let outbox = outbox_of(stepped.effects, &maker.pool, &key, &id, maker.bot, self.at);
-        self.last = Some(outbox);
-        self.envelope.state = stepped.dialogue;
-        self.envelope.version += 1;
-        self.envelope.at = self.at;
+        let ctx = Context {
+            pool: &maker.pool,
+            me_username: "understudy_first_bot",
+            previous_username: None,
+            pool_usernames: &[],
+            texts: &maker.texts,
+            catalog: &maker.catalog,
+            now: self.at,
+            invite_again_ms: 0,
+            key,
+        };
+        let Intake::Taken(taken) = take(&self.envelope, &id, &event, &ctx, maker.bot, false)?
+        else {
+            bail!("{id} is taken for a duplicate");
+        };
+        self.last = Some(taken.outbox);
+        self.envelope = taken.envelope;
         Ok(())
     }
 }
@@ -230,8 +233,11 @@ impl Writer<'_> {
                 expected_version: 0,
                 stored: &stored,
                 open: Some(made.at),
+                keep: TOMBSTONE_KEPT,
                 outbox,
                 records: &[],
+                told: &[],
+                alarms: &made.outbox.alarms,
                 settles: None,
                 counters: &[],
             })
@@ -280,7 +286,7 @@ mod tests {
     #[test]
     fn made_conversations_are_open_and_read_back() {
         let pool = PoolId::new("main").unwrap();
-        let maker = Maker::new(pool, BotId(7), UnixMs(10_000_000_000)).unwrap();
+        let maker = Maker::new(pool, BotId(7), UnixMs(10_000_000_000), false).unwrap();
         let mut lengths = Vec::new();
         for number in 0..10 {
             let made = maker.make(number).unwrap();

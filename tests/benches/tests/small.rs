@@ -24,14 +24,33 @@ fn a_session_is_measured_with_all_that_it_takes() {
     assert_eq!(within, bytes <= 500.0, "{report}");
     let first = &report["memory_usage_of_a_key_by_stage"][0]["p50"];
     assert!(bytes > first.as_f64().unwrap(), "less than a key: {report}");
+    let reminded = report["bytes_per_session_with_a_reminder"].as_f64();
+    assert!(bytes < reminded.unwrap(), "a timer takes no room: {report}");
     // Redis' own tables and buffers weigh more on so few.
     assert!(bytes < 600.0, "{report}");
+}
+
+#[test]
+fn commits_are_under_way_beside_one_another() {
+    let output = bench(&["commit", "--seconds", "1"]);
+    assert!(output.status.success(), "{output:?}");
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let rate = |in_flight: &str| {
+        let rates = &report["commits_per_second_by_in_flight"];
+        rates[in_flight].as_u64().unwrap()
+    };
+    assert!(rate("64") > rate("1"), "one waits for another: {report}");
+    assert!(
+        report["bytes_on_average"].as_u64().unwrap() <= 500,
+        "{report}"
+    );
 }
 
 #[test]
 fn what_cannot_be_measured_is_one_line() {
     for arguments in [
         ["session-bytes", "--sessions", "0"],
+        ["commit", "--seconds", "0"],
         ["kill-worker", "--kills", "0"],
         ["promotion", "--rounds", "0"],
     ] {

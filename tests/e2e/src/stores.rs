@@ -124,6 +124,44 @@ impl Stage {
         set.context("overwriting the stored conversation")
     }
 
+    /// Timers of conversations that are set.
+    pub async fn timers(&self) -> Result<u64> {
+        self.number("ZCARD", "timers").await
+    }
+
+    /// What conversations have told one another and nobody has heard yet.
+    pub async fn inbox(&self) -> Result<u64> {
+        self.number("XLEN", "inbox").await
+    }
+
+    /// Makes what is in quarantine readable, as a later program might find it: the only entry again, with this value.
+    pub async fn mend_quarantined(&self, value: &str) -> Result<()> {
+        let mut redis = self.redis().await?;
+        let key = format!("{KEYS}quarantine");
+        let page: Vec<(String, Vec<(String, redis::Value)>)> = redis::cmd("XRANGE")
+            .arg(&key)
+            .arg("-")
+            .arg("+")
+            .query_async(&mut redis)
+            .await?;
+        let (_, fields) = page
+            .into_iter()
+            .next()
+            .context("nothing is in quarantine")?;
+        let mut add = redis::cmd("XADD");
+        add.arg(&key).arg("*");
+        for (name, old) in fields {
+            let old: Vec<u8> = redis::from_redis_value(old)?;
+            let new = match name.as_str() {
+                "raw" => value.as_bytes().to_vec(),
+                _ => old,
+            };
+            add.arg(name).arg(new);
+        }
+        redis::cmd("DEL").arg(&key).exec_async(&mut redis).await?;
+        add.exec_async(&mut redis).await.context("mending it")
+    }
+
     async fn number(&self, command: &str, key: &str) -> Result<u64> {
         let mut redis = self.redis().await?;
         let answer = redis::cmd(command)

@@ -168,6 +168,24 @@ impl<'a> Talk<'a> {
         self.see("Step 5/6").await.map(drop)
     }
 
+    /// From the review to the end.
+    pub async fn submit_review(&self) -> Result<()> {
+        self.press("Submit").await?;
+        self.see("✓ Submitted: ").await.map(drop)
+    }
+
+    /// The buttons of the latest message that has any, in their order.
+    pub async fn labels(&self) -> Result<Vec<String>> {
+        let heard = self.heard().await?;
+        let mut keyboards = heard.iter().rev().filter_map(|one| one.keyboard.as_ref());
+        let rows = keyboards.next().context("no message has buttons")?;
+        Ok(rows
+            .iter()
+            .flatten()
+            .map(|button| button.text.clone())
+            .collect())
+    }
+
     /// From the step Files, with what is stored, to the end.
     pub async fn submit(&self) -> Result<()> {
         self.press("Done").await?;

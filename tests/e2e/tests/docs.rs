@@ -172,3 +172,31 @@ fn the_example_configuration_is_one() {
     let config = shared_io::config::Config::load(&file).unwrap();
     assert_eq!(config.pools[0].bots.len(), 3);
 }
+
+/// The code that a developer is shown is the code that is compiled and tested: each line of it stands in the worker's core.
+#[test]
+fn the_code_that_a_document_shows_is_the_code_that_stands() {
+    let mut sources = String::new();
+    let mut folders = vec![root().join("bot-worker/core/src")];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                sources += &std::fs::read_to_string(path).unwrap();
+            }
+        }
+    }
+    let lines: BTreeSet<&str> = sources.lines().map(str::trim).collect();
+    let mut seen = 0;
+    for (file, text) in documents() {
+        for block in text.split("```rust\n").skip(1) {
+            for line in block.split("```").next().unwrap().lines() {
+                assert!(lines.contains(line.trim()), "{}: {line}", file.display());
+                seen += 1;
+            }
+        }
+    }
+    assert!(seen >= 2, "only {seen} lines found");
+}

@@ -1,5 +1,5 @@
 //! Defects that a hostile reading of the worker found, each pinned as a member or an operator would meet it: debts of a switch that a takeover
-//! inherits, sends that were acknowledged, dead logins, refused copies and quotes, damaged states. Each test is one running system.
+//! inherits, sends that were acknowledged, dead logins, refused copies and quotes. Each test is one running system.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 

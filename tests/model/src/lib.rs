@@ -10,8 +10,10 @@
 //!
 //! What this does not do: timing, Lua, the network. Those have tests over the real servers.
 
+mod post;
 mod telegram;
 mod worker;
 mod world;
 
+pub use post::{Flaw, Turn, Word, Wrong, run_post};
 pub use world::{Bug, Op, Violation, World, run};

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use serde::{Deserialize, Serialize};
 use shared_core::{
     BotId, ConversationKey, EntryId, Envelope, Epoch, EpochStamp, MemberId, MessageId, Nonce,
-    PoolId,
+    PoolId, Remembers,
 };
 
 use crate::telegram::Telegram;
@@ -74,6 +74,8 @@ pub enum Violation {
 pub struct State {
     pub taken: Vec<MessageId>,
 }
+
+impl Remembers for State {}
 
 #[derive(Debug)]
 pub struct Commit {

@@ -1,35 +1,38 @@
-//! One item on its way through one conversation: read, admitted, stepped, committed.
+//! One item on its way through one conversation: read, taken in, committed.
 //!
 //! ```text
 //! his own doing ─▶ what is parked for him goes first
-//! read (cache or Redis) ─▶ watermarks: duplicate? ─▶ done
-//!                          └▶ step (pure) ─▶ commit ─▶ Done    ─▶ replies are in the outbox; presses are answered
-//!                                                     ├ Stale   ─▶ read again: an earlier try of ours may have come through
-//!                                                     ├ Gone    ─▶ done: what it settles was settled
-//!                                                     ├ Fenced  ─▶ the epoch is over
-//!                                                     ├ no answer ─▶ again, with backoff: the version tells whether it came through
-//!                                                     └ damage   ─▶ given up after a few tries, said in the log by key; the value stays as it is
+//! read (cache or Redis) ─▶ take (pure: watermarks, step) ─▶ known, nothing to settle ─▶ done
+//!  │                                                     └▶ commit ─▶ Done    ─▶ replies are in the outbox; presses are answered
+//!  │                                                                ├ Stale   ─▶ read again: an earlier try of ours may have come through
+//!  │                                                                ├ Gone    ─▶ done: what it settles was settled
+//!  │                                                                ├ Fenced  ─▶ the epoch is over
+//!  │                                                                └ no answer ─▶ again, with backoff: the version tells whether it came through
+//!  └ cannot be read ─▶ moved aside or left alone (`damage.rs`)
 //! ```
-//! Invariant: every path that settles an item has either committed it or knows that it needs no commit.
+//! Invariant: every path that settles an item has either committed it or knows that it needs no commit, or that its member is told.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use bot_worker_core::{Context, Dialogue, Event, Outbox, event_of, outbox_of, step};
+use bot_worker_core::{Dialogue, Event, Intake, Outbox, Taken, event_of, read, take};
 use shared_core::{
-    Admission, ConversationKey, Envelope, EventId, Incoming, PlaceKey, QueryId, UpdateId, entry_id,
+    ConversationKey, Envelope, EnvelopeError, EventId, Incoming, PlaceKey, QueryId, TOMBSTONE_KEPT,
+    UpdateId, entry_id,
 };
-use shared_io::clock;
-use shared_io::redis::{Commit, Committed, Counter, EpochAnswer, OutboxPosition, StateError};
+use shared_io::redis::{
+    Commit, Committed, Counter, EpochAnswer, Settles, StateError, StoredConversation,
+};
 use shared_io::retry::{Backoff, RetryPolicy};
 use tracing::{debug, error, warn};
 
+use super::damage::{Aside, leave_alone, move_aside};
 use super::{Item, Origin};
 use crate::tenure::Tenure;
 
-/// How often damage is looked at before it is given up: it may be a read that was cut short.
-const DAMAGED: u32 = 3;
+/// How often an answer that makes no sense is asked for again before the item is given up.
+const SENSELESS: u32 = 3;
 
 /// Tells the event that a message was not taken from the effects that it might have had.
 const NOT_TAKEN: u32 = u32::MAX - 2;
@@ -44,25 +47,30 @@ pub struct Done {
 pub enum Outcome {
     Stands {
         envelope: Box<Envelope<Dialogue>>,
-        /// Something was committed, so the member has or gets a live prompt.
-        committed: bool,
+        /// The member's latest prompt is one of this bot's.
+        serves: bool,
         /// The step was a good moment to invite him; what it was the step of.
         invites: Option<UpdateId>,
     },
-    /// The stored conversation is damaged: nothing was done, nobody else waits for it.
-    GivenUp,
+    /// Nothing was done to what is stored, and nobody else waits for it.
+    LeftAlone,
     /// The epoch is over.
     Fenced,
 }
 
 enum Try {
-    Finished {
-        envelope: Box<Envelope<Dialogue>>,
-        committed: bool,
-        invites: Option<UpdateId>,
-    },
-    Fenced,
+    Finished(Outcome),
     ReadAgain,
+}
+
+impl Try {
+    fn stands(envelope: Envelope<Dialogue>, serves: bool) -> Self {
+        Self::Finished(Outcome::Stands {
+            envelope: Box::new(envelope),
+            serves,
+            invites: None,
+        })
+    }
 }
 
 pub async fn run(
@@ -77,45 +85,31 @@ pub async fn run(
         Duration::from_millis(500),
     ));
     let mut known = cached;
-    let mut damaged = 0;
+    let mut senseless = 0;
     let outcome = loop {
         let tried = match known.take() {
             Some(envelope) => attempt(&tenure, key, envelope, &item).await,
-            None => match read(&tenure, &key).await {
-                Ok(envelope) => attempt(&tenure, key, envelope, &item).await,
-                Err(error) => Err(error),
-            },
+            None => from_store(&tenure, key, &item).await,
         };
         match tried {
-            Ok(Try::Finished {
-                envelope,
-                committed,
-                invites,
-            }) => {
-                break Outcome::Stands {
-                    envelope,
-                    committed,
-                    invites,
-                };
-            }
-            Ok(Try::Fenced) => {
-                tenure.work.commits_refused.fetch_add(1, Ordering::Relaxed);
-                break Outcome::Fenced;
-            }
+            Ok(Try::Finished(outcome)) => break outcome,
             Ok(Try::ReadAgain) => {}
             Err(error) => {
                 warn!(conversation = %key, %error, "a conversation waits");
-                // Only what is stored can be damaged; a Redis that refuses (full, read-only, no access) is waited for.
-                damaged += u32::from(matches!(error, StateError::Unreadable { .. }));
-                if damaged > DAMAGED {
-                    error!(conversation = %key, %error, "given up: what is stored needs a look");
-                    break Outcome::GivenUp;
+                // A Redis that refuses (full, read-only, no access) is waited for.
+                senseless += u32::from(matches!(error, StateError::Unreadable { .. }));
+                if senseless > SENSELESS {
+                    error!(conversation = %key, %error, "given up: Redis' answers make no sense");
+                    break Outcome::LeftAlone;
                 }
                 let pause = backoff.next_delay().unwrap_or(Duration::from_millis(500));
                 tokio::time::sleep(pause).await;
             }
         }
     };
+    if matches!(outcome, Outcome::Fenced) {
+        tenure.work.commits_refused.fetch_add(1, Ordering::Relaxed);
+    }
     Done {
         key,
         origin,
@@ -123,23 +117,30 @@ pub async fn run(
     }
 }
 
-/// A damaged value is not overwritten: it may be a newer program's, or all that is left of somebody's work.
-async fn read(tenure: &Tenure, key: &ConversationKey) -> Result<Envelope<Dialogue>, StateError> {
-    let Some(stored) = tenure.context.state.conversation(key).await? else {
-        return Ok(Envelope::default());
+async fn from_store(
+    tenure: &Arc<Tenure>,
+    key: ConversationKey,
+    item: &Item,
+) -> Result<Try, StateError> {
+    let (raw, why) = match tenure.context.state.stored_conversation(&key).await? {
+        StoredConversation::None => {
+            return attempt(tenure, key, Envelope::default(), item).await;
+        }
+        StoredConversation::Text(text) => match read(&text) {
+            Ok(envelope) => return attempt(tenure, key, envelope, item).await,
+            Err(why) => (text.into_bytes(), why),
+        },
+        StoredConversation::Damaged { raw, why } => (raw, why),
     };
-    Envelope::decode(&stored).map_err(|damage| StateError::Unreadable {
-        doing: format!("read conversation {key}"),
-        why: damage.to_string(),
-    })
-}
-
-/// Nothing was committed, and nothing needs to be.
-fn as_it_was(envelope: Envelope<Dialogue>) -> Try {
-    Try::Finished {
-        envelope: Box::new(envelope),
-        committed: false,
-        invites: None,
+    if why.is_newer() {
+        leave_alone(tenure, key, item, &why).await;
+        return Ok(Try::Finished(Outcome::LeftAlone));
+    }
+    match move_aside(tenure, key, item, &raw, &why).await? {
+        Aside::Answered(envelope) => Ok(Try::stands(envelope, true)),
+        Aside::Fresh(envelope) => attempt(tenure, key, envelope, item).await,
+        Aside::ReadAgain => Ok(Try::ReadAgain),
+        Aside::Fenced => Ok(Try::Finished(Outcome::Fenced)),
     }
 }
 
@@ -152,96 +153,99 @@ async fn attempt(
     if shows_that_he_is_there(item, &key)
         && let EpochAnswer::Fenced { .. } = tenure.unpark(key.member).await?
     {
-        return Ok(Try::Fenced);
+        return Ok(Try::Finished(Outcome::Fenced));
     }
     let Some((update, event)) = meaning(tenure, item, &envelope) else {
-        return Ok(as_it_was(envelope));
+        return Ok(Try::stands(envelope, false));
     };
-    let mut next = envelope.clone();
-    if next.marks.admit(&update) == Admission::Duplicate {
-        tenure.work.count(tenure, Counter::Duplicates, 1);
-        if let UpdateId::Press { query } = update {
-            answer_press(tenure, query, None, false);
+    let (me, settles) = (tenure.context.lease.bot, settles_of(item));
+    let intake = tenure.in_context(key, |ctx| {
+        take(&envelope, &update, &event, ctx, me, settles.is_some())
+    });
+    let taken = match intake {
+        Ok(Intake::Taken(taken)) => *taken,
+        Ok(Intake::Known) => {
+            is_known(tenure, &update);
+            return Ok(Try::stands(envelope, false));
         }
-        return Ok(as_it_was(envelope));
+        Err(fault) => return Ok(cannot_be_written(key, envelope, &fault)),
+    };
+    if taken.known {
+        is_known(tenure, &update);
     }
-    let now = clock::unix_now();
-    let catalog = &tenure.context.catalog;
-    let username = tenure.context.status.username();
-    let stepped = step(
-        &envelope.state,
-        &event,
-        &Context {
-            pool: &tenure.context.pool,
-            me_username: &username,
-            previous_username: tenure.previous_username.as_deref(),
-            pool_usernames: &tenure.usernames,
-            texts: &tenure.context.shared.texts,
-            catalog,
-            now,
-            invite_again_ms: tenure.context.invite_again_ms(),
-            key,
-        },
-    );
-    next.state = stepped.dialogue;
-    next.version += 1;
-    next.at = now;
-    let outbox = outbox_of(
-        stepped.effects,
-        &tenure.context.pool,
-        &key,
-        &update,
-        tenure.context.lease.bot,
-        now,
-    );
-    let stored = match next.encode() {
-        Ok(stored) => stored,
-        // Plain data: it cannot fail; if it does, the member can say it again and nothing is half done.
-        Err(fault) => {
-            error!(conversation = %key, error = %fault, "a conversation could not be encoded");
-            return Ok(as_it_was(envelope));
-        }
-    };
-    let counters = counters_of(item, &event, !outbox.entries.is_empty());
-    let committed = tenure
-        .context
-        .state
-        .commit(&Commit {
-            stamp: tenure.stamp,
-            conversation: &key,
-            expected_version: envelope.version,
-            stored: &stored,
-            open: stepped.open.then_some(now),
-            outbox: &outbox.entries,
-            records: &outbox.records,
-            settles: settles_of(item),
-            counters: &counters,
-        })
-        .await?;
+    let committed = commit(tenure, key, envelope.version, &taken, item, &event).await?;
     Ok(match committed {
         Committed::Done { .. } => {
-            after_commit(tenure, outbox);
-            Try::Finished {
-                envelope: Box::new(next),
-                committed: true,
-                invites: stepped.invites.then_some(update),
-            }
+            after_commit(tenure, taken.outbox);
+            Try::Finished(Outcome::Stands {
+                envelope: Box::new(taken.envelope),
+                serves: taken.serves,
+                invites: taken.invites.then_some(update),
+            })
         }
-        Committed::Gone => as_it_was(envelope),
+        Committed::Gone => Try::stands(envelope, false),
         Committed::Stale { version } => {
             debug!(conversation = %key, version, "read again");
-            // The commit of an earlier try came through: its replies are in the outbox.
+            // The commit of an earlier try came through: what it led to is in its place.
             tenure.outbox.notify_one();
             tenure.records.notify_one();
+            tenure.inbox.notify_one();
             Try::ReadAgain
         }
-        Committed::Fenced { .. } => Try::Fenced,
+        Committed::Fenced { .. } => Try::Finished(Outcome::Fenced),
     })
 }
 
 /// His own doing in private: he can be written to, and what had to wait for that comes before the answer to it.
 fn shows_that_he_is_there(item: &Item, key: &ConversationKey) -> bool {
     matches!(item, Item::Heard(_) | Item::Held(_)) && key.place == PlaceKey::Private
+}
+
+/// Plain data: it cannot fail; if it does, the member can say it again and nothing is half done.
+fn cannot_be_written(
+    key: ConversationKey,
+    envelope: Envelope<Dialogue>,
+    fault: &EnvelopeError,
+) -> Try {
+    error!(conversation = %key, error = %fault, "a conversation could not be encoded");
+    Try::stands(envelope, false)
+}
+
+async fn commit(
+    tenure: &Tenure,
+    key: ConversationKey,
+    expected_version: u64,
+    taken: &Taken,
+    item: &Item,
+    event: &Event,
+) -> Result<Committed, StateError> {
+    let counters = match taken.known {
+        true => Vec::new(),
+        false => counters_of(item, event, !taken.outbox.entries.is_empty()),
+    };
+    let commit = Commit {
+        stamp: tenure.stamp,
+        conversation: &key,
+        expected_version,
+        stored: &taken.stored,
+        open: taken.open,
+        // When he was last invited is to be known for as long as it matters.
+        keep: TOMBSTONE_KEPT.max(Duration::from_millis(tenure.context.invite_again_ms())),
+        outbox: &taken.outbox.entries,
+        records: &taken.outbox.records,
+        told: &taken.outbox.told,
+        alarms: &taken.outbox.alarms,
+        settles: settles_of(item),
+        counters: &counters,
+    };
+    tenure.context.state.commit(&commit).await
+}
+
+fn is_known(tenure: &Arc<Tenure>, update: &UpdateId) {
+    tenure.work.count(tenure, Counter::Duplicates, 1);
+    if let UpdateId::Press { query } = update {
+        answer_press(tenure, *query, None, false);
+    }
 }
 
 /// The item's identity and what it means here; `None` when it means nothing.
@@ -277,6 +281,7 @@ fn meaning(
         Item::Internal { event, id, .. } => {
             Some((UpdateId::Internal { event: *id }, event.clone()))
         }
+        Item::Posted(posted) => Some((UpdateId::Told { event: posted.id }, posted.event.clone())),
         Item::Reprompt => envelope.state.is_open().then(|| {
             (
                 UpdateId::Internal {
@@ -292,9 +297,10 @@ fn heard(incoming: &Incoming, dialogue: &Dialogue) -> Option<(UpdateId, Event)> 
     Some((incoming.id()?, event_of(incoming, dialogue)?))
 }
 
-fn settles_of(item: &Item) -> Option<OutboxPosition> {
+fn settles_of(item: &Item) -> Option<Settles> {
     match item {
-        Item::Internal { settles, .. } => *settles,
+        Item::Internal { settles, .. } => settles.map(Settles::Outbox),
+        Item::Posted(posted) => Some(posted.settles),
         Item::Heard(_) | Item::Held(_) | Item::NotTaken(_) | Item::Reprompt => None,
     }
 }
@@ -316,6 +322,9 @@ fn after_commit(tenure: &Arc<Tenure>, outbox: Outbox) {
     }
     if !outbox.records.is_empty() {
         tenure.records.notify_one();
+    }
+    if !outbox.told.is_empty() {
+        tenure.inbox.notify_one();
     }
     for answer in outbox.answers {
         answer_press(tenure, answer.query, answer.text, answer.alert);

@@ -3,7 +3,7 @@
 use bot_worker_core::Event;
 use shared_core::{
     BoxId, ChannelId, ErrorClass, EventId, Keyboard, MemberId, MessageId, OutboxEntry, OutboxKind,
-    PlaceKey, SendTarget, Told, random_id,
+    PlaceKey, Priority, SendTarget, Told, random_id,
 };
 use shared_io::telegram::{CallError, Say, Source};
 
@@ -229,6 +229,13 @@ fn outcome_id(entry: &OutboxEntry, kind: u8) -> EventId {
 fn refused(entry: &OutboxEntry, error: CallError) -> Outcome {
     match error.class {
         ErrorClass::Recipient => match (entry.target, entry.conversation.place) {
+            // Nobody waits for it: who comes back to the bot is shown where he stands, and news is old by then.
+            (SendTarget::Member(member), PlaceKey::Private)
+                if entry.priority == Priority::Announcement =>
+            {
+                tracing::debug!(entry = %entry.id, %member, "not said: its reader has not started this bot");
+                Outcome::NotNeeded
+            }
             (SendTarget::Member(member), PlaceKey::Private) => Outcome::Park(member),
             _ => Outcome::Refused(error),
         },

@@ -11,7 +11,7 @@
 //! else       welcome, and the prompt           welcome
 //! ```
 
-use shared_core::StartPayload;
+use shared_core::{Priority, StartPayload};
 
 use super::upload;
 use crate::texts::Line;
@@ -21,7 +21,7 @@ pub(super) fn run(payload: &str, turn: &mut Turn<'_>) {
     let bot = turn.ctx.me_username;
     let payload = StartPayload::parse(payload);
     if turn.is_open() && payload == Some(StartPayload::GO_ON) {
-        return turn.prompt_with_so_far(None);
+        return turn.prompt_with_so_far(None, Priority::Answer);
     }
     if !turn.is_open() && payload != Some(StartPayload::UPLOAD) {
         return turn.line(&Line::Welcome { bot: &bot });

@@ -23,7 +23,7 @@ mod files;
 mod prompt;
 
 use serde::{Deserialize, Serialize};
-use shared_core::Priority;
+use shared_core::{ConversationKey, MemberId, MessageAt, Priority, Telling};
 
 use super::{Conversation, Desk, Flow, Input, MessageRef, Prompt, Reaction, Reply, cancel};
 use crate::texts::Line;
@@ -52,7 +52,7 @@ pub(crate) struct Upload {
     files: Vec<File>,
     /// The last text that broke a rule: people correct it by editing.
     #[serde(rename = "r", default, skip_serializing_if = "Option::is_none")]
-    refused: Option<MessageRef>,
+    refused: Option<MessageAt>,
     /// The last album that came at the wrong step: it is refused once, not once an item.
     #[serde(rename = "a", default, skip_serializing_if = "Option::is_none")]
     refused_album: Option<i64>,
@@ -104,6 +104,15 @@ pub(super) fn run(turn: &mut Turn<'_>) {
     } else {
         open(turn, None);
     }
+}
+
+/// A course was handed in elsewhere.
+pub(super) fn heard_of(from: &ConversationKey, title: &str, turn: &mut Turn<'_>) {
+    let line = turn.text(&Line::ToldCourse {
+        title: &title,
+        member: &from.member.0,
+    });
+    turn.aside(line, None);
 }
 
 /// Opens an upload, with something said in front of its first prompt.
@@ -169,7 +178,13 @@ impl Conversation for Upload {
 
     fn listens_to_edit(&self, message: MessageRef) -> bool {
         let of = |field: &Option<Field>| field.as_ref().is_some_and(|f| f.message == message);
-        of(&self.title) || of(&self.description) || self.refused == Some(message)
+        of(&self.title) || of(&self.description) || self.has_refused(message)
+    }
+
+    fn each_message(&mut self, visit: &mut dyn FnMut(&mut MessageAt)) {
+        let fields = [&mut self.title, &mut self.description];
+        let fields = fields.into_iter().flatten().map(|f| &mut f.message);
+        fields.chain(&mut self.refused).for_each(visit);
     }
 }
 
@@ -275,7 +290,14 @@ impl Upload {
         };
         let RecordDraft::Course { title, .. } = &draft;
         let closing = ctx.texts.fill(&Line::Submitted { title });
+        let what = Telling::CourseSubmitted {
+            title: title.clone(),
+        };
         let mut also = vec![Effect::Record(draft)];
+        let to: Vec<ConversationKey> = others(&ctx.catalog.told_of_courses, ctx).collect();
+        if !to.is_empty() {
+            also.push(Effect::Tell { to, what });
+        }
         if let Some(channel) = ctx.catalog.broadcast {
             also.push(Effect::Say {
                 text: prompt::announcement(&self, ctx),
@@ -338,6 +360,15 @@ impl Upload {
     fn stale(self, ctx: &Context<'_>) -> Reaction<Self> {
         Reaction::of(self, Reply::Note(ctx.texts.fill(&Line::StaleButton {})))
     }
+}
+
+/// The private conversations of these members, but for who is doing it himself.
+fn others<'a>(
+    members: &'a [MemberId],
+    ctx: &'a Context<'_>,
+) -> impl Iterator<Item = ConversationKey> + 'a {
+    let others = members.iter().filter(|member| **member != ctx.key.member);
+    others.map(|member| ConversationKey::private(*member))
 }
 
 fn is_false(flag: &bool) -> bool {

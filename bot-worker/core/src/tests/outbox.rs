@@ -35,7 +35,10 @@ fn a_submission_becomes_a_record_a_post_a_reply_and_an_answer() {
         conversation,
         submitted,
         ..
-    } = &outbox.records[0];
+    } = &outbox.records[0]
+    else {
+        panic!("{:?}", outbox.records);
+    };
     assert_eq!((*record, *member, *submitted), (id(0), MEMBER, UnixMs(77)));
     assert_eq!(*conversation, talk.key);
     let entries: Vec<_> = outbox

@@ -42,6 +42,8 @@ pub fn catalog() -> Catalog {
         max_file_bytes: 5 << 20,
         storage: STORAGE,
         broadcast: Some(BROADCAST),
+        remind_after: None,
+        told_of_courses: Vec::new(),
     }
 }
 
@@ -61,7 +63,7 @@ impl Talk {
             bot: BotId(7),
             previous: None,
             catalog: catalog(),
-            now: UnixMs(5000),
+            now: UnixMs(1000),
             invite_again_ms: 1000,
             invites: false,
             texts: Texts::english().unwrap(),
@@ -274,20 +276,7 @@ impl Talk {
 
     /// Takes a step; returns what is said in the chat, empty when nothing is.
     pub fn event(&mut self, event: &Event) -> String {
-        let pool = PoolId::new("main").unwrap();
-        let usernames = ["first_bot", "second_bot", "third_bot"].map(String::from);
-        let ctx = Context {
-            pool: &pool,
-            me_username: "second_bot",
-            previous_username: self.previous,
-            pool_usernames: &usernames,
-            texts: &self.texts,
-            catalog: &self.catalog,
-            now: self.now,
-            invite_again_ms: self.invite_again_ms,
-            key: self.key,
-        };
-        let taken = step(&self.dialogue, event, &ctx);
+        let taken = self.in_context(|ctx| step(&self.dialogue, event, ctx));
         assert_eq!(taken.open, taken.dialogue.is_open());
         assert!(
             !taken.invites || (!taken.open && self.key.place == PlaceKey::Private),
@@ -300,6 +289,23 @@ impl Talk {
         check_effects(&self.effects, event);
         self.check_record();
         self.read()
+    }
+
+    /// What a step in this conversation may look at.
+    pub fn in_context<T>(&self, f: impl FnOnce(&Context<'_>) -> T) -> T {
+        let pool = PoolId::new("main").unwrap();
+        let usernames = ["first_bot", "second_bot", "third_bot"].map(String::from);
+        f(&Context {
+            pool: &pool,
+            me_username: "second_bot",
+            previous_username: self.previous,
+            pool_usernames: &usernames,
+            texts: &self.texts,
+            catalog: &self.catalog,
+            now: self.now,
+            invite_again_ms: self.invite_again_ms,
+            key: self.key,
+        })
     }
 
     /// A recorded course has at most as many files as the catalog allows, and its post says if it has none.
@@ -370,7 +376,7 @@ fn check_dialogue(dialogue: &Dialogue) {
 }
 
 fn check_effects(effects: &[Effect], event: &Event) {
-    assert!(effects.len() <= 4, "{effects:?}");
+    assert!(effects.len() <= 6, "{effects:?}");
     let answers = effects
         .iter()
         .filter(|e| matches!(e, Effect::AnswerPress(_)));
@@ -388,7 +394,8 @@ fn check_effects(effects: &[Effect], event: &Event) {
                 assert!(units <= 200);
             }
             Effect::StoreFile { to, .. } => assert_eq!(*to, STORAGE),
-            Effect::Record(_) => {}
+            Effect::Record(_) | Effect::Schedule { .. } | Effect::Unschedule(_) => {}
+            Effect::Tell { to, .. } => assert!(!to.is_empty()),
         }
     }
 }

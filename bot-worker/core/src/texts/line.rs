@@ -20,6 +20,10 @@ lines! {
     NotTaken = "not_taken" {}
     Invitation = "invitation" {}
     InvitationButton = "invitation_button" { bot }
+    Reminder = "reminder" {}
+    TooLarge = "too_large" {}
+    Unreadable = "unreadable" {}
+    Newer = "newer" {}
 
     // what is said outside of a conversation
     Standby = "standby" { active, link }
@@ -71,6 +75,7 @@ lines! {
     LostFile = "lost_file" { number, name }
     Submitted = "submitted" { title }
     Announced = "announced" { title }
+    ToldCourse = "told_course" { member, title }
 
     // the course upload: refusals
     BadTitle = "bad_title" { min, max, length }

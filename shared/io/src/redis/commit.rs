@@ -1,23 +1,55 @@
-//! The commit: a conversation's state, its replies, its records and what it answers to, in one script or not at all.
+//! The commit: a conversation's state, its replies, its records, what it tells others, its timers, and what it answers to, in one script or not
+//! at all.
 //!
 //! ```text
 //! answer    when                                                   what the caller does
 //! Done      epoch open and ours, version as read                   goes on
 //! Fenced    the epoch is another, or not open                      stops working for the pool
 //! Stale     somebody (an earlier try of ours) committed since      reads again; the watermarks tell whether it was this update
-//! Gone      the outbox entry that this settles is settled already  nothing: it was done
+//! Gone      what this settles is settled already                   nothing: it was done
 //! ```
+//! A conversation in which nothing is open is remembered for a while, counted anew from each commit.
 //! The script counts `commits` and `commits_refused` itself; other counters go along with the commit.
 
+use std::time::Duration;
+
 use serde::Serialize;
-use shared_core::{ConversationKey, EpochRecord, EpochStamp, OutboxEntry, Record, UnixMs};
+use shared_core::{
+    Alarm, ConversationKey, DueTimer, EpochRecord, EpochStamp, Letter, OutboxEntry, Record,
+    TimerKey, UnixMs,
+};
 
 use super::epoch::{fenced, stamp_arguments};
 use super::error::{Op, StateError, json_fault};
 use super::position::StreamId;
 use super::reply::Reply;
 use super::scripts;
-use super::{Counter, EpochAnswer, OutboxPosition, PoolState};
+use super::timers;
+use super::{Counter, EpochAnswer, InboxPosition, OutboxPosition, PoolState};
+
+/// What a commit is the outcome of; it leaves its place with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Settles {
+    /// A file that was to be stored.
+    Outbox(OutboxPosition),
+    /// Words of another conversation.
+    Inbox(InboxPosition),
+    /// A timer, as it was set.
+    Timer(DueTimer),
+}
+
+impl Settles {
+    fn words(self) -> Vec<String> {
+        match self {
+            Self::Outbox(at) => vec!["outbox".to_owned(), at.to_string()],
+            Self::Inbox(at) => vec!["inbox".to_owned(), at.to_string()],
+            Self::Timer(timer) => {
+                let due = timer.due.to_string();
+                vec!["timer".to_owned(), timer.key.to_string(), due]
+            }
+        }
+    }
+}
 
 #[derive(Debug, Clone)]
 pub struct Commit<'a> {
@@ -29,10 +61,15 @@ pub struct Commit<'a> {
     pub stored: &'a str,
     /// When the member was last active, if he is in the middle of something.
     pub open: Option<UnixMs>,
+    /// How long it is remembered when nothing is open in it.
+    pub keep: Duration,
     pub outbox: &'a [OutboxEntry],
     pub records: &'a [Record],
-    /// The outbox entry that this commit is the outcome of (a stored file).
-    pub settles: Option<OutboxPosition>,
+    /// What other conversations are told.
+    pub told: &'a [Letter],
+    /// Changes to the conversation's own timers.
+    pub alarms: &'a [Alarm],
+    pub settles: Option<Settles>,
     pub counters: &'a [(Counter, i64)],
 }
 
@@ -75,12 +112,18 @@ impl PoolState {
             .key(&self.keys.open)
             .key(&self.keys.outbox)
             .key(&self.keys.records)
+            .key(&self.keys.inbox)
+            .key(&self.keys.timers)
             .arg(&stamp_arguments(commit.stamp))
             .arg(commit.expected_version.to_string())
             .arg(commit.stored)
             .arg(commit.open.map(|at| at.to_string()).unwrap_or_default())
             .arg(commit.conversation.to_string())
-            .arg(commit.settles.map(|at| at.to_string()).unwrap_or_default());
+            .arg(commit.keep.as_millis().to_string());
+        counted(
+            &mut script,
+            commit.settles.map_or_else(Vec::new, Settles::words),
+        );
         counted(&mut script, json_list(op, commit.outbox)?);
         counted(&mut script, json_list(op, commit.records)?);
         let counters = commit.counters.iter();
@@ -90,6 +133,20 @@ impl PoolState {
                 .flat_map(|(counter, by)| [counter.as_str().to_owned(), by.to_string()])
                 .collect(),
         );
+        counted(&mut script, json_list(op, commit.told)?);
+        let alarms = commit.alarms.iter().flat_map(|alarm| {
+            let (timer, delay) = timers::words(alarm);
+            let conversation = *commit.conversation;
+            [
+                TimerKey {
+                    conversation,
+                    timer,
+                }
+                .to_string(),
+                delay,
+            ]
+        });
+        counted(&mut script, alarms.collect());
         let mut reply: Reply = self.link.script(op, &script).await?;
         match reply.word.as_str() {
             "done" => Ok(Committed::Done {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use shared_core::{ConversationKey, UnixMs};
+use shared_core::{ConversationKey, EnvelopeError, LARGEST_STORED, UnixMs};
 
 use super::PoolState;
 use super::error::StateError;
@@ -28,7 +28,50 @@ impl OpenCursor {
     }
 }
 
+/// A conversation as it stands in Redis, read no further than it may be long.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StoredConversation {
+    None,
+    /// `Envelope::decode` reads it.
+    Text(String),
+    /// Nothing that could be read.
+    Damaged {
+        /// As much of it as was read.
+        raw: Vec<u8>,
+        why: EnvelopeError,
+    },
+}
+
 impl PoolState {
+    /// What is stored, which is never more than [`LARGEST_STORED`] bytes on their way.
+    pub async fn stored_conversation(
+        &self,
+        key: &ConversationKey,
+    ) -> Result<StoredConversation, StateError> {
+        let mut command = ::redis::cmd("GETRANGE");
+        command
+            .arg(self.keys.conversation(key))
+            .arg(0)
+            .arg(LARGEST_STORED);
+        let op = self.op("load conversation", key);
+        let raw: Vec<u8> = self.link.query(op, &command).await?;
+        let bytes = raw.len();
+        if bytes == 0 {
+            return Ok(StoredConversation::None);
+        }
+        if bytes > LARGEST_STORED {
+            let why = EnvelopeError::TooLarge { bytes };
+            return Ok(StoredConversation::Damaged { raw, why });
+        }
+        Ok(match String::from_utf8(raw) {
+            Ok(text) => StoredConversation::Text(text),
+            Err(error) => StoredConversation::Damaged {
+                raw: error.into_bytes(),
+                why: EnvelopeError::NotText,
+            },
+        })
+    }
+
     /// The stored form; `Envelope::decode` reads it.
     pub async fn conversation(&self, key: &ConversationKey) -> Result<Option<String>, StateError> {
         self.link
@@ -93,6 +136,15 @@ impl PoolState {
         let mut page = page?;
         page.retain(|(key, at)| after.at != Some(*at) || !after.at_once.contains(key));
         Ok(page)
+    }
+
+    /// When the member was last active, if he is in the middle of something.
+    pub async fn open_since(&self, key: &ConversationKey) -> Result<Option<UnixMs>, StateError> {
+        let mut command = ::redis::cmd("ZSCORE");
+        command.arg(&self.keys.open).arg(key.to_string());
+        let op = self.op("look up conversation", key);
+        let score: Option<i64> = self.link.query(op, &command).await?;
+        Ok(score.map(UnixMs))
     }
 
     pub async fn open_count(&self) -> Result<u64, StateError> {

@@ -38,6 +38,8 @@ counters! {
     Refused = "refused",
     /// Replies that a box shows to have been sent, without an answer to that: not sent again.
     FoundSent = "found_sent",
+    /// Conversations that nobody could read; counted by the script that moves them aside.
+    Quarantined = "quarantined",
     UpdatesUnknown = "updates_unknown",
     FilesToResend = "files_to_resend",
     MaybeRepeated = "maybe_repeated",

@@ -100,6 +100,12 @@ pub(super) struct PoolKeys {
     pub outbox: String,
     /// stream, field `r`
     pub records: String,
+    /// stream, field `i`: what conversations tell one another
+    pub inbox: String,
+    /// zset timer -> when it is due, by Redis' clock
+    pub timers: String,
+    /// stream: conversations that nobody could read, with a reason each
+    pub quarantine: String,
     /// hash
     pub counters: String,
     /// set: members with parked replies
@@ -148,6 +154,9 @@ impl PoolKeys {
             channels: key("channels"),
             outbox: key("outbox"),
             records: key("records"),
+            inbox: key("inbox"),
+            timers: key("timers"),
+            quarantine: key("quarantine"),
             counters: key("counters"),
             waiting: key("parked"),
             resumed: key("resumed"),

@@ -65,6 +65,14 @@ position!(
     RecordPosition
 );
 position!(
+    /// An entry of the pool's inbox.
+    InboxPosition
+);
+position!(
+    /// A conversation in quarantine.
+    QuarantinePosition
+);
+position!(
     /// A private message that a standby keeps.
     HeldPosition
 );

@@ -22,6 +22,10 @@ macro_rules! scripts {
 
 scripts! {
     COMMIT = "commit.lua";
+    DUE_TIMERS = "due_timers.lua";
+    PUT_OFF_TIMER = "put_off_timer.lua";
+    QUARANTINE = "quarantine.lua";
+    RESTORE_QUARANTINED = "restore_quarantined.lua";
     ENQUEUE = "enqueue.lua";
     SETTLE = "settle.lua";
     DISCARD = "discard.lua";

@@ -30,10 +30,12 @@ pub struct Course {
 pub struct Courses<'a>(pub(super) &'a Db);
 
 impl Courses<'_> {
-    /// Stores the record; `false` when it was there already.
+    /// Stores a course; `false` when it was there already, or when the record is none.
     pub async fn record(&self, pool: &PoolId, record: &Record) -> Result<bool, StoreError> {
         const DOING: &str = "storing record";
-        let Record::Course { id, files, .. } = record;
+        let Record::Course { id, files, .. } = record else {
+            return Ok(false);
+        };
         let mut sizes = Vec::with_capacity(files.len());
         for (_, bytes, _) in files {
             sizes.push(bigint(DOING, id, "a file's size", *bytes)?);
@@ -162,7 +164,10 @@ async fn insert_course(
         tags,
         files: _,
         submitted,
-    } = record;
+    } = record
+    else {
+        return Ok(false);
+    };
     let done = statement(
         "INSERT INTO courses (id, pool, member, conversation, title, description, category, tags, submitted) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (id) DO NOTHING",

@@ -39,6 +39,8 @@ pub enum EventKind {
     RedisFailedOver,
     /// It lacks commits that were acknowledged.
     TailLost,
+    /// A conversation that nobody could read was moved aside.
+    ConversationQuarantined,
 }
 
 impl EventKind {
@@ -65,6 +67,7 @@ impl EventKind {
         Self::ReplyRefused,
         Self::RedisFailedOver,
         Self::TailLost,
+        Self::ConversationQuarantined,
     ];
 
     pub fn as_str(self) -> &'static str {
@@ -91,6 +94,7 @@ impl EventKind {
             Self::ReplyRefused => "reply_refused",
             Self::RedisFailedOver => "redis_failed_over",
             Self::TailLost => "tail_lost",
+            Self::ConversationQuarantined => "conversation_quarantined",
         }
     }
 }

@@ -374,6 +374,16 @@ fn pools_that_could_not_work() {
         "role = \"storage\"\n[pool.upload]\ntags = [\"a\", \"b\", \"a\"]",
         "understudy.toml: pool[0].upload.tags: `a` is there twice; keep one",
     );
+    check(
+        "role = \"storage\"",
+        "role = \"storage\"\n[pool.upload]\nremind_after = \"8d\"",
+        "understudy.toml: pool[0].upload.remind_after: is longer than a week; write a time like \"6h\", or 0 so that nobody is reminded",
+    );
+    check(
+        "role = \"storage\"",
+        "role = \"storage\"\n[pool.upload]\nremind_after = \"soon\"",
+        "understudy.toml: pool[0].upload.remind_after: is not a time; write one like \"7d\", \"12h\", \"30m\" or \"45s\", or 0",
+    );
 }
 
 #[test]

@@ -99,8 +99,11 @@ pub fn commit<'a>(
         expected_version,
         stored,
         open: None,
+        keep: shared_core::TOMBSTONE_KEPT,
         outbox: &[],
         records: &[],
+        told: &[],
+        alarms: &[],
         settles: None,
         counters: &[],
     }

@@ -1,7 +1,9 @@
 //! The commit: what refuses it, that a refusal writes nothing, and that what it writes is whole.
 
 use shared_core::UnixMs;
-use shared_io::redis::{Committed, Counter, EpochAnswer, OpenCursor, PoolState, StateError};
+use shared_io::redis::{
+    Committed, Counter, EpochAnswer, OpenCursor, PoolState, Settles, StateError,
+};
 
 use crate::build::*;
 use crate::server::RedisServer;
@@ -187,7 +189,7 @@ async fn a_commit_that_settles_an_entry_happens_once() {
     let (text, after) = (stored(1, "file stored"), stored(2, "again"));
     let replies = [reply(2, 5)];
     let mut change = commit(stamp, &key, 0, &text);
-    change.settles = Some(positions[0]);
+    change.settles = Some(Settles::Outbox(positions[0]));
     change.outbox = &replies;
     assert!(matches!(
         pool.commit(&change).await.unwrap(),
@@ -201,7 +203,7 @@ async fn a_commit_that_settles_an_entry_happens_once() {
 
     let before = written(&pool).await;
     let mut again = commit(stamp, &key, 1, &after);
-    again.settles = Some(positions[0]);
+    again.settles = Some(Settles::Outbox(positions[0]));
     again.outbox = &replies;
     assert_eq!(pool.commit(&again).await.unwrap(), Committed::Gone);
     let mut repeated = change.clone();

@@ -13,6 +13,8 @@ mod cursors;
 mod leases;
 mod orders;
 mod outbox;
+mod post;
+mod quarantine;
 mod reach;
 mod reports;
 mod sentinel;

@@ -134,6 +134,14 @@ fn pool_card(text: &mut String, pool: &PoolReport) {
         let work = format!("{open} conversations open, {outbox} replies on their way");
         line(text, "  work", &work);
     }
+    if let Some(aside) = pool.conversations_quarantined.filter(|aside| *aside > 0) {
+        let look = "look at `understudy conversations quarantine list`";
+        line(
+            text,
+            "  unreadable",
+            &format!("{aside} conversations in quarantine; {look}"),
+        );
+    }
     let counted: Vec<String> = pool
         .counters
         .iter()

@@ -182,6 +182,7 @@ fn unseen(pool: &PoolConfig) -> PoolReport {
         conversations_open: None,
         private_open: None,
         reach_at: None,
+        conversations_quarantined: None,
         switches: Vec::new(),
         paused: None,
         pinned: None,
@@ -215,11 +216,12 @@ async fn look(
     heartbeats: &[SeenHeartbeat],
     store: Option<&Store>,
 ) -> Result<PoolReport, StateError> {
-    let (snapshot, counters, outbox, open, orders, aside, survey) = tokio::join!(
+    let (snapshot, counters, outbox, open, quarantined, orders, aside, survey) = tokio::join!(
         look::snapshot(pool, state, heartbeats, store),
         state.counters(),
         state.outbox_len(),
         state.open_count(),
+        state.quarantine_len(),
         state.orders(),
         moved_aside(state),
         state.survey()
@@ -263,6 +265,7 @@ async fn look(
         conversations_open: Some(open?),
         private_open: survey.as_ref().map(|survey| survey.open),
         reach_at: survey.as_ref().map(|survey| survey.at),
+        conversations_quarantined: Some(quarantined?),
         switches: Vec::new(),
         paused: snapshot.overrides.paused.clone(),
         pinned: pinned.map(|(bot, laid)| Pinned { bot, laid }),

@@ -40,6 +40,8 @@ pub struct PoolReport {
     pub private_open: Option<u64>,
     /// When the active bot's worker last counted.
     pub reach_at: Option<UnixMs>,
+    /// Conversations that could not be read and were moved aside.
+    pub conversations_quarantined: Option<u64>,
     /// The latest first.
     pub switches: Vec<SwitchReport>,
     /// Automation is paused.

@@ -50,7 +50,12 @@ fn every_command_has_help_with_an_example_and_its_exit_codes() {
     }
     // Itself, its commands, and theirs.
     assert!(seen.len() >= 20, "{seen:?}");
-    for command in ["config show", "secrets give-up", "doctor"] {
+    for command in [
+        "config show",
+        "secrets give-up",
+        "doctor",
+        "conversations quarantine restore",
+    ] {
         assert!(seen.iter().any(|it| it == command), "{command}: {seen:?}");
     }
 }

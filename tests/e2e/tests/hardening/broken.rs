@@ -1,9 +1,8 @@
-//! What is broken for good, and who is not held up by it: a login that Telegram has ended, a file that may not be copied, a state that nobody can
-//! read.
+//! What is broken for good, and who is not held up by it: a login that Telegram has ended, a file that may not be copied.
 
 use std::time::Duration;
 
-use e2e::{Stage, TITLE, Talk, built};
+use e2e::{Stage, Talk, built};
 use sandbox::control::Event;
 use serde_json::json;
 
@@ -76,59 +75,4 @@ async fn a_file_that_may_not_be_copied_is_asked_for_again() {
     assert_eq!(talk.count("did not arrive").await.unwrap(), 1);
     assert_eq!(talk.count("✓ File").await.unwrap(), 1);
     stage.has_one_file_and_one_post(FILE).await.unwrap();
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_conversation_that_cannot_be_read_holds_nobody_up_and_is_left_as_it_is() {
-    const GARBAGE: &str = "no version, no line";
-    /// More than the messages that the bot itself has sent before, which its cursor may not have passed yet.
-    const SAID: usize = 6;
-    let stage = Stage::open(2).await.unwrap();
-    let bots: Vec<i64> = stage.scene.bots.iter().map(|bot| bot.id).collect();
-    let (damaged, other) = (
-        Talk::private(&stage, 0, bots[0]),
-        Talk::private(&stage, 1, bots[0]),
-    );
-    for member in 0..2 {
-        let standby = Talk::private(&stage, member, bots[1]);
-        standby.meet_standby().await.unwrap();
-    }
-    damaged.open_upload().await.unwrap();
-    other.open_upload().await.unwrap();
-    stage.delivered().await.unwrap();
-    let own = stage.sent_to_members(0, bots[0], "").await.unwrap();
-    assert!(own.values().map(Vec::len).sum::<usize>() < SAID);
-    stage
-        .overwrite_conversation(damaged.member, GARBAGE)
-        .await
-        .unwrap();
-
-    let before = stage.private_pts(bots[0]).await.unwrap();
-    for _ in 0..SAID {
-        damaged.say(TITLE).await.unwrap();
-    }
-    other.give_title().await.unwrap();
-    stage
-        .until_stored("the cursor has passed it", async || {
-            let moved = stage.private_pts(bots[0]).await? - before;
-            Ok((moved > i64::try_from(SAID)?).then_some(()))
-        })
-        .await
-        .unwrap();
-    assert_eq!(damaged.count("✓ ").await.unwrap(), 0);
-    let stored = stage.stored_conversation(damaged.member).await.unwrap();
-    assert_eq!(stored.as_deref(), Some(GARBAGE));
-
-    // It is open still, as far as a switch knows.
-    stage.revoke(bots[0]).await.unwrap();
-    assert_eq!(stage.switched_from(bots[0]).await.unwrap(), bots[1]);
-    let other = Talk::private(&stage, 1, bots[1]);
-    other.see("↻ ").await.unwrap();
-    stage.resumed_by(bots[1]).await.unwrap();
-    other.give_description().await.unwrap();
-    stage.delivered().await.unwrap();
-    let damaged = Talk::private(&stage, 0, bots[1]);
-    assert_eq!(damaged.count("↻ ").await.unwrap(), 0);
-    let stored = stage.stored_conversation(damaged.member).await.unwrap();
-    assert_eq!(stored.as_deref(), Some(GARBAGE));
 }

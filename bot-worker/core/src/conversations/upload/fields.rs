@@ -3,19 +3,34 @@
 //! Each remembers the message it came from, because an edit of that message is a correction. A title is one line; a description
 //! keeps its lines and is shown as one.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
+use shared_core::MessageAt;
 
 use super::{MessageRef, Reaction, Stage, Upload};
 use crate::Context;
 use crate::bound::one_line;
 use crate::texts::Line;
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// Stored as a pair; the names are of formats 1 and 2, which had an object.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub(super) struct Field {
     #[serde(rename = "t")]
     pub text: String,
     #[serde(rename = "m")]
-    pub message: MessageRef,
+    pub message: MessageAt,
+}
+
+impl Field {
+    fn new(text: String, message: MessageRef) -> Self {
+        let message = message.into();
+        Self { text, message }
+    }
+}
+
+impl Serialize for Field {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        (&self.text, &self.message).serialize(serializer)
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,15 +107,19 @@ impl Upload {
         match kind.read(text) {
             Ok(text) => {
                 let lead = kind.accepted(&text, ctx);
-                *self.field(kind) = Some(Field { text, message });
+                *self.field(kind) = Some(Field::new(text, message));
                 self.advance();
                 Reaction::prompt(self, lead)
             }
             Err(length) => {
-                self.refused = Some(message);
+                self.refused = Some(message.into());
                 Reaction::prompt(self, kind.rule(length, ctx))
             }
         }
+    }
+
+    pub(super) fn has_refused(&self, message: MessageRef) -> bool {
+        self.refused.is_some_and(|refused| refused == message)
     }
 
     /// Keeps what was entered before, when the step is taken again.
@@ -129,7 +148,7 @@ impl Upload {
             });
         match (accepted, self.stage) {
             (Some(kind), _) => self.correct(kind, text, message, ctx),
-            (None, _) if self.refused != Some(message) => Reaction::ignore(self),
+            (None, _) if !self.has_refused(message) => Reaction::ignore(self),
             (None, Stage::Title) => self.take_text(FieldKind::Title, text, message, ctx),
             (None, Stage::Description) => {
                 self.take_text(FieldKind::Description, text, message, ctx)
@@ -153,7 +172,7 @@ impl Upload {
             }
             Ok(text) => {
                 let lead = kind.accepted(&text, ctx);
-                *field = Some(Field { text, message });
+                *field = Some(Field::new(text, message));
                 Reaction::prompt(self, lead)
             }
             Err(length) => {

@@ -1,14 +1,17 @@
 //! `[pool.upload]`: what a member may upload.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use serde::Deserialize;
 
 use crate::config::error::{Fault, in_range};
-use crate::config::value::whole;
+use crate::config::value::{span, whole};
 
 /// A button's label that still reads on a phone.
 const LABEL_CHARS: usize = 40;
+/// Whoever is silent for longer has left.
+const WEEK: Duration = Duration::from_secs(7 * 24 * 3600);
 /// More buttons than anybody scrolls through; Telegram's own limit is 100.
 const LABELS: usize = 50;
 
@@ -21,6 +24,11 @@ pub struct UploadConfig {
     pub max_files: u32,
     #[serde(deserialize_with = "whole")]
     pub max_file_mb: u32,
+    /// Who has said nothing for this long in the middle of an upload is reminded, once; zero: nobody is.
+    #[serde(deserialize_with = "span")]
+    pub remind_after: Duration,
+    /// The pool's admins hear of each course that is handed in.
+    pub tell_admins: bool,
 }
 
 impl Default for UploadConfig {
@@ -30,6 +38,8 @@ impl Default for UploadConfig {
             tags: Vec::new(),
             max_files: 10,
             max_file_mb: 2000,
+            remind_after: Duration::from_secs(6 * 3600),
+            tell_admins: true,
         }
     }
 }
@@ -52,7 +62,15 @@ impl UploadConfig {
         labels(&key("tags"), &self.tags)?;
         in_range(&key("max_files"), u64::from(self.max_files), 1, 50)?;
         // Telegram stores files of up to 2,000 MB for bots: https://core.telegram.org/api/files
-        in_range(&key("max_file_mb"), u64::from(self.max_file_mb), 1, 2000)
+        in_range(&key("max_file_mb"), u64::from(self.max_file_mb), 1, 2000)?;
+        if self.remind_after > WEEK {
+            return Err(Fault::inconsistent(
+                key("remind_after"),
+                "is longer than a week",
+                "write a time like \"6h\", or 0 so that nobody is reminded",
+            ));
+        }
+        Ok(())
     }
 }
 

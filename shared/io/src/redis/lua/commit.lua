@@ -1,12 +1,19 @@
--- A conversation's state, its replies, its records, and the outbox entry that it settles.
--- KEYS epoch counters conversation open outbox records
--- ARGV epoch nonce expected-version stored open-at name settles, then lists: entries, records, counter and change
+-- A conversation's state, its replies, its records, what it tells others and its timers, and what it settles.
+-- KEYS epoch counters conversation open outbox records inbox timers
+-- ARGV epoch nonce expected-version stored open-at name keep-ms, then lists: settles (nothing; `outbox` or `inbox` and a position; `timer`, its
+--      name and when it was due), entries, records, counter and change, told, timer and delay (empty: none)
 if not epoch_open(KEYS[1], ARGV[1], ARGV[2]) then
   redis.call('HINCRBY', KEYS[2], 'commits_refused', 1)
   return {'fenced', record(KEYS[1])}
 end
-local settles = ARGV[7]
-if settles ~= '' and #redis.call('XRANGE', KEYS[5], settles, settles) == 0 then
+local list = lists(8)
+local settles = list()
+local places = {outbox = KEYS[5], inbox = KEYS[7]}
+local place = places[settles[1]]
+if place and #redis.call('XRANGE', place, settles[2], settles[2]) == 0 then
+  return {'gone'}
+end
+if settles[1] == 'timer' and redis.call('ZSCORE', KEYS[8], settles[2]) ~= settles[3] then
   return {'gone'}
 end
 -- At most 20 digits and the line's end.
@@ -22,15 +29,18 @@ if version ~= ARGV[3] then
   return {'stale', version}
 end
 
-local list = lists(8)
-redis.call('SET', KEYS[3], ARGV[4])
 if ARGV[5] ~= '' then
+  redis.call('SET', KEYS[3], ARGV[4])
   redis.call('ZADD', KEYS[4], ARGV[5], ARGV[6])
 else
+  -- A tombstone; nobody but Redis judges when it has been kept for long enough.
+  redis.call('SET', KEYS[3], ARGV[4], 'PX', ARGV[7])
   redis.call('ZREM', KEYS[4], ARGV[6])
 end
-if settles ~= '' then
-  redis.call('XDEL', KEYS[5], settles)
+if place then
+  redis.call('XDEL', place, settles[2])
+elseif settles[1] == 'timer' then
+  redis.call('ZREM', KEYS[8], settles[2])
 end
 local positions = {}
 for i, entry in ipairs(list()) do
@@ -42,6 +52,17 @@ end
 local changes = list()
 for i = 1, #changes, 2 do
   redis.call('HINCRBY', KEYS[2], changes[i], changes[i + 1])
+end
+for _, told in ipairs(list()) do
+  redis.call('XADD', KEYS[7], '*', 'i', told)
+end
+local timers = list()
+for i = 1, #timers, 2 do
+  if timers[i + 1] == '' then
+    redis.call('ZREM', KEYS[8], timers[i])
+  else
+    redis.call('ZADD', KEYS[8], string.format('%.0f', clock_ms() + timers[i + 1]), timers[i])
+  end
 end
 redis.call('HINCRBY', KEYS[2], 'commits', 1)
 -- Under which epoch: the append-only file then shows who wrote what.

@@ -159,6 +159,8 @@ fn pool_value(pool: &PoolConfig) -> Value {
                 tags,
                 max_files,
                 max_file_mb,
+                remind_after,
+                tell_admins,
             },
         admins,
     } = pool;
@@ -179,6 +181,8 @@ fn pool_value(pool: &PoolConfig) -> Value {
             "tags": tags,
             "max_files": max_files,
             "max_file_mb": max_file_mb,
+            "remind_after_s": remind_after.as_secs(),
+            "tell_admins": tell_admins,
         },
     })
 }

@@ -1,0 +1,27 @@
+-- Puts a quarantined conversation back where it was, if nothing has happened there since. Whoever keeps the fresh one in memory finds
+-- another version when it commits, and reads again.
+-- KEYS conversation open quarantine
+-- ARGV position name keep-ms
+local found = redis.call('XRANGE', KEYS[3], ARGV[1], ARGV[1])
+if #found == 0 then
+  return {'gone'}
+end
+local fields = {}
+for i = 1, #found[1][2], 2 do
+  fields[found[1][2][i]] = found[1][2][i + 1]
+end
+if fields.whole ~= '1' then
+  return {'cut'}
+end
+local current = redis.call('GET', KEYS[1])
+if current and redis.sha1hex(current) ~= fields.fresh then
+  return {'moved'}
+end
+if fields.open ~= '' then
+  redis.call('SET', KEYS[1], fields.raw)
+  redis.call('ZADD', KEYS[2], fields.open, ARGV[2])
+else
+  redis.call('SET', KEYS[1], fields.raw, 'PX', ARGV[3])
+end
+redis.call('XDEL', KEYS[3], ARGV[1])
+return {'done'}

@@ -1,0 +1,74 @@
+//! What nobody asked for and everybody would miss: a reminder once a silence, and news of a course for the admins, across crashes and switches.
+
+use e2e::{Stage, TITLE, Talk};
+
+const REMINDER: &str = "This is still open.";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_member_who_falls_silent_is_reminded_once_by_whichever_bot_answers_then() {
+    let with_reminder = |config: &str| format!("{config}remind_after = \"6s\"\n");
+    let stage = Stage::open_with(1, with_reminder, &[]).await.unwrap();
+    let bots: Vec<i64> = stage.scene.bots.iter().map(|bot| bot.id).collect();
+    let (first, second) = (
+        Talk::private(&stage, 0, bots[0]),
+        Talk::private(&stage, 0, bots[1]),
+    );
+    second.meet_standby().await.unwrap();
+    first.open_upload().await.unwrap();
+    first.give_title().await.unwrap();
+    stage.delivered().await.unwrap();
+    stage.revoke(bots[0]).await.unwrap();
+    assert_eq!(stage.switched_from(bots[0]).await.unwrap(), bots[1]);
+
+    let reminded = second.see(REMINDER).await.unwrap();
+    assert!(reminded.text.contains("Step 2/6"), "{}", reminded.text);
+    assert!(reminded.text.contains(TITLE), "{}", reminded.text);
+    assert_eq!(
+        stage.timers().await.unwrap(),
+        0,
+        "not again in this silence"
+    );
+    second.give_description().await.unwrap();
+    assert_eq!(stage.timers().await.unwrap(), 1, "the next silence");
+    // The worker dies while the timer runs; the next one finds it.
+    stage.kill_active_worker().await.unwrap();
+    let again = second.see_times(REMINDER, 2).await.unwrap();
+    assert!(again.text.contains("Step 3/6"), "{}", again.text);
+    second.press("Back").await.unwrap();
+    second.see_times("Step 2/6", 3).await.unwrap();
+    second.say("/cancel").await.unwrap();
+    second.see("Cancelled.").await.unwrap();
+    assert_eq!(stage.timers().await.unwrap(), 0, "nothing is open");
+    stage.delivered().await.unwrap();
+    let told = stage.sent_to_members(0, bots[1], REMINDER).await.unwrap();
+    assert_eq!(told[&second.member].len(), 2, "{told:?}");
+    assert_eq!(first.count(REMINDER).await.unwrap(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_admin_hears_of_a_course_once_although_the_worker_dies_in_between() {
+    const NEWS: &str = "A course was handed in by member";
+    let stage = Stage::open_for_admin(2).await.unwrap();
+    let bot = stage.active().await.unwrap();
+    let (admin, member) = (Talk::private(&stage, 0, bot), Talk::private(&stage, 1, bot));
+    // In the middle of something himself, which goes on as if nothing had been said.
+    admin.open_upload().await.unwrap();
+    member.upload_until_files().await.unwrap();
+    member.press("Skip").await.unwrap();
+    member.see("Step 6/6").await.unwrap();
+    member.press("Submit").await.unwrap();
+    stage.kill_active_worker().await.unwrap();
+    let news = admin.see(NEWS).await.unwrap();
+    assert_eq!(
+        news.text,
+        format!("{NEWS} {}: {TITLE}", member.member),
+        "in words"
+    );
+    assert!(news.keyboard.is_none());
+    admin.give_title().await.unwrap();
+    stage.delivered().await.unwrap();
+    assert_eq!(stage.inbox().await.unwrap(), 0);
+    assert_eq!(admin.count(NEWS).await.unwrap(), 1);
+    assert_eq!(member.count(NEWS).await.unwrap(), 0);
+    assert_eq!(member.count("✓ Submitted: ").await.unwrap(), 1);
+}
