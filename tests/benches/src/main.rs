@@ -5,12 +5,15 @@
 
 #![forbid(unsafe_code)]
 
+mod checkpoint;
 mod figures;
 mod kill_worker;
 mod people;
 mod promotion;
+mod rehydrate;
 mod session_bytes;
 mod sessions;
+mod stores;
 mod system;
 
 use std::process::ExitCode;
@@ -38,6 +41,10 @@ enum Bench {
     SessionBytes(session_bytes::Options),
     /// Kills of the active worker in one running system: from the kill to the first reply
     KillWorker(kill_worker::Options),
+    /// A Redis that has lost everything is given its conversations back, from SQLite and from PostgreSQL
+    Rehydrate(rehydrate::Options),
+    /// How old the copy of Redis in SQL is under load, what it costs commits, and how fast it catches up
+    Checkpoint(checkpoint::Options),
 }
 
 /// What a measurement came to.
@@ -73,6 +80,8 @@ fn run(bench: &Bench) -> anyhow::Result<Measured> {
             Bench::Promotion(options) => promotion::run(options).await,
             Bench::SessionBytes(options) => session_bytes::run(options).await,
             Bench::KillWorker(options) => kill_worker::run(options).await,
+            Bench::Rehydrate(options) => rehydrate::run(options).await,
+            Bench::Checkpoint(options) => checkpoint::run(options).await,
         }
     })
 }

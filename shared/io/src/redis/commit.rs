@@ -75,6 +75,7 @@ impl PoolState {
             .key(&self.keys.open)
             .key(&self.keys.outbox)
             .key(&self.keys.records)
+            .key(&self.keys.dirty)
             .arg(&stamp_arguments(commit.stamp))
             .arg(commit.expected_version.to_string())
             .arg(commit.stored)

@@ -39,6 +39,12 @@ pub enum EventKind {
     RedisFailedOver,
     /// It lacks commits that were acknowledged.
     TailLost,
+    /// Redis was given the state of the checkpoint.
+    ConversationsRestored,
+    /// A pool is held until a person says which of two histories counts.
+    HistoryUndecided,
+    /// The database does not take a record, whoever writes it; it is kept aside.
+    RecordRefused,
 }
 
 impl EventKind {
@@ -65,6 +71,9 @@ impl EventKind {
         Self::ReplyRefused,
         Self::RedisFailedOver,
         Self::TailLost,
+        Self::ConversationsRestored,
+        Self::HistoryUndecided,
+        Self::RecordRefused,
     ];
 
     pub fn as_str(self) -> &'static str {
@@ -91,6 +100,9 @@ impl EventKind {
             Self::ReplyRefused => "reply_refused",
             Self::RedisFailedOver => "redis_failed_over",
             Self::TailLost => "tail_lost",
+            Self::ConversationsRestored => "conversations_restored",
+            Self::HistoryUndecided => "history_undecided",
+            Self::RecordRefused => "record_refused",
         }
     }
 }

@@ -1,5 +1,5 @@
 -- A conversation's state, its replies, its records, and the outbox entry that it settles.
--- KEYS epoch counters conversation open outbox records
+-- KEYS epoch counters conversation open outbox records dirty
 -- ARGV epoch nonce expected-version stored open-at name settles, then lists: entries, records, counter and change
 if not epoch_open(KEYS[1], ARGV[1], ARGV[2]) then
   redis.call('HINCRBY', KEYS[2], 'commits_refused', 1)
@@ -24,6 +24,7 @@ end
 
 local list = lists(8)
 redis.call('SET', KEYS[3], ARGV[4])
+redis.call('SADD', KEYS[7], 'c:' .. ARGV[6])
 if ARGV[5] ~= '' then
   redis.call('ZADD', KEYS[4], ARGV[5], ARGV[6])
 else
