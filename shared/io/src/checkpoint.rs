@@ -2,11 +2,12 @@
 //!
 //! # A turn
 //! ```text
-//! 1  sources   cursors of channels and private boxes, who resumed last; then the queues whole: outbox, records, what standbys keep
-//! 2  take      what was marked as changed since the last turn, in one piece (`dirty` is renamed `dirty:taken`); turn + 1 in Redis
-//! 3  portions  states of marked conversations, parked replies, reach; then what the outbox and the records have got since 1;
+//! 1  sources   cursors of channels and private boxes, who resumed last; then the queues whole: outbox (and the bots' last words), records, what
+//!              standbys keep
+//! 2  take      what was marked as changed since the last turn, in one piece (`dirty` is renamed `dirty:taken`); turn + 1 in Redis; copies have it
+//! 3  portions  states of marked conversations, parked replies, reach; then what the outbox and the records have got since 1; copies have it;
 //!              one transaction: entries first, then states; then these marks are let go
-//! 4  settle    one transaction: entries that were gone at 1 go, and the cursors of 1 with `turn` and `at`
+//! 4  settle    one transaction: entries that were gone at 1 go, and the cursors and words of 1 with `turn` and `at`
 //! ```
 //!
 //! # Why nothing is lost
@@ -18,7 +19,12 @@
 //!   and an entry goes from SQL only in 4, when it was gone at 1: the commit that took it was marked before 2, so its state is there.
 //! - *Moved between outbox and parked replies.* Out of the outbox: it was there at 1 and stays in SQL until the next turn, which has its mark.
 //!   Into the outbox: at its end, which is read after the list. So it may be there twice for a moment, never not at all.
-//! - *Sent while the copy was older.* It is sent again, under the same random id by the same bot, and Telegram refuses the second copy.
+//! - *Sent while the copy was older.* Its entry comes back with the private cursor of that time. What then stands in the outbox is doubtful if the
+//!   same bot goes on, so it waits until the bot has read in its box what it said since that cursor (`bot-worker-core`, `echo`), and what is found
+//!   there is settled; the random id, which is the same, is a second guard. For that the words of acknowledged messages are copied as of the very
+//!   moment at which the outbox is read: an entry that is gone from the copy has its word there, and one that stands has none. (In an outbox
+//!   of more than a page, one that is settled while later pages are read may lack its word.) Another bot than the one that sent it cannot know:
+//!   there it may be shown twice.
 //! - *Killed anywhere.* `dirty:taken` stays. Whoever leads next first does 3 with it, without cursors (a state that is newer than its cursor
 //!   does no harm), and begins a turn of his own.
 //! - *Two leaders.* Each transaction asks whether `writer`, the first epoch number of the leader's block, is still the caller's own; a later leader
@@ -26,6 +32,19 @@
 //! - *Redis emptied, replaced or put back in the middle.* Each reading is a transaction that asks for the history's mark and that Redis knows at
 //!   least our turn; SQL never knows a turn that Redis does not, unless Redis lost its end. That is how a rolled-back Redis is recognised.
 //! - *SQL away.* Marks stay, one a conversation, however often it goes on.
+//!
+//! # Behind Sentinels
+//! A copy that becomes the primary may lack the last commits. It is not given the checkpoint: it goes on with what it has, and what it lacks is taken in
+//! again from its cursors and counted, as without a checkpoint. That is safe, and the simplest, because *SQL never knows what the copies do not
+//! have*: whatever was read is written only after `copies` copies have confirmed everything up to there (`WAIT`), the turn of a taking too. So a copy
+//! that confirmed knows each turn and at least each version that SQL has; SQL has nothing to give back that it lacks, conversation by
+//! conversation or whole, and SQL's rows are states that it goes on from. While too few copies answer, the checkpoint falls behind and says so. A
+//! primary that knows fewer turns than SQL is therefore not one that lacks a short tail: it is older than the checkpoint (emptied, a dump put
+//! back, or a copy that confirmed nothing while several servers died), and what it lacks nobody else has but SQL: it is rehydrated. Putting single
+//! states back was weighed and left out: members go on in an epoch that the copy knows while the leader still looks, and a state that is newer by its
+//! number may lack the message that came since.
+//!
+//! Invariant: the handle that is given is held to one history ([`PoolState::held_to`]), so that what was read from one server is never confirmed by another.
 //!
 //! The work of a turn is bounded by what changed: a portion is [`PORTION`] marks, a queue is read whole only when its length or its last entry is
 //! another. Commits pay for it with one `SADD`. Deliberately absent: deciding when to restore (`supervisor-core`'s `history`).
@@ -42,7 +61,7 @@ use shared_core::{BotId, PoolId, UnixMs};
 
 use crate::redis::{
     EntryPosition, Guarded, HistoryMark, LeadAnswer, LeaderId, Mark, Marks, PoolState, Portion,
-    Queue, Scanned, Sources, StateError, Tail,
+    Queue, Scanned, Sources, StateError, Tail, Words,
 };
 use crate::sql::{
     CheckpointChange, CheckpointPlace, ConversationRow, EntryRow, ReachRow, Store, StoreError,
@@ -108,7 +127,9 @@ pub struct Checkpointer {
     read: BTreeMap<Queue, EntryPosition>,
     /// Entries that were read and are to be written with, or before, the next states.
     pending: Vec<(Queue, EntryPosition, String)>,
-    place: Option<String>,
+    /// The bots' last words, as of when the outbox was last read from its beginning.
+    told: Words,
+    place: Option<Place>,
 }
 
 impl Checkpointer {
@@ -150,6 +171,7 @@ impl Checkpointer {
             tails: BTreeMap::new(),
             read: BTreeMap::new(),
             pending: Vec::new(),
+            told: Vec::new(),
             place: None,
         };
         if whole {
@@ -180,7 +202,7 @@ impl Checkpointer {
             self.copy().await?;
             sources = self.sources().await?;
         }
-        let place = Place::of(&sources).to_json();
+        let place = Place::of(&sources);
         let changed: Vec<Queue> = sources
             .tails
             .iter()
@@ -214,7 +236,7 @@ impl Checkpointer {
         gone: &[(Queue, EntryPosition)],
         turn: u64,
         at: UnixMs,
-        place: String,
+        place: Place,
     ) -> Result<(), CheckpointError> {
         let change = CheckpointChange {
             added: self.take_pending(),
@@ -228,7 +250,7 @@ impl Checkpointer {
             place: Some(CheckpointPlace {
                 turn,
                 at,
-                place: place.clone(),
+                place: place.with(&self.told).to_json(),
             }),
             ..CheckpointChange::default()
         };
@@ -272,9 +294,11 @@ impl Checkpointer {
                 tracing::warn!(pool = %self.pool, unknown, "marks of another version are not copied");
             }
             let portion = guarded(self.state.checkpoint_portion(&self.history, &marks).await?)?;
-            for queue in [Queue::Outbox, Queue::Records] {
-                self.read_on(queue).await?;
+            for queue in Queue::OF_COMMITS {
+                self.read_on(queue, &[]).await?;
             }
+            let HistoryMark { leader, turn, .. } = &self.history;
+            led(self.state.copies_have_it(leader, *turn).await?)?;
             let mut change = self.change(portion);
             change.added.extend(self.take_pending());
             self.put(change).await?;
@@ -341,20 +365,31 @@ impl Checkpointer {
     ) -> Result<Vec<(Queue, EntryPosition)>, CheckpointError> {
         self.read.remove(&queue);
         let before = self.known.get(&queue).cloned().unwrap_or_default();
-        let present = self.read_on(queue).await?;
+        let told = match queue {
+            Queue::Outbox => self.bots.clone(),
+            Queue::Records | Queue::Held(_) => Vec::new(),
+        };
+        let present = self.read_on(queue, &told).await?;
         let gone = before.difference(&present).copied();
         Ok(gone.map(|position| (queue, position)).collect())
     }
 
-    /// Reads what a queue has got since it was last read.
-    async fn read_on(&mut self, queue: Queue) -> Result<BTreeSet<EntryPosition>, CheckpointError> {
+    /// Reads what a queue has got since it was last read; with its first page the last words of these bots.
+    async fn read_on(
+        &mut self,
+        queue: Queue,
+        mut told: &[BotId],
+    ) -> Result<BTreeSet<EntryPosition>, CheckpointError> {
         let mut present = BTreeSet::new();
         loop {
             let after = self.read.get(&queue).copied();
             let page = self
                 .state
-                .checkpoint_queue(&self.history, queue, after, PAGE);
-            let page = guarded(page.await?)?;
+                .checkpoint_queue(&self.history, queue, after, PAGE, told);
+            let (page, words) = guarded(page.await?)?;
+            if !std::mem::take(&mut told).is_empty() {
+                self.told = words;
+            }
             let is_last = page.len() < PAGE;
             for (position, body) in page {
                 self.read.insert(queue, position);

@@ -67,7 +67,7 @@ use shared_core::{PoolId, Secret};
 
 pub use announced::{Announcement, STANDING_MAX};
 pub use bell::Bell;
-pub use checkpoint::{Entry, Guarded, HistoryMark, Marks, Portion, Queue, Sources, Tail};
+pub use checkpoint::{Entry, Guarded, HistoryMark, Marks, Portion, Queue, Sources, Tail, Words};
 pub use commit::{Commit, Committed};
 pub use conversations::OpenCursor;
 pub use counters::{Counter, Counters};

@@ -14,6 +14,8 @@ mod cut_off;
 mod notes;
 #[path = "checkpoint/restoring.rs"]
 mod restoring;
+#[path = "checkpoint/sentinel.rs"]
+mod sentinel;
 #[path = "redis/server.rs"]
 mod server;
 #[path = "checkpoint/stage.rs"]

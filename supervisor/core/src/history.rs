@@ -13,6 +13,8 @@
 //! mark                  no mark              none          adopt: the database is new, Redis has everything
 //! anything else         ...                  ...           hold: nobody can know which of the two is right
 //! ```
+//! Behind Sentinels SQL knows a turn only once copies have it, so a copy that takes over without the last commits knows every turn that SQL does and
+//! goes on; one that does not is older than the checkpoint (`shared-io`, `checkpoint.rs`).
 //! Invariants: two histories are never mixed: after a restoring Redis has what the checkpoint has and nothing else; a Redis with somebody else's
 //! mark, or without one while it has state, is neither served nor written before a person has said which one counts ([`Take`]).
 

@@ -1,9 +1,10 @@
-//! How far a checkpoint is: the cursors that its states cover, and who answered. JSON in one column, because it is written and read whole.
+//! How far a checkpoint is: the cursors that its states cover, who answered, and the bots' last words. JSON in one column, because it is written and
+//! read whole.
 
 use serde::{Deserialize, Serialize};
 use shared_core::{BotId, Epoch, Phase};
 
-use crate::redis::{PrivateCursor, Resumed, Sources};
+use crate::redis::{PrivateCursor, Resumed, Sources, Words};
 
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
@@ -17,6 +18,8 @@ pub struct Place {
     /// Who answers, or did last.
     active: Option<BotId>,
     epoch: u64,
+    /// What each bot's latest acknowledged messages are known by.
+    told: Words,
 }
 
 impl Place {
@@ -36,6 +39,15 @@ impl Place {
                 .map(|holder| holder.bot)
                 .or(record.and_then(|record| record.previous_bot)),
             epoch: record.map_or(0, |record| record.stamp.epoch.0),
+            told: Vec::new(),
+        }
+    }
+
+    /// The same with these words, which change with every message and are no reason to write anything by themselves.
+    pub fn with(&self, told: &Words) -> Self {
+        Self {
+            told: told.clone(),
+            ..self.clone()
         }
     }
 
@@ -72,6 +84,10 @@ impl Place {
 
     pub fn active(&self) -> Option<BotId> {
         self.active
+    }
+
+    pub fn told(&self) -> &[(BotId, Vec<String>)] {
+        &self.told
     }
 
     pub fn epoch(&self) -> Epoch {

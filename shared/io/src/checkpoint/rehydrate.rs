@@ -86,6 +86,7 @@ pub async fn rehydrate(
         .state
         .cursor_writes(place.channels(), &place.boxes(), place.resumed());
     work.write(cursors).await?;
+    work.write(work.state.told_writes(place.told())).await?;
     let lineage = work.finish(writer, head.turn).await?;
     let took = clock::boot_now().since(began).as_millis();
     Ok(Restored {

@@ -9,6 +9,7 @@ use shared_core::{BotId, ConversationKey, EpochRecord, MemberId, UnixMs};
 
 use super::epoch::record;
 use super::error::{Op, StateError};
+use super::leader::lead_answer;
 use super::marks::Mark;
 use super::position::StreamId;
 use super::reply::Reply;
@@ -42,6 +43,9 @@ pub enum Queue {
 }
 
 impl Queue {
+    /// What commits write beside a state: read on after the states of each portion.
+    pub const OF_COMMITS: [Self; 2] = [Self::Outbox, Self::Records];
+
     /// Its name in SQL.
     pub fn name(self) -> String {
         match self {
@@ -61,7 +65,7 @@ impl Queue {
 
     pub fn of_pool(bots: &[BotId]) -> impl Iterator<Item = Self> {
         let held = bots.iter().copied().map(Self::Held);
-        [Self::Outbox, Self::Records].into_iter().chain(held)
+        Self::OF_COMMITS.into_iter().chain(held)
     }
 }
 
@@ -108,6 +112,13 @@ pub struct Portion {
 
 /// An entry's place and its JSON.
 pub type Entry = (EntryPosition, Vec<u8>);
+
+/// The words of each bot's latest acknowledged messages, oldest first.
+pub type Words = Vec<(BotId, Vec<String>)>;
+
+/// Words that are copied of a bot. Needed are those of messages that its private cursor has not passed: some milliseconds' worth, and a bot
+/// sends some thirty a second.
+const WORDS: isize = 256;
 
 impl PoolState {
     pub async fn checkpoint_sources(
@@ -186,7 +197,7 @@ impl PoolState {
         }))
     }
 
-    /// Begins a turn: what changed since the last one is taken, in one piece.
+    /// Begins a turn: what changed since the last one is taken, in one piece. Copies know that it was begun.
     pub async fn take_marks(&self, leader: &LeaderId, turn: u64) -> Result<Marks, StateError> {
         let op = self.op("take", &"what has changed");
         let mut script = scripts::TAKE_MARKS.prepare_invoke();
@@ -197,13 +208,30 @@ impl PoolState {
             .key(&self.keys.taken)
             .arg(leader.as_str())
             .arg(turn.to_string());
-        let mut reply: Reply = self.link.script(op, &script).await?;
+        let (mut reply, _): (Reply, _) = self.link.copied(op, &script).await?;
         match reply.word.as_str() {
             "taken" => Ok(Marks::Taken(reply.take(op)?)),
             "left" => Ok(Marks::Left(reply.take(op)?)),
             "not_leading" => Ok(Marks::NotLeading),
             _ => Err(reply.unexpected(op)),
         }
+    }
+
+    /// Copies have all that was read until now; with a single server there is nobody to ask. `WAIT` asks for what its own connection wrote
+    /// last, so something is written first, behind everything that was read.
+    pub async fn copies_have_it(
+        &self,
+        leader: &LeaderId,
+        turn: u64,
+    ) -> Result<LeadAnswer, StateError> {
+        if !self.may_be_replaced() {
+            return Ok(LeadAnswer::Done);
+        }
+        let op = self.op("ask the copies for", &"what the checkpoint has read");
+        let words = vec!["HSET".to_owned(), "copied".to_owned(), turn.to_string()];
+        let script = self.leader_script(leader, &self.keys.checkpoint, words, false);
+        let (reply, _) = self.link.copied(op, &script).await?;
+        lead_answer(op, reply)
     }
 
     /// Some of the marks that were taken; they stay until [`Self::let_go`].
@@ -301,14 +329,15 @@ impl PoolState {
         Ok(Guarded::Read(portion))
     }
 
-    /// A page of a queue, behind `after`.
+    /// A page of a queue, behind `after`; and, as of the same moment, the last words of these bots.
     pub async fn checkpoint_queue(
         &self,
         history: &HistoryMark,
         queue: Queue,
         after: Option<EntryPosition>,
         limit: usize,
-    ) -> Result<Guarded<Vec<Entry>>, StateError> {
+        told: &[BotId],
+    ) -> Result<Guarded<(Vec<Entry>, Words)>, StateError> {
         let op = self.op("read", &"a queue for the checkpoint");
         let from = after.map_or_else(|| "-".to_owned(), |after| format!("({after}"));
         let mut pipeline = self.guarded();
@@ -319,6 +348,10 @@ impl PoolState {
             .arg("+")
             .arg("COUNT")
             .arg(limit);
+        for bot in told {
+            let key = self.keys.told(*bot);
+            pipeline.cmd("LRANGE").arg(key).arg(-WORDS).arg(-1);
+        }
         let answers: Vec<Value> = self.link.pipeline(op, &pipeline).await?;
         let mut answers = Answers {
             op,
@@ -337,7 +370,11 @@ impl PoolState {
                 body.map(|pair| pair[1].clone()).unwrap_or_default(),
             ));
         }
-        Ok(Guarded::Read(entries))
+        let mut words = Vec::with_capacity(told.len());
+        for bot in told {
+            words.push((*bot, answers.take()?));
+        }
+        Ok(Guarded::Read((entries, words)))
     }
 
     /// Says up to which moment everything is in SQL.

@@ -8,6 +8,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use ::redis::ScriptInvocation;
 use shared_core::{Assignment, BotId, LoginLease, Nonce};
 
 use super::commit::{counted, json};
@@ -257,6 +258,17 @@ impl PoolState {
         words: Vec<String>,
         ring: bool,
     ) -> Result<LeadAnswer, StateError> {
+        let script = self.leader_script(leader, key, words, ring);
+        lead_answer(op, self.link.script(op, &script).await?)
+    }
+
+    pub(super) fn leader_script(
+        &self,
+        leader: &LeaderId,
+        key: &str,
+        words: Vec<String>,
+        ring: bool,
+    ) -> ScriptInvocation<'static> {
         let mut script = scripts::LEADER_WRITE.prepare_invoke();
         script
             .key(&self.keys.leader)
@@ -264,7 +276,7 @@ impl PoolState {
             .arg(leader.as_str())
             .arg(if ring { self.keys.bell.as_str() } else { "" });
         counted(&mut script, words);
-        lead_answer(op, self.link.script(op, &script).await?)
+        script
     }
 }
 

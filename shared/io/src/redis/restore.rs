@@ -87,7 +87,8 @@ impl PoolState {
             .arg(source)
             .arg(previous.map(|bot| bot.to_string()).unwrap_or_default())
             .arg(&self.keys.bell);
-        let mut reply: Reply = self.link.script(op, &script).await?;
+        // A fence: what copies do not have is not done.
+        let (mut reply, _): (Reply, _) = self.link.copied(op, &script).await?;
         match reply.word.as_str() {
             "done" => Ok(FenceAnswer::Fenced),
             "not_leading" => Ok(FenceAnswer::NotLeading),
@@ -160,7 +161,8 @@ impl PoolState {
             .arg(lineage)
             .arg(turn.to_string())
             .arg(&self.keys.bell);
-        answer(op, self.link.script(op, &script).await?)
+        let (reply, _) = self.link.copied(op, &script).await?;
+        answer(op, reply)
     }
 
     /// A page of the keys of conversations and parked replies that are there: what they are marked by, and how they are removed. Ends with
@@ -235,7 +237,7 @@ impl PoolState {
         ];
         let of_bots = bots
             .iter()
-            .flat_map(|bot| [keys.private_box(*bot), keys.reach(*bot)]);
+            .flat_map(|bot| [keys.private_box(*bot), keys.reach(*bot), keys.told(*bot)]);
         let queues = Queue::of_pool(bots).map(|queue| self.queue_key(queue));
         let all = single.into_iter().cloned().chain(of_bots).chain(queues);
         all.map(|key| Write {
@@ -336,6 +338,13 @@ impl PoolState {
             writes.extend(grouped(&self.keys.resumed, "HSET", fields.to_vec()));
         }
         writes
+    }
+
+    pub fn told_writes(&self, words: &[(BotId, Vec<String>)]) -> Vec<Write> {
+        let writes = words
+            .iter()
+            .flat_map(|(bot, words)| grouped(&self.keys.told(*bot), "RPUSH", words.clone()));
+        writes.collect()
     }
 
     pub fn progress_write(&self, done: u64, total: u64) -> Write {

@@ -1,6 +1,6 @@
 //! What comes back when Redis has lost it.
 
-use shared_core::{ChannelId, MemberId, Phase, UnixMs};
+use shared_core::{ChannelId, MemberId, MessageId, Phase, SendTarget, Told, UnixMs};
 use shared_io::redis::{
     Committed, EpochAnswer, FenceAnswer, LeaseAnswer, OpenCursor, PrivateChange, PrivateCursor,
     RestoreAnswer, Resumed,
@@ -11,6 +11,7 @@ use crate::stage::{BOTS, OTHER, Stage};
 use crate::support::Data;
 
 const CHANNEL: ChannelId = ChannelId(8);
+const WORD: Told = Told::Message(SendTarget::Member(MemberId(3)), MessageId(41));
 
 /// One of everything.
 async fn fill(stage: &Stage) {
@@ -23,8 +24,11 @@ async fn fill(stage: &Stage) {
     let over = stored(2, "over");
     let done = pool.commit(&commit(stage.stamp, &key, 1, &over)).await;
     assert!(matches!(done.unwrap(), Committed::Done { .. }));
-    // One reply is parked, one record is on its way.
+    // One reply has left, one is parked, one record is on its way.
     let outbox = pool.outbox(None, 10).await.unwrap();
+    pool.outbox_settle(BOT, &[(outbox[2].0, Some(WORD))])
+        .await
+        .unwrap();
     let parked = pool.park(stage.stamp, outbox[1].0, MemberId(2)).await;
     assert_eq!(parked.unwrap(), EpochAnswer::Done(true));
     let key = conversation(4);
@@ -78,6 +82,7 @@ pub async fn everything_that_was_copied_comes_back(data: Data) {
         pool.outbox(None, 9).await.unwrap(),
         pool.records(9).await.unwrap(),
         pool.held(OTHER, 9).await.unwrap(),
+        pool.told(BOT).await.unwrap(),
     );
 
     stage.lose_redis().await;
@@ -92,8 +97,10 @@ pub async fn everything_that_was_copied_comes_back(data: Data) {
         pool.outbox(None, 9).await.unwrap(),
         pool.records(9).await.unwrap(),
         pool.held(OTHER, 9).await.unwrap(),
+        pool.told(BOT).await.unwrap(),
     );
     assert_eq!(after, before);
+    assert_eq!(after.5, [WORD], "what the box tells of it is no news");
     assert_eq!(pool.channels().await.unwrap(), [(CHANNEL, 77)]);
     let cursor = pool.private_cursor(OTHER).await.unwrap();
     assert_eq!(

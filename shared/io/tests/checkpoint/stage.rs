@@ -2,7 +2,7 @@
 
 use shared_core::{BotId, EpochBlock, EpochStamp, UnixMs};
 use shared_io::checkpoint::{CheckpointError, Checkpointer, Restored, Terms, rehydrate};
-use shared_io::redis::{LeadAnswer, PoolState};
+use shared_io::redis::{Committed, LeadAnswer, PoolState};
 use shared_io::sql::Store;
 
 use crate::build::*;
@@ -51,19 +51,8 @@ impl Stage {
         .await
     }
 
-    /// Commits one version of a member's conversation with one reply; gives the reply's place.
     pub async fn say(&self, member: i64, version: u64) {
-        let key = conversation(member);
-        let text = stored(version, &format!("words {version}"));
-        let replies = [reply(u8::try_from(version).unwrap(), member)];
-        let mut change = commit(self.stamp, &key, version - 1, &text);
-        change.open = Some(UnixMs(1000 + i64::try_from(version).unwrap()));
-        change.outbox = &replies;
-        let done = self.pool.commit(&change).await.unwrap();
-        assert!(
-            matches!(done, shared_io::redis::Committed::Done { .. }),
-            "{done:?}"
-        );
+        say(&self.pool, self.stamp, member, version).await;
     }
 
     /// Redis loses everything, and is led again.
@@ -87,4 +76,16 @@ impl Stage {
         };
         rehydrate(terms, |_, _| {}).await
     }
+}
+
+/// Commits one version of a member's conversation with one reply.
+pub async fn say(pool: &PoolState, stamp: EpochStamp, member: i64, version: u64) {
+    let key = conversation(member);
+    let text = stored(version, &format!("words {version}"));
+    let replies = [reply(u8::try_from(version).unwrap(), member)];
+    let mut change = commit(stamp, &key, version - 1, &text);
+    change.open = Some(UnixMs(1000 + i64::try_from(version).unwrap()));
+    change.outbox = &replies;
+    let done = pool.commit(&change).await.unwrap();
+    assert!(matches!(done, Committed::Done { .. }), "{done:?}");
 }

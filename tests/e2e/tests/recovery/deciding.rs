@@ -117,6 +117,7 @@ async fn while_no_supervisor_leads_the_command_restores_by_itself() {
     assert_eq!(report["conversations"], 1, "{report:#}");
     stage.start_supervisor().unwrap();
     go_on(&stage).await;
+    let talk = Talk::private(&stage, 0, bot);
     talk.give_title().await.unwrap();
     assert_eq!(talk.count("Step 2/6").await.unwrap(), 1);
 }
