@@ -211,6 +211,7 @@ impl PoolState {
             .await
     }
 
+    /// Copies have it: a server without it that takes over would be taken for another history.
     pub async fn set_lineage(
         &self,
         leader: &LeaderId,
@@ -218,8 +219,9 @@ impl PoolState {
     ) -> Result<LeadAnswer, StateError> {
         let op = self.op("write", &"the lineage");
         let words = vec!["SET".to_owned(), lineage.to_owned()];
-        self.leader_write(op, leader, &self.keys.lineage, words, true)
-            .await
+        let script = self.leader_script(leader, &self.keys.lineage, words, true);
+        let (reply, _) = self.link.copied(op, &script).await?;
+        lead_answer(op, reply)
     }
 
     /// Ends a lease whose holder is known to be dead. The lease must still be that holder's: worker and nonce.
