@@ -27,6 +27,11 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
         include_str!("../migrations/0003_scheduled.sql"),
     ),
     (4, "leaders", include_str!("../migrations/0004_leaders.sql")),
+    (
+        5,
+        "checkpoints",
+        include_str!("../migrations/0005_checkpoints.sql"),
+    ),
 ];
 
 /// The version that this program brings a database to.

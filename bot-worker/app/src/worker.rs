@@ -114,12 +114,13 @@ async fn open(
         .context("opening the database")?;
     let sealer = secrets::open_for(config.sealing_key(), &store).await?;
     let redis = reach_redis(&config).await.context("connecting to Redis")?;
+    let pools = config.pools.iter().map(|pool| pool.name.clone()).collect();
     Ok(Shared {
         worker,
         nonce,
         vouched,
+        admin_records: Recorder::open(&store, &redis, pools),
         redis,
-        admin_records: Recorder::open(&store),
         logins: Vault::new(store.clone()),
         store,
         sealer,

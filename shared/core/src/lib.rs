@@ -59,7 +59,7 @@ pub use link::{StartPayload, deep_link};
 pub use message_at::{MessageAt, Remembers};
 pub use order::{
     CONFIRM_WITHIN_MS, Laid, ORDER_LIVES_MS, Order, OrderId, Overrides, PlanId, Progress, Request,
-    Requester, SCHEDULE_AHEAD_MS, SCHEDULE_LIVES_MS, Scheduled,
+    Requester, SCHEDULE_AHEAD_MS, SCHEDULE_LIVES_MS, Scheduled, Take,
 };
 pub use outbox::{
     Button, Keyboard, OutboxEntry, OutboxKind, Priority, Record, SendTarget, entry_id, random_id,

@@ -76,6 +76,29 @@ pub enum Order {
         fires: OrderId,
     },
     Unschedule,
+    /// Give the pool the state of one of the two stores, under a new epoch.
+    Restore {
+        take: Take,
+    },
+}
+
+/// Which store's state of a pool counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Take {
+    /// What the database's checkpoint has replaces what Redis has.
+    Database,
+    /// What Redis has stays, and the checkpoint begins anew.
+    Redis,
+}
+
+impl fmt::Display for Take {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Database => "database",
+            Self::Redis => "redis",
+        })
+    }
 }
 
 impl Order {
@@ -91,6 +114,7 @@ impl Order {
             Self::Unpin => "unpin",
             Self::Schedule { .. } => "schedule",
             Self::Unschedule => "unschedule",
+            Self::Restore { .. } => "restore",
         }
     }
 
@@ -106,6 +130,7 @@ impl fmt::Display for Order {
             Self::Switch { to: bot } | Self::Pin { bot } => write!(f, "{} {bot}", self.word()),
             Self::Schedule { to: Some(bot), .. } => write!(f, "schedule switch {bot}"),
             Self::Schedule { to: None, .. } => f.write_str("schedule rotate"),
+            Self::Restore { take } => write!(f, "{} {take}", self.word()),
             _ => f.write_str(self.word()),
         }
     }

@@ -6,8 +6,10 @@
 
 #![forbid(unsafe_code)]
 
+pub mod checkpoint;
 pub mod clock;
 pub mod config;
+pub mod notes;
 pub mod redis;
 pub mod retry;
 pub mod secrets;

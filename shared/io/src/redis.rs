@@ -21,6 +21,7 @@ mod announced;
 mod bell;
 mod board;
 mod channels;
+mod checkpoint;
 mod commit;
 mod conversations;
 mod counters;
@@ -35,7 +36,9 @@ mod leader;
 mod leases;
 mod line;
 mod link;
+mod marks;
 mod names;
+mod notes;
 mod offers;
 mod orders;
 mod outbox;
@@ -48,6 +51,7 @@ mod quarantine;
 mod records;
 mod reply;
 mod reports;
+mod restore;
 mod resumption;
 mod scripts;
 mod sending;
@@ -66,6 +70,7 @@ use shared_core::{PoolId, Secret};
 
 pub use announced::{Announcement, STANDING_MAX};
 pub use bell::Bell;
+pub use checkpoint::{Entry, Guarded, HistoryMark, Marks, Portion, Queue, Sources, Tail, Words};
 pub use commit::{Commit, Committed, Settles};
 pub use conversations::{OpenCursor, StoredConversation};
 pub use counters::{Counter, Counters};
@@ -76,16 +81,18 @@ pub use inspect::{Inspection, RedisSetting};
 pub use leader::{BreakAnswer, LeadAnswer, LeaderId, Leadership};
 pub use leases::{LeaseAnswer, LeaseClaim, Renewed};
 pub use link::RedisTimeouts;
+pub use marks::Mark;
 pub use names::{Beaten, NameAnswer, NameHolder};
 pub use offers::{Offer, Taken};
 pub use orders::{SeenRequest, Submitted};
 pub use poison::Poisoned;
 pub use position::{
-    HeldPosition, InboxPosition, NotAPosition, OutboxPosition, PoisonPosition, QuarantinePosition,
-    RecordPosition,
+    EntryPosition, HeldPosition, InboxPosition, NotAPosition, OutboxPosition, PoisonPosition,
+    QuarantinePosition, RecordPosition,
 };
 pub use private::{PrivateChange, PrivateCursor};
 pub use quarantine::{MovedAside, Quarantine, Quarantined, Restored};
+pub use restore::{RESTORE_PORTION, RestoreAnswer, Restoring, Scanned, Stored, Write};
 pub use resumption::Resumed;
 pub use sending::Sending;
 pub use sentinels::{SentinelSays, SentinelSeen};

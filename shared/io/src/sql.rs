@@ -10,6 +10,7 @@
 mod admin_actions;
 mod bots;
 mod channels;
+mod checkpoints;
 mod courses;
 mod db;
 mod decisions;
@@ -28,6 +29,10 @@ mod switches;
 pub use admin_actions::{AdminAction, AdminActions, AdminVerdict, Via, Who};
 pub use bots::{BotRow, Bots};
 pub use channels::{ChannelRow, Channels};
+pub use checkpoints::{
+    CheckpointChange, CheckpointCounts, CheckpointHead, CheckpointPlace, Checkpoints,
+    ConversationRow, EntryRow, ReachRow,
+};
 pub use courses::{Course, Courses};
 pub use db::QUERY_TIMEOUT;
 pub use decisions::{Decision, Decisions};
@@ -117,6 +122,10 @@ impl Store {
 
     pub fn admin_actions(&self) -> AdminActions<'_> {
         AdminActions(&self.db)
+    }
+
+    pub fn checkpoints(&self) -> Checkpoints<'_> {
+        Checkpoints(&self.db)
     }
 
     /// Gives the connections back; SQLite's write-ahead log is folded into the file by the last one.

@@ -3,7 +3,9 @@
 //! One task takes notes from a bounded queue, tries each until SQL takes it, and follows the milestones of switches whose timeline is not
 //! complete. Invariants: the path of a switch never waits for SQL; a switch is kept in the pool's saga (Redis) until [`Chronicle::has`] says
 //! that SQL has it; what a leader changes in SQL is changed only where SQL names it as the leader, so one that slept undoes nothing of its successor's.
-//! Notes of other kinds may be lost when SQL stays down for longer than the queue is long.
+//! What is laid down is in Redis as well. Events, decisions and orders wait in Redis while SQL is away (`shared_io::notes`), so that they outlive
+//! this process; only those of the deployment, which have no pool, wait in memory. A note that SQL refuses for good is dropped and said, and
+//! blocks nothing behind it.
 
 mod rows;
 
@@ -256,7 +258,7 @@ impl Writer {
                 }
             };
             if !self.judge(written) {
-                return;
+                return self.set_aside().await;
             }
             if let Some(Note::Switch(pool, record)) = self.pending.pop_front() {
                 let mut recorded = lock(&self.shared.recorded);
@@ -270,9 +272,31 @@ impl Writer {
         }
     }
 
-    /// True: go on. An error that will not pass by itself is logged and its note dropped.
+    /// What may wait in Redis goes there, in its order, as far as Redis takes it.
+    async fn set_aside(&mut self) {
+        let mut left = VecDeque::with_capacity(self.pending.len());
+        let mut redis_is_well = true;
+        for note in std::mem::take(&mut self.pending) {
+            let kept = match &note {
+                Note::Event(event) => event.pool.as_ref().map(|pool| (pool, event.into())),
+                Note::Decision(decision) => Some((&decision.pool, decision.into())),
+                Note::Admin(action) => Some((&action.pool, action.into())),
+                Note::Switch(..) | Note::Overrides(_) => None,
+            };
+            if let Some((pool, kept)) = kept.filter(|_| redis_is_well) {
+                redis_is_well = self.redis.pool(pool).keep_note(&kept).await.is_ok();
+                if redis_is_well {
+                    continue;
+                }
+            }
+            left.push_back(note);
+        }
+        self.pending = left;
+    }
+
+    /// True: go on. A note that the database never takes is logged and dropped; everything else waits until the database is well.
     fn judge(&self, written: Result<(), StoreError>) -> bool {
-        let transient = matches!(&written, Err(error) if error.is_transient());
+        let transient = matches!(&written, Err(error) if !error.is_of_the_row());
         let was_ok = self.shared.database_ok.swap(!transient, Ordering::Relaxed);
         match written {
             Ok(()) if !was_ok => tracing::info!("the database answers again"),

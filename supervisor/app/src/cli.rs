@@ -13,6 +13,7 @@ mod orders;
 pub mod out;
 mod outbox;
 mod pools;
+mod restore;
 mod secrets;
 mod smoke;
 pub mod when;
@@ -163,6 +164,9 @@ enum Command {
     /// Look after replies that cannot be sent: what was moved aside and why; send it again or drop it.
     #[command(subcommand, after_help = after("understudy outbox list\n  understudy outbox retry --all"))]
     Outbox(outbox::Command),
+    /// Give a pool back what it has lost.
+    #[command(subcommand, after_help = after("understudy restore conversations --dry-run"))]
+    Restore(restore::Command),
     /// Look after secrets at rest: with which key they are sealed, a key's rotation, and its loss.
     #[command(subcommand, after_help = after("understudy secrets status\n  understudy secrets reseal"))]
     Secrets(secrets::Command),
@@ -211,6 +215,7 @@ pub fn main(args: Args) -> anyhow::Result<ExitCode> {
         Command::Events(args) => runtime.block_on(events::run(&args))?,
         Command::Conversations(command) => runtime.block_on(conversations::run(&command))?,
         Command::Outbox(command) => runtime.block_on(outbox::run(&command))?,
+        Command::Restore(command) => runtime.block_on(command.run())?,
         Command::Secrets(command) => runtime.block_on(secrets::run(&command))?,
         Command::Completions(args) => completions::run(&args),
     };

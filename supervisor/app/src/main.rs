@@ -21,6 +21,7 @@ mod process;
 mod run;
 mod seed;
 mod status;
+mod task;
 mod world;
 
 use std::process::ExitCode;

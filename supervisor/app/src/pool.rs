@@ -7,8 +7,10 @@
 
 mod adopt;
 mod board;
+mod checkpoint;
 mod drive;
 mod failover;
+mod history;
 mod orders;
 mod overrides;
 mod place;
@@ -21,6 +23,7 @@ use shared_core::{
     Assignment, BootMs, BotId, Connection, EpochBlock, EpochRecord, EpochStamp, Holder, Nonce,
     OtherLogin, Overrides, Phase, PoolId,
 };
+use shared_io::checkpoint::CheckpointError;
 use shared_io::clock;
 use shared_io::config::{Config, PolicyConfig, PoolConfig};
 use shared_io::redis::{LeaderId, Leadership, PoolState, RedisState, SeenRequest, StateError};
@@ -59,6 +62,10 @@ pub enum Stopped {
     Store(#[from] StoreError),
     #[error("the switch cannot be written down")]
     Unwritable(#[source] serde_json::Error),
+    #[error("restoring the pool")]
+    Restore(#[source] CheckpointError),
+    #[error("an admin has the pool restored")]
+    Restoring,
 }
 
 pub struct Pool {
@@ -73,6 +80,8 @@ pub struct Pool {
     shared: Shared,
     /// What is only known once this supervisor leads the pool.
     held: Option<Held>,
+    /// What is to be settled before that.
+    settling: history::Settling,
     /// The last decision that was said, so that it is not said four times a second.
     said: Option<Plan>,
     /// What Telegram calls the bots, as far as SQL knew.
@@ -100,6 +109,7 @@ struct Held {
     published: Option<board::Published>,
     /// When orders that are over were last looked through.
     swept: BootMs,
+    copying: checkpoint::Copying,
 }
 
 impl Held {
@@ -150,6 +160,7 @@ impl Pool {
             failover: failover::Failover::default(),
             shared,
             held: None,
+            settling: history::Settling::default(),
             said: None,
             usernames: BTreeMap::new(),
             seq: 0,
@@ -185,15 +196,14 @@ impl Pool {
         match (leadership, &self.held) {
             (Leadership::Another { left }, _) => {
                 self.held = None;
+                self.settling = history::Settling::default();
                 return Ok(Some(left));
             }
             (Leadership::Ours { since }, Some(held)) if held.tenure == since => {}
             (Leadership::Ours { since }, _) => {
                 self.held = None;
                 self.state = self.redis.held_to(self.redis.history());
-                let held = self.take_over(since).await?;
-                self.arrived(held.seen).await;
-                self.held = Some(held);
+                self.settle_history(since).await?;
             }
         }
         Ok(None)
@@ -209,11 +219,14 @@ impl Pool {
         if self.leave_history() {
             return Err(Stopped::AnotherHistory);
         }
-        if self.held.is_none() {
+        if self.held.is_none() || !self.is_let_go(world) {
             return Ok(None);
         }
         let result = self.look_and_act(world, fleet).await;
-        if let Err(Stopped::NotLeading | Stopped::Overtaken | Stopped::AnotherHistory) = &result {
+        if let Err(
+            Stopped::NotLeading | Stopped::Overtaken | Stopped::AnotherHistory | Stopped::Restoring,
+        ) = &result
+        {
             self.held = None;
         }
         result
@@ -295,7 +308,10 @@ impl Pool {
             self.state.lineage()
         );
         let (view, leases, orders, lineage) = (view?, leases?, orders?, lineage?);
-        if self.held.as_ref().map(|held| &held.lineage) != lineage.as_ref() {
+        let is_ours = self.held.as_ref().is_some_and(|held| {
+            Some(&held.lineage) == lineage.as_ref() && !held.copying.has_ended()
+        });
+        if !is_ours {
             return Err(Stopped::AnotherHistory);
         }
         let overrides = self.settle_overrides(overrides).await?;

@@ -15,6 +15,7 @@
 mod arrivals;
 mod check;
 mod decide;
+mod history;
 mod order;
 mod plan;
 mod policy;
@@ -28,6 +29,7 @@ mod verdict;
 pub use arrivals::Arrivals;
 pub use check::{Checked, Violation, check_plan};
 pub use decide::{candidates, decide};
+pub use history::{Beginning, Checkpoint, Course, Histories, Lost, Undecided};
 pub use order::{Ordered, Refusal, ordered};
 pub use plan::{Cause, Decision, Hold, NoRelogin, Placement, Plan, Reason, Unfit};
 pub use policy::Policy;

@@ -7,6 +7,7 @@
 //! recover    what automation would do if that moves the pool, else a rotation   the same, and in the first case the pin
 //! pause, resume, pin, unpin, schedule, unschedule    an override that is laid down or lifted
 //! ```
+//! `restore` is no plan: it is about which history a pool has (`history`), and whoever carries it out takes it before any of this.
 //! Invariant: what comes back has passed `check_plan`; nobody is ordered to where he could not answer at once. An override that stands already
 //! stays as it was laid.
 
@@ -212,7 +213,7 @@ impl Desk<'_> {
                 return Err(Refusal::NothingScheduled);
             }
             Order::Unschedule => overrides.scheduled = None,
-            Order::Switch { .. } | Order::Rotate | Order::Recover => {}
+            Order::Switch { .. } | Order::Rotate | Order::Recover | Order::Restore { .. } => {}
         }
         Ok(overrides)
     }

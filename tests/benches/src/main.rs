@@ -6,12 +6,15 @@
 #![forbid(unsafe_code)]
 
 mod commit;
+mod checkpoint;
 mod figures;
 mod kill_worker;
 mod people;
 mod promotion;
+mod rehydrate;
 mod session_bytes;
 mod sessions;
+mod stores;
 mod system;
 
 use std::process::ExitCode;
@@ -41,6 +44,10 @@ enum Bench {
     Commit(commit::Options),
     /// Kills of the active worker in one running system: from the kill to the first reply
     KillWorker(kill_worker::Options),
+    /// A Redis that has lost everything is given its conversations back, from SQLite and from PostgreSQL
+    Rehydrate(rehydrate::Options),
+    /// How old the copy of Redis in SQL is under load, what it costs commits, and how fast it catches up
+    Checkpoint(checkpoint::Options),
 }
 
 /// What a measurement came to.
@@ -77,6 +84,8 @@ fn run(bench: &Bench) -> anyhow::Result<Measured> {
             Bench::SessionBytes(options) => session_bytes::run(options).await,
             Bench::Commit(options) => commit::run(options).await,
             Bench::KillWorker(options) => kill_worker::run(options).await,
+            Bench::Rehydrate(options) => rehydrate::run(options).await,
+            Bench::Checkpoint(options) => checkpoint::run(options).await,
         }
     })
 }

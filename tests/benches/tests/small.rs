@@ -47,12 +47,40 @@ fn commits_are_under_way_beside_one_another() {
 }
 
 #[test]
+fn what_redis_lost_is_given_back_by_either_database() {
+    let output = bench(&["rehydrate", "--conversations", "2000"]);
+    assert!(output.status.success(), "{output:?}");
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    for database in ["sqlite", "postgres"] {
+        assert_eq!(report[database]["conversations"], 2_000, "{report}");
+        assert!(report[database]["took_s"].as_f64().unwrap() > 0.0);
+    }
+}
+
+#[test]
+fn the_copy_follows_what_is_committed() {
+    let arguments = ["--seconds", "2", "--rate", "100", "--backlog", "2000"];
+    let output = bench(&[&["checkpoint"], &arguments[..]].concat());
+    // On a loaded machine it may be older than it is to be; that it was measured is what is tested here.
+    assert_ne!(output.status.code(), Some(2), "{output:?}");
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    for database in ["sqlite", "postgres"] {
+        let report = &report[database];
+        assert!(report["lag_ms"]["count"].as_u64().unwrap() > 10, "{report}");
+        assert_eq!(report["backlog"]["conversations"], 2_000, "{report}");
+        assert!(report["commit_ms"]["count"].as_u64().unwrap() > 100);
+    }
+}
+
+#[test]
 fn what_cannot_be_measured_is_one_line() {
     for arguments in [
         ["session-bytes", "--sessions", "0"],
         ["commit", "--seconds", "0"],
         ["kill-worker", "--kills", "0"],
         ["promotion", "--rounds", "0"],
+        ["rehydrate", "--conversations", "0"],
+        ["checkpoint", "--rate", "0"],
     ] {
         let output = bench(&arguments);
         assert_eq!(output.status.code(), Some(2), "{output:?}");

@@ -215,6 +215,8 @@ async fn acknowledged_commits_that_a_failover_loses_are_taken_in_again_and_count
     assert!(member.unwrap().contains(TITLE));
     assert!(stage.counter("lost_tail").await.unwrap() >= 1);
     happened(&stage, "tail_lost").await;
+    let restored = events(&stage, "conversations_restored").await;
+    assert_eq!(restored, 0, "a short tail is no lost Redis");
     let status = stage.status().await.unwrap();
     assert!(status["pools"][0]["counters"]["lost_tail"].as_i64() >= Some(1));
 }

@@ -114,6 +114,7 @@ impl PoolState {
             .key(&self.keys.records)
             .key(&self.keys.inbox)
             .key(&self.keys.timers)
+            .key(&self.keys.dirty)
             .arg(&stamp_arguments(commit.stamp))
             .arg(commit.expected_version.to_string())
             .arg(commit.stored)

@@ -11,7 +11,7 @@ use super::reply::Reply;
 use super::{Bell, PoolState};
 
 /// The record's fields in the order in which the prelude's `record` gives them.
-const FIELDS: [&str; 7] = ["epoch", "nonce", "phase", "bot", "worker", "prev", "since"];
+pub(super) const FIELDS: [&str; 7] = ["epoch", "nonce", "phase", "bot", "worker", "prev", "since"];
 
 /// Record and assignments as of one moment, and what the leader and people have to say.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -134,6 +134,18 @@ pub(super) struct PoolKeys {
     pub announced: String,
     /// string `Survey`
     pub survey: String,
+    /// set of marks: what has changed since the last checkpoint
+    pub dirty: String,
+    /// set of marks: what the checkpoint under way has taken
+    pub taken: String,
+    /// hash `turn at`: how far the checkpoint in SQL is
+    pub checkpoint: String,
+    /// hash `nonce source done total`: the pool is being given its state back
+    pub restoring: String,
+    /// string, PX: why nobody may serve this pool until a person decides
+    pub undecided: String,
+    /// stream, field `n`: what waits for SQL besides records
+    pub notes: String,
     /// pub/sub
     pub bell: String,
 }
@@ -171,6 +183,12 @@ impl PoolKeys {
             smoke_asked: key("smoke_asked"),
             announced: key("announced"),
             survey: key("survey"),
+            dirty: key("dirty"),
+            taken: key("dirty:taken"),
+            checkpoint: key("checkpoint"),
+            restoring: key("restoring"),
+            undecided: key("undecided"),
+            notes: key("notes"),
             bell: key("bell"),
             base,
         }
@@ -204,6 +222,16 @@ impl PoolKeys {
     /// zset `<member>:<active bot>` -> when he was told
     pub fn hinted(&self, bot: BotId) -> String {
         format!("{}:hinted:{bot}", self.base)
+    }
+
+    /// What the keys of all conversations begin with.
+    pub fn conversations(&self) -> String {
+        format!("{}:c:", self.base)
+    }
+
+    /// What the keys of all lists of parked replies begin with.
+    pub fn all_parked(&self) -> String {
+        format!("{}:parked:", self.base)
     }
 
     /// string, `Envelope`

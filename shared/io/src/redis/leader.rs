@@ -8,6 +8,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use ::redis::ScriptInvocation;
 use shared_core::{Assignment, BotId, LoginLease, Nonce};
 
 use super::commit::{counted, json};
@@ -210,6 +211,7 @@ impl PoolState {
             .await
     }
 
+    /// Copies have it: a server without it that takes over would be taken for another history.
     pub async fn set_lineage(
         &self,
         leader: &LeaderId,
@@ -217,8 +219,9 @@ impl PoolState {
     ) -> Result<LeadAnswer, StateError> {
         let op = self.op("write", &"the lineage");
         let words = vec!["SET".to_owned(), lineage.to_owned()];
-        self.leader_write(op, leader, &self.keys.lineage, words, true)
-            .await
+        let script = self.leader_script(leader, &self.keys.lineage, words, true);
+        let (reply, _) = self.link.copied(op, &script).await?;
+        lead_answer(op, reply)
     }
 
     /// Ends a lease whose holder is known to be dead. The lease must still be that holder's: worker and nonce.
@@ -257,6 +260,17 @@ impl PoolState {
         words: Vec<String>,
         ring: bool,
     ) -> Result<LeadAnswer, StateError> {
+        let script = self.leader_script(leader, key, words, ring);
+        lead_answer(op, self.link.script(op, &script).await?)
+    }
+
+    pub(super) fn leader_script(
+        &self,
+        leader: &LeaderId,
+        key: &str,
+        words: Vec<String>,
+        ring: bool,
+    ) -> ScriptInvocation<'static> {
         let mut script = scripts::LEADER_WRITE.prepare_invoke();
         script
             .key(&self.keys.leader)
@@ -264,7 +278,7 @@ impl PoolState {
             .arg(leader.as_str())
             .arg(if ring { self.keys.bell.as_str() } else { "" });
         counted(&mut script, words);
-        lead_answer(op, self.link.script(op, &script).await?)
+        script
     }
 }
 

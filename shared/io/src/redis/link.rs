@@ -5,14 +5,16 @@
 //! found, a script may have to be loaded). A command that got no answer is not repeated here: only its caller knows whether it may be.
 //!
 //! # What a copy has to have
-//! Behind Sentinels a copy takes over that may lack what the primary acknowledged. Three kinds of writes decide who may act, and are
-//! [`Link::copied`]: they count only when `copies` copies have acknowledged them (`WAIT`).
+//! Behind Sentinels a copy takes over that may lack what the primary acknowledged. The writes that decide who may act, and which history
+//! it is, are [`Link::copied`]: they count only when `copies` copies have acknowledged them (`WAIT`).
 //! ```text
 //! write                              without the copies' word                     because
 //! lease renewal                      it does not prolong the lease                a copy may give the lease to another
 //! lead (deployment, pool)            this supervisor does not lead                a copy may have another leader
 //! fence, activate, open              the step is not done, and is repeated        a copy may be in the epoch before
 //! confirm (a worker takes an epoch)  the worker does not begin                    it read the epoch from a primary that may be cut off
+//! mark of a history, restoring       the pool is not led                          a copy without it would be taken for another history
+//! checkpoint's turn and portions     SQL does not get them                        SQL would have what a copy that takes over lacks
 //! ```
 //! Copies take writes in order, so what was written before one of these, assignments and sagas too, is on the copy as well. All other writes
 //! are acknowledged by the primary alone; which of them a failover has lost is noticed ([`super::History`]) and counted.

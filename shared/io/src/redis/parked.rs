@@ -26,6 +26,7 @@ impl PoolState {
             .key(self.keys.parked(member))
             .key(&self.keys.counters)
             .key(&self.keys.waiting)
+            .key(&self.keys.dirty)
             .arg(&stamp_arguments(stamp))
             .arg(position.to_string())
             .arg(member.0.to_string());
@@ -50,6 +51,7 @@ impl PoolState {
             .key(self.keys.parked(member))
             .key(&self.keys.counters)
             .key(&self.keys.waiting)
+            .key(&self.keys.dirty)
             .arg(&stamp_arguments(stamp))
             .arg(member.0.to_string());
         let op = self.op("unpark the replies to", &member);

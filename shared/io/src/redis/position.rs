@@ -95,6 +95,22 @@ impl PoisonPosition {
     }
 }
 
+position!(
+    /// An entry of any queue, as a checkpoint copies it.
+    EntryPosition
+);
+
+impl EntryPosition {
+    /// As two columns.
+    pub fn parts(self) -> (u64, u64) {
+        (self.0.ms, self.0.seq)
+    }
+
+    pub fn of(ms: u64, seq: u64) -> Self {
+        Self(StreamId { ms, seq })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]

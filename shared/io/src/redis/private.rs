@@ -67,8 +67,10 @@ impl PoolState {
             .key(self.keys.reach(lease.bot))
             .key(self.keys.held(lease.bot))
             .key(&self.keys.counters)
+            .key(&self.keys.dirty)
             .arg(json(op, lease)?)
-            .arg(HELD_MAX);
+            .arg(HELD_MAX)
+            .arg(lease.bot.to_string());
         let cursor = change.cursor.map_or_else(Vec::new, |cursor| {
             [cursor.pts, cursor.qts, cursor.date]
                 .iter()

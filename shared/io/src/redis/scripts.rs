@@ -61,4 +61,8 @@ scripts! {
     FORGET_ORDERS = "forget_orders.lua";
     OFFER = "offer.lua";
     TAKE_OFFER = "take_offer.lua";
+    TAKE_MARKS = "take_marks.lua";
+    RESTORE_BEGIN = "restore_begin.lua";
+    RESTORE_WRITE = "restore_write.lua";
+    RESTORE_FINISH = "restore_finish.lua";
 }

@@ -79,8 +79,14 @@ impl PoolState {
         Ok(entries)
     }
 
-    async fn poison(&self, stream: &Stream<'_>, id: &str, why: &str) -> Result<(), StateError> {
-        tracing::error!(pool = %self.keys.pool, stream = stream.key, position = id, why, "an entry is unreadable and was moved to the poison stream");
+    /// Moves one entry aside, whole and with the reason.
+    pub(super) async fn poison(
+        &self,
+        stream: &Stream<'_>,
+        id: &str,
+        why: &str,
+    ) -> Result<(), StateError> {
+        tracing::error!(pool = %self.keys.pool, stream = stream.key, position = id, why, "an entry is of no use and was moved to the poison stream");
         let mut script = scripts::POISON.prepare_invoke();
         script
             .key(stream.key)
@@ -89,7 +95,7 @@ impl PoolState {
             .arg(id)
             .arg(why)
             .arg(POISON_KEPT);
-        let op = self.op("move aside an unreadable entry of", &stream.key);
+        let op = self.op("move aside an entry of", &stream.key);
         self.link.script(op, &script).await
     }
 

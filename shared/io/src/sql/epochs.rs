@@ -13,7 +13,7 @@
 //! A reservation is one statement, so it needs no transaction that another could come in between; a caller that was not told
 //! the answer has lost a block, which costs nothing.
 
-use shared_core::{Epoch, EpochBlock, PoolId};
+use shared_core::{Epoch, EpochBlock, PoolId, UnixMs};
 
 use super::StoreError;
 use super::db::{Columns, Db, bigint, statement, undecodable};
@@ -151,5 +151,39 @@ impl Epochs<'_> {
             .bounded("marking the lineage of pool", pool, replace)
             .await?;
         Ok(done.rows_affected() == 1)
+    }
+
+    /// Notes the mark among those that this pool has had, so that an older copy of its Redis is known as one.
+    pub async fn remember_lineage(
+        &self,
+        pool: &PoolId,
+        marker: &str,
+        since: UnixMs,
+    ) -> Result<(), StoreError> {
+        let query = statement(
+            "INSERT INTO lineages (pool, lineage, since) VALUES ($1, $2, $3) \
+             ON CONFLICT (pool, lineage) DO NOTHING",
+        )
+        .bind(pool.as_str())
+        .bind(marker)
+        .bind(since.0)
+        .execute(self.0.pool());
+        self.0
+            .bounded("noting a lineage of pool", pool, query)
+            .await?;
+        Ok(())
+    }
+
+    /// Has this pool ever had this mark?
+    pub async fn had_lineage(&self, pool: &PoolId, marker: &str) -> Result<bool, StoreError> {
+        let find = statement("SELECT lineage FROM lineages WHERE pool = $1 AND lineage = $2")
+            .bind(pool.as_str())
+            .bind(marker)
+            .fetch_optional(self.0.pool());
+        let found = self
+            .0
+            .bounded("looking for a lineage of pool", pool, find)
+            .await?;
+        Ok(found.is_some())
     }
 }

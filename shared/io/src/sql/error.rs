@@ -68,6 +68,31 @@ impl StoreError {
         }
     }
 
+    /// Is it this very row that the database does not take, whoever brings it and however well the database is? Anything else (a full disk,
+    /// a table that is missing, rights that were taken away) is somebody's to mend, and the row waits for that.
+    pub fn is_of_the_row(&self) -> bool {
+        match self {
+            Self::Unstorable { .. } => true,
+            Self::Query { source, .. } => match source {
+                sqlx::Error::Encode(_) => true,
+                source => code(source).is_some_and(|code| refuses_a_row(&code)),
+            },
+            _ => false,
+        }
+    }
+
+    /// What was refused and by which code; nothing of what is in the row.
+    pub fn refusal(&self) -> String {
+        let code = match self {
+            Self::Query { source, .. } => code(source),
+            _ => None,
+        };
+        match code {
+            Some(code) => format!("{self} ({code})"),
+            None => self.to_string(),
+        }
+    }
+
     pub(super) fn open<E>(what: &'static str, remedy: &'static str, source: E) -> Self
     where
         E: std::error::Error + Send + Sync + 'static,
@@ -138,6 +163,23 @@ pub(super) fn state(error: &sqlx::Error) -> Option<State> {
     (code.len() == 5).then(|| State::read(&code))
 }
 
+fn code(error: &sqlx::Error) -> Option<String> {
+    Some(error.as_database_error()?.code()?.into_owned())
+}
+
+/// PostgreSQL: class 22 is about data, 23 about constraints, 54 about sizes. SQLite: 18 is SQLITE_TOOBIG, 19 SQLITE_CONSTRAINT, 20
+/// SQLITE_MISMATCH, in the low byte.
+fn refuses_a_row(code: &str) -> bool {
+    match code.len() {
+        5 => ["22", "23", "54"]
+            .iter()
+            .any(|class| code.starts_with(class)),
+        _ => code
+            .parse::<i32>()
+            .is_ok_and(|code| matches!(code & 0xff, 18..=20)),
+    }
+}
+
 /// SQLite: 5 is SQLITE_BUSY, 6 SQLITE_LOCKED; the low byte is the primary code.
 fn is_busy(error: &sqlx::Error) -> bool {
     let code = error.as_database_error().and_then(|error| error.code());
@@ -149,6 +191,19 @@ fn is_busy(error: &sqlx::Error) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_row_that_is_refused_is_told_from_a_database_that_is_unwell() {
+        for code in ["22021", "23505", "54000", "18", "19", "1555", "2067", "20"] {
+            assert!(refuses_a_row(code), "{code}");
+        }
+        // Full disks, missing tables and rights, a broken file, a lock.
+        for code in [
+            "53100", "42P01", "42501", "57P01", "13", "11", "5", "1", "10",
+        ] {
+            assert!(!refuses_a_row(code), "{code}");
+        }
+    }
 
     #[test]
     fn what_passes_by_itself_is_told_from_what_stays() {

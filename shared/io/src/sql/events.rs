@@ -41,6 +41,12 @@ pub enum EventKind {
     TailLost,
     /// A conversation that nobody could read was moved aside.
     ConversationQuarantined,
+    /// Redis was given the state of the checkpoint.
+    ConversationsRestored,
+    /// A pool is held until a person says which of two histories counts.
+    HistoryUndecided,
+    /// The database does not take a record, whoever writes it; it is kept aside.
+    RecordRefused,
 }
 
 impl EventKind {
@@ -68,6 +74,9 @@ impl EventKind {
         Self::RedisFailedOver,
         Self::TailLost,
         Self::ConversationQuarantined,
+        Self::ConversationsRestored,
+        Self::HistoryUndecided,
+        Self::RecordRefused,
     ];
 
     pub fn as_str(self) -> &'static str {
@@ -95,6 +104,9 @@ impl EventKind {
             Self::RedisFailedOver => "redis_failed_over",
             Self::TailLost => "tail_lost",
             Self::ConversationQuarantined => "conversation_quarantined",
+            Self::ConversationsRestored => "conversations_restored",
+            Self::HistoryUndecided => "history_undecided",
+            Self::RecordRefused => "record_refused",
         }
     }
 }

@@ -25,9 +25,9 @@ pub struct Common {
     /// How long to wait until it is done.
     #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=600))]
     timeout: u64,
-    /// Print the order as it ended, as JSON.
+    /// Print how it ended, as JSON.
     #[arg(long)]
-    json: bool,
+    pub json: bool,
 }
 
 #[derive(Debug, clap::Args)]
@@ -140,7 +140,11 @@ impl Pin {
 }
 
 impl Common {
-    fn pool<'a>(&self, config: &'a Config) -> anyhow::Result<&'a PoolConfig> {
+    pub fn config(&self) -> anyhow::Result<Config> {
+        self.source.load()
+    }
+
+    pub fn pool<'a>(&self, config: &'a Config) -> anyhow::Result<&'a PoolConfig> {
         pools::the_pool(config, self.pool.as_deref())
     }
 
@@ -151,7 +155,7 @@ impl Common {
     }
 
     /// Submits it and follows it to its end.
-    async fn order(
+    pub async fn order(
         &self,
         config: &Config,
         pool: &PoolConfig,

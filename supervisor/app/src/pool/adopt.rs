@@ -1,38 +1,60 @@
-//! What a leader reads and settles before it acts on a pool: epochs reserved, the history's mark, the switch under way, past moves.
+//! What a leader reads before it acts on a pool whose history is settled: epochs reserved, the switch under way, past moves.
 //!
-//! Invariants: an epoch is minted only inside a block that SQL has reserved for this leader, and the block lies above everything
-//! that Redis or SQL ever knew. A Redis whose mark is missing or another one has lost data or was rolled back: it gets a new mark, in SQL
-//! first, and the pool goes on above the reserved ceiling.
+//! Invariant: an epoch is minted only inside a block that SQL has reserved for this leader, and the block lies above everything
+//! that Redis or SQL ever knew.
 
-use shared_core::{Epoch, EpochBlock, Nonce};
+use shared_core::{EpochBlock, Nonce};
 use shared_io::clock;
 use shared_io::redis::LeadAnswer;
-use shared_io::sql::{EventKind, LoginState};
+use shared_io::sql::LoginState;
 use supervisor_core::Saga;
 
+use super::checkpoint::Copying;
 use super::drive::Running;
 use super::{Held, Pool, Stopped, epoch_of};
-use crate::chronicle::past_moves;
+use crate::chronicle::{Note, overrides_row, past_moves};
 
 /// One that led before us may write its own name once more, between our reading and our writing.
 const SIGNATURES: u32 = 3;
 
 impl Pool {
-    pub(super) async fn take_over(&mut self, tenure: Nonce) -> Result<Held, Stopped> {
-        let view = self.state.look().await?;
-        let seen = epoch_of(view.epoch.as_ref());
+    /// Epochs of our own, and our name in SQL: what comes before anything is changed there.
+    pub(super) async fn reserve_and_sign(&self) -> Result<EpochBlock, Stopped> {
+        let seen = epoch_of(self.state.epoch().await?.as_ref());
         let epochs = self.shared.store.epochs();
         let block = epochs
             .reserve_above(&self.name, EpochBlock::SIZE, seen)
             .await
             .map_err(Stopped::NoEpoch)?;
         self.sign().await?;
-        let lineage = self.settle_lineage(seen).await?;
+        Ok(block)
+    }
+
+    pub(super) async fn take_over(
+        &mut self,
+        lineage: String,
+        block: EpochBlock,
+        tenure: Nonce,
+    ) -> Result<Held, Stopped> {
+        let view = self.state.look().await?;
+        let seen = epoch_of(view.epoch.as_ref());
         self.drop_unknown_bots(&view.assignments).await?;
         self.read_logins(&view.assignments).await;
         let overrides = self.read_overrides().await?;
+        // Laid down while SQL was away, and noted by a leader that died before SQL was back: Redis' word counts.
+        self.shared
+            .chronicle
+            .note(Note::Overrides(overrides_row(&self.name, &overrides)));
         let moves = self.shared.store.switches().list(&self.name, 200).await?;
         let saga = self.read_saga().await?;
+        let copying = Copying::start(
+            self.state.clone(),
+            self.shared.store.clone(),
+            self.shared.leader.clone(),
+            lineage.clone(),
+            self.bots.iter().map(|bot| bot.bot).collect(),
+            block.next.0,
+        );
         tracing::info!(pool = %self.name, epoch = %seen, first = %block.next, "leading the pool");
         Ok(Held {
             tenure,
@@ -47,6 +69,7 @@ impl Pool {
             last: moves.into_iter().next(),
             published: None,
             swept: clock::boot_now(),
+            copying,
         })
     }
 
@@ -81,47 +104,6 @@ impl Pool {
                 // Whoever was to be the holder is not trusted: the record is not open, so somebody will be activated.
                 tracing::error!(pool = %self.name, line = error.line(), "the switch under way cannot be read and is dropped");
                 Ok(None)
-            }
-        }
-    }
-
-    /// The mark that Redis and SQL then both have.
-    async fn settle_lineage(&self, seen: Epoch) -> Result<String, Stopped> {
-        let in_redis = self.state.lineage().await?;
-        let epochs = self.shared.store.epochs();
-        let in_sql = epochs.lineage(&self.name).await?;
-        match (in_redis, in_sql) {
-            (Some(redis), Some(sql)) if redis == sql => Ok(redis),
-            (Some(redis), None) => {
-                tracing::warn!(pool = %self.name, "the database did not know this Redis: marked");
-                epochs.set_lineage(&self.name, None, &redis).await?;
-                Ok(redis)
-            }
-            (found, known) => {
-                let mark = clock::nonce().to_string();
-                if known.is_some() {
-                    let what = if found.is_some() { "another" } else { "no" };
-                    tracing::error!(pool = %self.name, %seen, "Redis has {what} history's mark: its data was lost or rolled back; going on above all reserved epochs");
-                    let details = serde_json::json!({ "found": what });
-                    let subject = self.name.as_str();
-                    let chronicle = &self.shared.chronicle;
-                    chronicle.event(
-                        Some(&self.name),
-                        EventKind::LineageChanged,
-                        subject,
-                        details,
-                    );
-                }
-                if !epochs
-                    .set_lineage(&self.name, known.as_deref(), &mark)
-                    .await?
-                {
-                    return Err(Stopped::NotLeading);
-                }
-                match self.state.set_lineage(&self.shared.leader, &mark).await? {
-                    LeadAnswer::Done => Ok(mark),
-                    LeadAnswer::NotLeading => Err(Stopped::NotLeading),
-                }
             }
         }
     }

@@ -34,6 +34,10 @@ impl Pool {
             let Progress::Running { switch, step } = &seen.request.progress else {
                 continue;
             };
+            if matches!(seen.request.order, Order::Restore { .. }) {
+                self.restored_before(seen).await?;
+                continue;
+            }
             let saga = self.saga().filter(|saga| saga.id == *switch);
             let progress = match saga.map(|saga| (saga.is_running(), saga.record())) {
                 Some((true, _)) => {
@@ -76,6 +80,13 @@ impl Pool {
                 self.refuse(request, why.to_owned()).await?;
                 continue;
             }
+            if let Order::Restore { take } = request.order {
+                if busy {
+                    return Ok(None);
+                }
+                self.take_restore(request, take).await?;
+                return Err(Stopped::Restoring);
+            }
             // Where a pin belongs is known when the switch is over.
             let waits = request.order.moves() || matches!(request.order, Order::Pin { .. });
             if busy && waits {
@@ -97,6 +108,17 @@ impl Pool {
             }
         }
         Ok(None)
+    }
+
+    /// The supervisor that took it has ended; what it began is settled before a pool is led.
+    async fn restored_before(&mut self, seen: &SeenRequest) -> Result<(), Stopped> {
+        let done = Progress::Done {
+            outcome: "the pool is served again; `understudy events` says what was restored"
+                .to_owned(),
+            took_ms: seen.age_ms,
+            smoke: Vec::new(),
+        };
+        self.advance(&seen.request, done).await
     }
 
     /// The order becomes a switch, unless it is not what was shown or not safe.
@@ -172,7 +194,11 @@ impl Pool {
     }
 
     /// Writes the progress; an end is recorded as well.
-    async fn advance(&mut self, request: &Request, progress: Progress) -> Result<(), Stopped> {
+    pub(super) async fn advance(
+        &mut self,
+        request: &Request,
+        progress: Progress,
+    ) -> Result<(), Stopped> {
         let request = Request {
             progress,
             ..request.clone()

@@ -142,6 +142,11 @@ fn pool_card(text: &mut String, pool: &PoolReport) {
             &format!("{aside} conversations in quarantine; {look}"),
         );
     }
+    let copy = match pool.checkpoint_lag_ms {
+        Some(lag_ms) => format!("in the database up to {} ago", ago(lag_ms)),
+        None => "not yet in the database".to_owned(),
+    };
+    line(text, "  copy", &copy);
     let counted: Vec<String> = pool
         .counters
         .iter()
@@ -156,6 +161,13 @@ fn pool_card(text: &mut String, pool: &PoolReport) {
     }
     for switch in pool.switches.iter().take(3) {
         line(text, "  switch", &switch_line(switch));
+    }
+}
+
+fn ago(ms: u64) -> String {
+    match ms {
+        ms @ 0..10_000 => format!("{ms} ms"),
+        ms => format!("{} s", ms / 1000),
     }
 }
 

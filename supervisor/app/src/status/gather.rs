@@ -5,19 +5,23 @@ use std::collections::BTreeMap;
 use shared_core::{BotId, BotRole, Connection, OtherLogin};
 use shared_io::clock;
 use shared_io::config::{Config, PoolConfig};
-use shared_io::redis::{PoolState as State, RedisState, SeenHeartbeat, SeenRequest, StateError};
+use shared_io::redis::{
+    PoolState as State, RedisState, Restoring, SeenHeartbeat, SeenRequest, StateError,
+};
 use shared_io::sql::{Store, SwitchRow};
 use supervisor_core::{PoolBot, PoolState, Snapshot, Standing, candidates};
 
 use super::look;
 use super::report::{
     Active, BotReport, DatabaseReport, MovedAside, OrderReport, Pinned, PoolReport, RedisReport,
-    Report, SupervisorReport, SupervisorShown, SwitchReport, WorkerReport,
+    Report, RestoringReport, SupervisorReport, SupervisorShown, SwitchReport, WorkerReport,
 };
 use crate::cli::{open, out};
 use crate::folder::Folder;
 use crate::pool::policy;
 
+/// The copy in the database is below a second old while all is well; at this age something is wrong.
+const OLD_COPY_MS: u64 = 10_000;
 /// How many switches are shown.
 const SWITCHES: u32 = 20;
 
@@ -189,6 +193,9 @@ fn unseen(pool: &PoolConfig) -> PoolReport {
         scheduled: None,
         orders: Vec::new(),
         moved_aside: None,
+        checkpoint_lag_ms: None,
+        restoring: None,
+        undecided: None,
     }
 }
 
@@ -226,10 +233,38 @@ async fn look(
         moved_aside(state),
         state.survey()
     );
+    let (lag_ms, restoring, undecided) = tokio::join!(
+        state.checkpoint_lag_ms(),
+        state.restoring(),
+        state.undecided()
+    );
+    let (restoring, undecided) = (restoring?, undecided?);
     let snapshot = snapshot?;
     let policy = policy(&config.policy);
     let now = clock::unix_now();
-    let standing = Standing::of(&snapshot, &policy, now);
+    let mut standing = Standing::of(&snapshot, &policy, now);
+    if let Some(under_way) = &restoring {
+        let Restoring {
+            source,
+            done,
+            total,
+        } = under_way;
+        standing.reasons.push(format!(
+            "its state is being restored from the database ({source}): {done} of {total}"
+        ));
+    }
+    let lag_ms = lag_ms?;
+    if let Some(lag_ms) = lag_ms.filter(|lag_ms| *lag_ms >= OLD_COPY_MS) {
+        let age_s = lag_ms / 1000;
+        let reason = format!("the copy of its state in the database is {age_s} s old");
+        standing.reasons.push(reason);
+        if standing.state == PoolState::Ok {
+            standing.state = PoolState::Degraded;
+        }
+    }
+    standing
+        .reasons
+        .extend(undecided.iter().map(|why| format!("held: {why}")));
     let ready = candidates(&snapshot, &policy, now);
     let holder = snapshot.holder();
     let survey = survey?;
@@ -272,6 +307,13 @@ async fn look(
         scheduled: snapshot.overrides.scheduled.clone(),
         orders: orders?.into_iter().filter_map(order_report).collect(),
         moved_aside: Some(aside?),
+        checkpoint_lag_ms: lag_ms,
+        restoring: restoring.map(|under_way| RestoringReport {
+            why: under_way.source,
+            done: under_way.done,
+            total: under_way.total,
+        }),
+        undecided,
     })
 }
 

@@ -54,6 +54,19 @@ pub struct PoolReport {
     pub orders: Vec<OrderReport>,
     /// What nobody can send or read.
     pub moved_aside: Option<MovedAside>,
+    /// How old the copy of the pool's state in the database is; `null` before the first one.
+    pub checkpoint_lag_ms: Option<u64>,
+    /// The pool is being given its state back.
+    pub restoring: Option<RestoringReport>,
+    /// The pool is held until a person decides.
+    pub undecided: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+pub struct RestoringReport {
+    pub why: String,
+    pub done: u64,
+    pub total: u64,
 }
 
 #[derive(Debug, Default, Serialize)]

@@ -1,4 +1,7 @@
 //! A pool that nobody holds: the best ready bot is named; while there is none, every bot gets a worker.
+//!
+//! A pool that was given its state back names the bot that answered last, ahead of all priorities: members' keyboards are its own, and what it
+//! sent at the end would be sent again by another.
 
 use shared_core::{BotId, Holder};
 
@@ -8,13 +11,20 @@ use crate::verdict::{Finding, Health};
 
 impl Look<'_> {
     pub(super) fn activate(&mut self) -> Plan {
-        let mut ranked = self.ranked(None, &Cause::NobodyActive).into_iter();
-        let Some(to) = ranked.next() else {
+        let ranked = self.rank(None, &Cause::NobodyActive);
+        let answered = self.answered_last();
+        let of_last = ranked.iter().find(|(to, _)| Some(to.bot) == answered);
+        let Some((to, reach)) = of_last.or(ranked.first()).cloned() else {
             return match self.place(None) {
                 Plan::Nothing => self.nobody_active(),
                 placing => placing,
             };
         };
+        self.reasons.push(Reason::Chosen {
+            bot: to.bot,
+            worker: to.worker.clone(),
+            reach,
+        });
         match self.preferred_that_connects(&to) {
             Some((bot, for_ms)) => {
                 self.reasons.push(Reason::WaitsForBot(bot));
@@ -27,11 +37,19 @@ impl Look<'_> {
         }
     }
 
-    /// A bot of higher priority that is still on its way, for as long as waiting for it is worth it.
+    /// Who answered before the pool was fenced without a holder.
+    fn answered_last(&self) -> Option<BotId> {
+        let record = self.snapshot.epoch.as_ref()?;
+        record.previous_bot.filter(|_| record.holder.is_none())
+    }
+
+    /// A bot that would be named before this one and is still on its way, for as long as waiting for it is worth it.
     fn preferred_that_connects(&self, to: &Holder) -> Option<(BotId, u64)> {
-        let chosen = self.snapshot.bot(to.bot)?.priority;
+        let answered = self.answered_last();
+        let rank = |bot: BotId, priority| (Some(bot) != answered, priority);
+        let chosen = rank(to.bot, self.snapshot.bot(to.bot)?.priority);
         let better = self.snapshot.bots.iter();
-        let better = better.filter(|bot| bot.promotable && bot.priority < chosen);
+        let better = better.filter(|bot| bot.promotable && rank(bot.bot, bot.priority) < chosen);
         for bot in better {
             let on_its_way = self
                 .verdicts

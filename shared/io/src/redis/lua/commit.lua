@@ -1,5 +1,5 @@
 -- A conversation's state, its replies, its records, what it tells others and its timers, and what it settles.
--- KEYS epoch counters conversation open outbox records inbox timers
+-- KEYS epoch counters conversation open outbox records inbox timers dirty
 -- ARGV epoch nonce expected-version stored open-at name keep-ms, then lists: settles (nothing; `outbox` or `inbox` and a position; `timer`, its
 --      name and when it was due), entries, records, counter and change, told, timer and delay (empty: none)
 if not epoch_open(KEYS[1], ARGV[1], ARGV[2]) then
@@ -29,6 +29,7 @@ if version ~= ARGV[3] then
   return {'stale', version}
 end
 
+redis.call('SADD', KEYS[9], 'c:' .. ARGV[6])
 if ARGV[5] ~= '' then
   redis.call('SET', KEYS[3], ARGV[4])
   redis.call('ZADD', KEYS[4], ARGV[5], ARGV[6])

@@ -1,4 +1,4 @@
--- Moves an entry that nobody can read out of the way, whole and with the reason.
+-- Moves an entry that nobody can read, or that SQL never takes, out of the way, whole and with the reason.
 -- KEYS stream poison counters
 -- ARGV position reason kept
 local found = redis.call('XRANGE', KEYS[1], ARGV[1], ARGV[1])

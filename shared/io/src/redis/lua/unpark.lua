@@ -1,5 +1,5 @@
 -- Moves a member's parked replies to the end of the outbox, in their order.
--- KEYS epoch outbox parked counters waiting
+-- KEYS epoch outbox parked counters waiting dirty
 -- ARGV epoch nonce member
 if not epoch_open(KEYS[1], ARGV[1], ARGV[2]) then
   return {'fenced', record(KEYS[1])}
@@ -12,6 +12,7 @@ end
 redis.call('SREM', KEYS[5], ARGV[3])
 if #entries > 0 then
   redis.call('DEL', KEYS[3])
+  redis.call('SADD', KEYS[6], 'p:' .. ARGV[3])
   redis.call('HINCRBY', KEYS[4], 'parked', -#entries)
 end
 return {'done', positions, entries}

@@ -1,0 +1,486 @@
+//! Reading a pool's state for its checkpoint. The order in which it is read, and why nothing is lost by it, is `crate::checkpoint`'s.
+//!
+//! Invariant: every reading is one transaction that asks first who leads, which history this is and how far its checkpoint was
+//! ([`HistoryMark`]); what a Redis says that was emptied, rolled back or taken over by another leader meanwhile is never taken for the
+//! pool's state.
+
+use ::redis::{FromRedisValue, Pipeline, Value, from_redis_value};
+use shared_core::{BotId, ConversationKey, EpochRecord, MemberId, UnixMs};
+
+use super::epoch::record;
+use super::error::{Op, StateError};
+use super::leader::lead_answer;
+use super::marks::Mark;
+use super::position::StreamId;
+use super::reply::Reply;
+use super::{EntryPosition, LeadAnswer, LeaderId, PoolState, PrivateCursor, Resumed, scripts};
+
+/// What a reading must find to be believed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HistoryMark {
+    pub leader: LeaderId,
+    /// The mark of the Redis history.
+    pub lineage: String,
+    /// The last turn that was begun: a Redis that knows fewer has been rolled back.
+    pub turn: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use]
+pub enum Guarded<T> {
+    Read(T),
+    NotLeading,
+    /// Emptied, replaced or rolled back.
+    AnotherHistory,
+}
+
+/// A queue of entries: written at its end, read and removed by whoever has done what it says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Queue {
+    Outbox,
+    Records,
+    Held(BotId),
+}
+
+impl Queue {
+    /// What commits write beside a state: read on after the states of each portion.
+    pub const OF_COMMITS: [Self; 2] = [Self::Outbox, Self::Records];
+
+    /// Its name in SQL.
+    pub fn name(self) -> String {
+        match self {
+            Self::Outbox => "outbox".to_owned(),
+            Self::Records => "records".to_owned(),
+            Self::Held(bot) => format!("held:{bot}"),
+        }
+    }
+
+    pub(super) fn field(self) -> &'static str {
+        match self {
+            Self::Outbox => "e",
+            Self::Records => "r",
+            Self::Held(_) => "u",
+        }
+    }
+
+    pub fn of_pool(bots: &[BotId]) -> impl Iterator<Item = Self> {
+        let held = bots.iter().copied().map(Self::Held);
+        Self::OF_COMMITS.into_iter().chain(held)
+    }
+}
+
+/// What is small and read before everything else.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sources {
+    /// By Redis' own clock.
+    pub at: UnixMs,
+    pub channels: Vec<(String, i32)>,
+    pub boxes: Vec<(BotId, PrivateCursor)>,
+    pub resumed: Option<Resumed>,
+    pub epoch: Option<EpochRecord>,
+    /// How many entries each queue has, and which is its last: while both stay, the queue is the same.
+    pub tails: Vec<(Queue, Tail)>,
+    /// Marks that nobody has taken, and those that were taken and not let go.
+    pub dirty: u64,
+    pub left: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Tail {
+    pub len: u64,
+    pub last: Option<EntryPosition>,
+}
+
+/// What was taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum Marks {
+    Taken(u64),
+    /// A checkpoint before this one was cut short: these are its marks, and nothing was taken.
+    Left(u64),
+    NotLeading,
+}
+
+/// What the marks of a portion stand for, as of one moment.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Portion {
+    /// The stored form, `None` where nothing is stored, and since when it is open.
+    pub conversations: Vec<(ConversationKey, Option<Vec<u8>>, Option<UnixMs>)>,
+    pub parked: Vec<(MemberId, Vec<Vec<u8>>)>,
+    pub reach: Vec<(BotId, MemberId, bool)>,
+}
+
+/// An entry's place and its JSON.
+pub type Entry = (EntryPosition, Vec<u8>);
+
+/// The words of each bot's latest acknowledged messages, oldest first.
+pub type Words = Vec<(BotId, Vec<String>)>;
+
+/// Words that are copied of a bot. Needed are those of messages that its private cursor has not passed: some milliseconds' worth, and a bot
+/// sends some thirty a second.
+const WORDS: isize = 256;
+
+impl PoolState {
+    pub async fn checkpoint_sources(
+        &self,
+        history: &HistoryMark,
+        bots: &[BotId],
+    ) -> Result<Guarded<Sources>, StateError> {
+        let op = self.op("read", &"cursors for the checkpoint");
+        let mut pipeline = self.guarded();
+        pipeline.cmd("TIME");
+        pipeline.cmd("HGETALL").arg(&self.keys.channels);
+        pipeline
+            .cmd("HMGET")
+            .arg(&self.keys.resumed)
+            .arg("bot")
+            .arg("epoch");
+        pipeline
+            .cmd("HMGET")
+            .arg(&self.keys.epoch)
+            .arg(&super::epoch::FIELDS);
+        pipeline.cmd("SCARD").arg(&self.keys.dirty);
+        pipeline.cmd("SCARD").arg(&self.keys.taken);
+        for bot in bots {
+            let key = self.keys.private_box(*bot);
+            pipeline.cmd("HMGET").arg(key).arg(&["pts", "qts", "date"]);
+        }
+        let queues: Vec<Queue> = Queue::of_pool(bots).collect();
+        for queue in &queues {
+            let key = self.queue_key(*queue);
+            pipeline.cmd("XLEN").arg(&key);
+            pipeline
+                .cmd("XREVRANGE")
+                .arg(key)
+                .arg("+")
+                .arg("-")
+                .arg("COUNT")
+                .arg(1);
+        }
+        let answers: Vec<Value> = self.link.pipeline(op, &pipeline).await?;
+        let mut answers = Answers {
+            op,
+            answers: answers.into_iter(),
+        };
+        if let Some(refused) = answers.refused(history)? {
+            return Ok(refused);
+        }
+        let (seconds, micros): (i64, i64) = answers.take()?;
+        let mut channels: Vec<(String, i32)> = answers.take()?;
+        channels.sort();
+        let resumed = resumed(answers.take()?);
+        let epoch = record(op, answers.take()?)?;
+        let (dirty, left) = (answers.take()?, answers.take()?);
+        let mut boxes = Vec::with_capacity(bots.len());
+        for bot in bots {
+            let (pts, qts, date): (Option<i32>, Option<i32>, Option<i32>) = answers.take()?;
+            if let (Some(pts), Some(qts), Some(date)) = (pts, qts, date) {
+                boxes.push((*bot, PrivateCursor { pts, qts, date }));
+            }
+        }
+        let mut tails = Vec::with_capacity(queues.len());
+        for queue in queues {
+            let len = answers.take()?;
+            let page: Page = answers.take()?;
+            let last = page.first().map(|(id, _)| position(op, id)).transpose()?;
+            tails.push((queue, Tail { len, last }));
+        }
+        Ok(Guarded::Read(Sources {
+            at: UnixMs(seconds.saturating_mul(1000).saturating_add(micros / 1000)),
+            channels,
+            boxes,
+            resumed,
+            epoch,
+            tails,
+            dirty,
+            left,
+        }))
+    }
+
+    /// Begins a turn: what changed since the last one is taken, in one piece. Copies know that it was begun.
+    pub async fn take_marks(&self, leader: &LeaderId, turn: u64) -> Result<Marks, StateError> {
+        let op = self.op("take", &"what has changed");
+        let mut script = scripts::TAKE_MARKS.prepare_invoke();
+        script
+            .key(&self.keys.leader)
+            .key(&self.keys.checkpoint)
+            .key(&self.keys.dirty)
+            .key(&self.keys.taken)
+            .arg(leader.as_str())
+            .arg(turn.to_string());
+        let (mut reply, _): (Reply, _) = self.link.copied(op, &script).await?;
+        match reply.word.as_str() {
+            "taken" => Ok(Marks::Taken(reply.take(op)?)),
+            "left" => Ok(Marks::Left(reply.take(op)?)),
+            "not_leading" => Ok(Marks::NotLeading),
+            _ => Err(reply.unexpected(op)),
+        }
+    }
+
+    /// Copies have all that was read until now; with a single server there is nobody to ask. `WAIT` asks for what its own connection wrote
+    /// last, so something is written first, behind everything that was read.
+    pub async fn copies_have_it(
+        &self,
+        leader: &LeaderId,
+        turn: u64,
+    ) -> Result<LeadAnswer, StateError> {
+        if !self.may_be_replaced() {
+            return Ok(LeadAnswer::Done);
+        }
+        let op = self.op("ask the copies for", &"what the checkpoint has read");
+        let words = vec!["HSET".to_owned(), "copied".to_owned(), turn.to_string()];
+        let script = self.leader_script(leader, &self.keys.checkpoint, words, false);
+        let (reply, _) = self.link.copied(op, &script).await?;
+        lead_answer(op, reply)
+    }
+
+    /// Some of the marks that were taken; they stay until [`Self::let_go`].
+    pub async fn taken_marks(&self, limit: usize) -> Result<Vec<String>, StateError> {
+        let op = self.op("read", &"what has changed");
+        let mut command = ::redis::cmd("SRANDMEMBER");
+        command.arg(&self.keys.taken).arg(limit);
+        self.link.query(op, &command).await
+    }
+
+    /// What these marks stand for is in SQL.
+    pub async fn let_go(
+        &self,
+        leader: &LeaderId,
+        marks: &[String],
+    ) -> Result<LeadAnswer, StateError> {
+        let op = self.op("let go of", &"what is in SQL");
+        let mut words = vec!["SREM".to_owned()];
+        words.extend_from_slice(marks);
+        self.leader_write(op, leader, &self.keys.taken, words, false)
+            .await
+    }
+
+    /// Marks for everything that is there, a portion at a time: for a history that has never been copied whole.
+    pub async fn mark(&self, leader: &LeaderId, marks: &[Mark]) -> Result<LeadAnswer, StateError> {
+        let op = self.op("mark", &"what is to be copied");
+        let mut words = vec!["SADD".to_owned()];
+        words.extend(marks.iter().map(Mark::to_string));
+        self.leader_write(op, leader, &self.keys.dirty, words, false)
+            .await
+    }
+
+    pub async fn checkpoint_portion(
+        &self,
+        history: &HistoryMark,
+        marks: &[Mark],
+    ) -> Result<Guarded<Portion>, StateError> {
+        let op = self.op("read", &"what has changed");
+        let (mut keys, mut members, mut reaches) = (Vec::new(), Vec::new(), Vec::new());
+        for mark in marks {
+            match *mark {
+                Mark::Conversation(key) => keys.push(key),
+                Mark::Parked(member) => members.push(member),
+                Mark::Reach { bot, member } => reaches.push((bot, member)),
+            }
+        }
+        let mut pipeline = self.guarded();
+        if !keys.is_empty() {
+            let stored = pipeline.cmd("MGET");
+            for key in &keys {
+                stored.arg(self.keys.conversation(key));
+            }
+            let open = pipeline.cmd("ZMSCORE").arg(&self.keys.open);
+            for key in &keys {
+                open.arg(key.to_string());
+            }
+        }
+        for member in &members {
+            pipeline
+                .cmd("LRANGE")
+                .arg(self.keys.parked(*member))
+                .arg(0)
+                .arg(-1);
+        }
+        for (bot, member) in &reaches {
+            pipeline
+                .cmd("SISMEMBER")
+                .arg(self.keys.reach(*bot))
+                .arg(member.0);
+        }
+        let answers: Vec<Value> = self.link.pipeline(op, &pipeline).await?;
+        let mut answers = Answers {
+            op,
+            answers: answers.into_iter(),
+        };
+        if let Some(refused) = answers.refused(history)? {
+            return Ok(refused);
+        }
+        let mut portion = Portion::default();
+        if !keys.is_empty() {
+            let stored: Vec<Option<Vec<u8>>> = answers.take()?;
+            let open: Vec<Option<f64>> = answers.take()?;
+            for ((key, stored), open) in keys.into_iter().zip(stored).zip(open) {
+                // Scores are whole milliseconds, which a double holds exactly.
+                let open = open.map(|at| UnixMs(at as i64));
+                portion.conversations.push((key, stored, open));
+            }
+        }
+        for member in members {
+            portion.parked.push((member, answers.take()?));
+        }
+        for (bot, member) in reaches {
+            portion.reach.push((bot, member, answers.take()?));
+        }
+        Ok(Guarded::Read(portion))
+    }
+
+    /// A page of a queue, behind `after`; and, as of the same moment, the last words of these bots.
+    pub async fn checkpoint_queue(
+        &self,
+        history: &HistoryMark,
+        queue: Queue,
+        after: Option<EntryPosition>,
+        limit: usize,
+        told: &[BotId],
+    ) -> Result<Guarded<(Vec<Entry>, Words)>, StateError> {
+        let op = self.op("read", &"a queue for the checkpoint");
+        let from = after.map_or_else(|| "-".to_owned(), |after| format!("({after}"));
+        let mut pipeline = self.guarded();
+        pipeline
+            .cmd("XRANGE")
+            .arg(self.queue_key(queue))
+            .arg(from)
+            .arg("+")
+            .arg("COUNT")
+            .arg(limit);
+        for bot in told {
+            let key = self.keys.told(*bot);
+            pipeline.cmd("LRANGE").arg(key).arg(-WORDS).arg(-1);
+        }
+        let answers: Vec<Value> = self.link.pipeline(op, &pipeline).await?;
+        let mut answers = Answers {
+            op,
+            answers: answers.into_iter(),
+        };
+        if let Some(refused) = answers.refused(history)? {
+            return Ok(refused);
+        }
+        let page: Page = answers.take()?;
+        let mut entries = Vec::with_capacity(page.len());
+        for (id, fields) in page {
+            let mut fields = fields.chunks_exact(2);
+            let body = fields.find(|pair| pair[0] == queue.field().as_bytes());
+            entries.push((
+                position(op, &id)?,
+                body.map(|pair| pair[1].clone()).unwrap_or_default(),
+            ));
+        }
+        let mut words = Vec::with_capacity(told.len());
+        for bot in told {
+            words.push((*bot, answers.take()?));
+        }
+        Ok(Guarded::Read((entries, words)))
+    }
+
+    /// Says up to which moment everything is in SQL.
+    pub async fn set_checkpoint_at(
+        &self,
+        leader: &LeaderId,
+        at: UnixMs,
+    ) -> Result<LeadAnswer, StateError> {
+        let op = self.op("note", &"how far the checkpoint is");
+        let words = vec!["HSET".to_owned(), "at".to_owned(), at.to_string()];
+        self.leader_write(op, leader, &self.keys.checkpoint, words, false)
+            .await
+    }
+
+    /// A history that begins anew has had as many turns as SQL knows.
+    pub async fn set_checkpoint_turn(
+        &self,
+        leader: &LeaderId,
+        turn: u64,
+    ) -> Result<LeadAnswer, StateError> {
+        let op = self.op("note", &"how far the checkpoint is");
+        let words = vec!["HSET".to_owned(), "turn".to_owned(), turn.to_string()];
+        self.leader_write(op, leader, &self.keys.checkpoint, words, false)
+            .await
+    }
+
+    /// How old the checkpoint is, by Redis' clock alone; `None` where there has been none in this history.
+    pub async fn checkpoint_lag_ms(&self) -> Result<Option<u64>, StateError> {
+        let op = self.op("read", &"how far the checkpoint is");
+        let mut pipeline = ::redis::pipe();
+        pipeline.atomic();
+        pipeline.cmd("HGET").arg(&self.keys.checkpoint).arg("at");
+        pipeline.cmd("TIME");
+        let (at, (seconds, micros)): (Option<i64>, (i64, i64)) =
+            self.link.pipeline(op, &pipeline).await?;
+        let now = UnixMs(seconds.saturating_mul(1000).saturating_add(micros / 1000));
+        Ok(at.map(|at| now.since(UnixMs(at))))
+    }
+
+    /// The last turn that was begun here.
+    pub async fn checkpoint_turn(&self) -> Result<Option<u64>, StateError> {
+        let op = self.op("read", &"how far the checkpoint is");
+        let mut command = ::redis::cmd("HGET");
+        command.arg(&self.keys.checkpoint).arg("turn");
+        self.link.query(op, &command).await
+    }
+
+    pub(super) fn queue_key(&self, queue: Queue) -> String {
+        match queue {
+            Queue::Outbox => self.keys.outbox.clone(),
+            Queue::Records => self.keys.records.clone(),
+            Queue::Held(bot) => self.keys.held(bot),
+        }
+    }
+
+    fn guarded(&self) -> Pipeline {
+        let mut pipeline = ::redis::pipe();
+        pipeline.atomic();
+        pipeline.cmd("GET").arg(&self.keys.leader);
+        pipeline.cmd("GET").arg(&self.keys.lineage);
+        pipeline.cmd("HGET").arg(&self.keys.checkpoint).arg("turn");
+        pipeline
+    }
+}
+
+type Page = Vec<(String, Vec<Vec<u8>>)>;
+
+fn position(op: Op<'_>, id: &str) -> Result<EntryPosition, StateError> {
+    id.parse::<StreamId>()
+        .map(EntryPosition::from)
+        .map_err(|error| StateError::unreadable(op, error.to_string()))
+}
+
+fn resumed((bot, epoch): (Option<String>, Option<u64>)) -> Option<Resumed> {
+    Some(Resumed {
+        bot: bot?.parse().ok()?,
+        epoch: shared_core::Epoch(epoch?),
+    })
+}
+
+/// The answers of a transaction, one after the other.
+struct Answers<'a> {
+    op: Op<'a>,
+    answers: std::vec::IntoIter<Value>,
+}
+
+impl Answers<'_> {
+    fn take<T: FromRedisValue>(&mut self) -> Result<T, StateError> {
+        let value = self.answers.next().unwrap_or_default();
+        from_redis_value(value).map_err(|_| {
+            StateError::unreadable(self.op, "an answer has another form than expected")
+        })
+    }
+
+    fn refused<T>(&mut self, history: &HistoryMark) -> Result<Option<Guarded<T>>, StateError> {
+        let leader: Option<String> = self.take()?;
+        let lineage: Option<String> = self.take()?;
+        let turn: Option<u64> = self.take()?;
+        Ok(
+            if lineage.as_ref() != Some(&history.lineage) || turn.unwrap_or(0) < history.turn {
+                Some(Guarded::AnotherHistory)
+            } else if leader.as_deref() != Some(history.leader.as_str()) {
+                Some(Guarded::NotLeading)
+            } else {
+                None
+            },
+        )
+    }
+}

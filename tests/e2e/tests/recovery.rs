@@ -1,0 +1,12 @@
+//! Stores that are lost, put back or away: members go on where they stood.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+#[path = "recovery/database_away.rs"]
+mod database_away;
+#[path = "recovery/deciding.rs"]
+mod deciding;
+#[path = "recovery/redis_lost.rs"]
+mod redis_lost;
+#[path = "recovery/refused.rs"]
+mod refused;
