@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use shared_core::{BotId, Button, EpochRecord, EpochStamp, OutboxEntry, OutboxKind};
+use shared_core::{BotId, EpochRecord, EpochStamp};
 use shared_io::redis::{Counter, EpochAnswer, OutboxPosition, StateError};
 use shared_io::telegram::{Batch, CallError, Calls, UpdateFeed};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -77,11 +77,15 @@ impl Active {
         let private = state.private_cursor(bot).await.map_err(text)?;
         let held = state.held(bot, HELD).await.map_err(text)?;
         let stood = state.outbox_end().await.map_err(text)?;
-        let pending = take_over_outbox(context, record).await.map_err(text)?;
-        let resumed = state.resumed().await.map_err(text)?;
+        drop_foreign(context, record).await.map_err(text)?;
+        let EpochAnswer::Done(resumed) = state.begin_resumption(stamp, bot).await.map_err(text)?
+        else {
+            return Err("the epoch is over".to_owned());
+        };
         let usernames = usernames(context).await;
-        let owed = resumed.filter(|resumed| resumed.bot != bot);
-        let previous = owed.and_then(|owed| usernames.iter().find(|(known, _)| *known == owed.bot));
+        let owed = (!resumed.done).then_some(resumed);
+        let before = owed.and_then(|owed| owed.before);
+        let previous = before.and_then(|before| usernames.iter().find(|(bot, _)| *bot == before));
         let tenure = Arc::new(Tenure::new(Terms {
             context: Arc::clone(context),
             calls: calls.clone(),
@@ -97,12 +101,7 @@ impl Active {
         feed.known_usernames(tenure.usernames.iter().map(String::as_str));
         feed.set_channels(&channels);
         let (input, inputs) = mpsc::channel(BATCHES);
-        let served = pending
-            .iter()
-            .filter(|entry| brings_a_live_prompt(entry))
-            .map(|entry| entry.conversation)
-            .collect();
-        let engine = Engine::new(Arc::clone(&tenure), private, channels, served);
+        let engine = Engine::new(Arc::clone(&tenure), private, channels);
         let stop = CancellationToken::new();
         let sender = Sender::new(Arc::clone(&tenure), input.clone(), stop.clone());
         Ok(Self {
@@ -219,34 +218,20 @@ async fn finished<T>(task: &mut Option<AbortOnDrop<T>>) -> Result<T, JoinError> 
     result
 }
 
-/// What is waiting to be sent. Prompts and announcements that another bot composed name the wrong bot: they are dropped, and this one,
-/// which owes them as well, makes its own. Its own ones stay, in whatever epoch and on whichever worker they were composed.
-async fn take_over_outbox(
-    context: &BotContext,
-    record: &EpochRecord,
-) -> Result<Vec<OutboxEntry>, StateError> {
+/// Prompts and announcements that another bot composed name the wrong bot: they are dropped, and this one, which owes them as well, makes its
+/// own. Its own ones stay, in whatever epoch and on whichever worker they were composed.
+async fn drop_foreign(context: &BotContext, record: &EpochRecord) -> Result<(), StateError> {
     let me = context.lease.bot;
     let pending = context.state.outbox(None, PENDING).await?;
-    let (foreign, ours): (Vec<_>, Vec<_>) = pending
+    let foreign = pending
         .into_iter()
-        .partition(|(_, entry)| entry.by.is_some_and(|composer| composer != me));
-    let foreign: Vec<OutboxPosition> = foreign.into_iter().map(|(position, _)| position).collect();
+        .filter(|(_, entry)| entry.by.is_some_and(|composer| composer != me));
+    let foreign: Vec<OutboxPosition> = foreign.map(|(position, _)| position).collect();
     if !foreign.is_empty() {
         // Fenced: then nothing of this tenure will be written either.
         let _ = context.state.discard(record.stamp, &foreign).await?;
     }
-    Ok(ours.into_iter().map(|(_, entry)| entry).collect())
-}
-
-/// Will this entry, sent by whichever bot, put buttons that work in front of the member?
-fn brings_a_live_prompt(entry: &OutboxEntry) -> bool {
-    match &entry.kind {
-        OutboxKind::Say { keyboard, .. } | OutboxKind::Edit { keyboard, .. } => {
-            let mut buttons = keyboard.iter().flat_map(|keyboard| &keyboard.0).flatten();
-            buttons.any(|button| matches!(button, Button::Press { .. }))
-        }
-        OutboxKind::StoreFile { .. } => false,
-    }
+    Ok(())
 }
 
 /// The pool's bots and their names, as far as they ever logged in.

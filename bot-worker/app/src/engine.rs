@@ -52,6 +52,8 @@ pub enum Input {
     CaughtUp,
     /// Conversations to be shown where they stand.
     Reprompt(Vec<ConversationKey>),
+    /// Conversations that a reply of this bot's outbox will put a live prompt before.
+    Served(Vec<ConversationKey>),
     /// Answered once everything that was taken in before is committed.
     Drain(oneshot::Sender<()>),
     /// Something that happened to a conversation and did not come from its member.
@@ -136,7 +138,6 @@ impl Engine {
         tenure: Arc<Tenure>,
         private: Option<PrivateCursor>,
         channels: Vec<(ChannelId, i32)>,
-        served: HashSet<ConversationKey>,
     ) -> Self {
         Self {
             intake: Intake::new(private, channels),
@@ -145,7 +146,7 @@ impl Engine {
             ready: VecDeque::new(),
             running: FuturesUnordered::new(),
             cache: Cache::default(),
-            served,
+            served: HashSet::new(),
             drained: Vec::new(),
             invitations: FuturesUnordered::new(),
         }
@@ -199,6 +200,7 @@ impl Engine {
         match input {
             Input::Batch(batch) => self.take_batch(batch),
             Input::Reprompt(conversations) => self.reprompt(conversations),
+            Input::Served(conversations) => self.served.extend(conversations),
             Input::Drain(done) => self.drained.push(done),
             Input::CaughtUp => {
                 info!(epoch = %self.tenure.stamp, "caught up");

@@ -48,6 +48,10 @@ impl Reprompts {
 
     /// Hands portions to the engine until everyone was looked at.
     pub async fn run(mut self, engine: mpsc::Sender<Input>) {
+        // Whatever the sender before this one still sends brings that bot's buttons.
+        while !self.finished && !self.tenure.has_turn.load(Ordering::Acquire) {
+            tokio::time::sleep(PAUSE).await;
+        }
         while !self.finished {
             if self.tenure.waiting.load(Ordering::Relaxed) <= BUSY {
                 let portion = self.portion().await;

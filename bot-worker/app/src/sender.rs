@@ -32,7 +32,9 @@ use bot_worker_core::send_queue::{Next, SendQueue};
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
-use shared_core::{BootMs, EntryId, ErrorClass, MilestoneKind, OutboxEntry, SendTarget, Told};
+use shared_core::{
+    BootMs, ConversationKey, EntryId, ErrorClass, MilestoneKind, OutboxEntry, SendTarget, Told,
+};
 use shared_io::clock;
 use shared_io::redis::{Counter, OutboxPosition, Sending};
 use shared_io::telegram::CallError;
@@ -67,6 +69,8 @@ pub struct Sender {
     backlog: Backlog<OutboxPosition>,
     /// Another bot's prompts, to be dropped.
     foreign: Vec<OutboxPosition>,
+    /// Conversations that what was found at the beginning will put a live prompt before, until that has been looked through.
+    served: Option<Vec<ConversationKey>>,
     doubt: Doubt,
     /// A sender of another bot did not say that it has ended.
     unended: bool,
@@ -114,6 +118,7 @@ impl Sender {
             after: None,
             backlog: Backlog::default(),
             foreign: Vec::new(),
+            served: Some(Vec::new()),
             doubt: Doubt::none(),
             unended: false,
             in_flight: FuturesUnordered::new(),
@@ -167,6 +172,7 @@ impl Sender {
                 unread = loaded.is_err();
                 if !unread {
                     self.count_unended();
+                    self.tell_served().await;
                 }
             }
             if !unread {

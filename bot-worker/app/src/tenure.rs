@@ -60,6 +60,8 @@ pub struct Tenure {
     pub inbox: Notify,
     /// Members who were told that a newer program is waited for, and when.
     pub told_newer: Mutex<HashMap<ConversationKey, BootMs>>,
+    /// Whoever sent before has ended, and what it left is known.
+    pub has_turn: AtomicBool,
     /// Chats that the sender has something for. Not entries: a chat that is held may have many of them, and nobody in another one is to wait for that.
     pub waiting: AtomicUsize,
     /// Entries that are known to be sent and still stand in Redis, each with the word of its message.
@@ -91,6 +93,7 @@ impl Tenure {
             records: Notify::new(),
             inbox: Notify::new(),
             told_newer: Mutex::default(),
+            has_turn: AtomicBool::new(false),
             waiting: AtomicUsize::new(0),
             sent: Mutex::default(),
             stood: terms.stood,

@@ -16,8 +16,8 @@
 //! of its box, so nothing before it can come again either. What may be lost is what the member said last, and the line says that.
 
 use shared_core::{
-    Admission, BotId, EntryId, Envelope, EnvelopeError, EventId, LARGEST_STORED, Salvaged, UnixMs,
-    UpdateId, entry_id,
+    Admission, BotId, EntryId, Envelope, EnvelopeError, EventId, LARGEST_STORED, OutboxKind,
+    Salvaged, UnixMs, UpdateId, entry_id,
 };
 
 use crate::dialogue::{FORMAT, Speaker};
@@ -114,13 +114,19 @@ fn finish(
     }
     next.state = stepped.dialogue;
     let outbox = outbox_of(stepped.effects, ctx.pool, &ctx.key, update, me, ctx.now);
+    // A press of an old button, which is only answered, leaves him with that button.
+    let is_told = outbox
+        .entries
+        .iter()
+        .any(|entry| matches!(entry.kind, OutboxKind::Say { .. } | OutboxKind::Edit { .. }));
+    let serves = prompts || (is_active && (is_told || !stepped.open));
     Ok(Taken {
         stored: next.encode()?,
         open: stepped.open.then_some(next.at),
         envelope: next,
         outbox,
         known: false,
-        serves: is_active || prompts,
+        serves,
         invites: stepped.invites,
     })
 }

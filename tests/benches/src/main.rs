@@ -5,8 +5,8 @@
 
 #![forbid(unsafe_code)]
 
-mod commit;
 mod checkpoint;
+mod commit;
 mod figures;
 mod kill_worker;
 mod people;

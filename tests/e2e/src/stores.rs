@@ -93,12 +93,14 @@ impl Stage {
     pub async fn resumed_by(&self, bot: i64) -> Result<()> {
         self.until_stored("the resumption is finished", async || {
             let mut redis = self.redis().await?;
-            let by: Option<String> = redis::cmd("HGET")
+            let (by, state): (Option<String>, Option<String>) = redis::cmd("HMGET")
                 .arg(format!("{KEYS}resumed"))
                 .arg("bot")
+                .arg("state")
                 .query_async(&mut redis)
                 .await?;
-            Ok((by == Some(format!("b{bot}"))).then_some(()))
+            let done = by == Some(format!("b{bot}")) && state.as_deref() == Some("done");
+            Ok(done.then_some(()))
         })
         .await
     }

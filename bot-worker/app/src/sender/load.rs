@@ -2,7 +2,9 @@
 //!
 //! Invariant: what is not taken in stays in Redis and is read again, or is moved on by a script.
 
-use shared_core::{OutboxEntry, SendTarget};
+use std::sync::atomic::Ordering;
+
+use shared_core::{Button, OutboxEntry, OutboxKind, SendTarget};
 use shared_io::redis::{OutboxPosition, StateError};
 use tracing::debug;
 
@@ -89,9 +91,25 @@ impl Sender {
             let _ = self.engine.send(lost).await;
             return;
         }
+        if let Some(served) = self
+            .served
+            .as_mut()
+            .filter(|_| brings_a_live_prompt(&entry))
+        {
+            served.push(entry.conversation);
+        }
         let chat: SendTarget = entry.target;
         if self.backlog.takes(chat, self.queue.waiting(chat), before) {
             self.queue.push(position, entry);
+        }
+    }
+
+    /// Prompts wait for this: whatever the sender before this one still sent brings that bot's buttons, what it left is this one's.
+    pub(super) async fn tell_served(&mut self) {
+        if let Some(served) = self.served.take() {
+            // An engine that has ended is seen by the next send.
+            let _ = self.engine.send(Input::Served(served)).await;
+            self.tenure.has_turn.store(true, Ordering::Release);
         }
     }
 
@@ -109,6 +127,17 @@ impl Sender {
         );
         self.foreign.clear();
         Ok(())
+    }
+}
+
+/// Will this entry put buttons that work in front of the member?
+fn brings_a_live_prompt(entry: &OutboxEntry) -> bool {
+    match &entry.kind {
+        OutboxKind::Say { keyboard, .. } | OutboxKind::Edit { keyboard, .. } => {
+            let mut buttons = keyboard.iter().flat_map(|keyboard| &keyboard.0).flatten();
+            buttons.any(|button| matches!(button, Button::Press { .. }))
+        }
+        OutboxKind::StoreFile { .. } => false,
     }
 }
 

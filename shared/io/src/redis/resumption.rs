@@ -1,8 +1,15 @@
-//! Which bot last finished showing the open conversations where they stand.
+//! Which bot shows the open conversations where they stand, or was the last to do so.
 //!
-//! A bot that is activated owes that to members when another bot did it last, whatever happened in between: workers may have died in
-//! the middle of it, and a takeover by another worker does not take the debt away. Invariant: written under the epoch, after the last
-//! of the prompts is committed.
+//! ```text
+//! activated                           the record becomes              owed
+//! nobody answered before              this bot, done                  -
+//! another bot is on record            this bot, begun, after that one yes
+//! this bot, begun                     stays                           yes: whatever died in between
+//! this bot, done                      stays                           -
+//! ```
+//! It is noted when it begins, before anything is shown: members who were served by a bot that did not get to the end have its keyboards in front
+//! of them, so the bot before it owes them its own when it comes back. A takeover by another worker does not take the debt away. Invariant:
+//! written under the epoch; done only after the last of the prompts is committed.
 
 use shared_core::{BotId, Epoch, EpochStamp};
 
@@ -12,29 +19,45 @@ use super::reply::Reply;
 use super::scripts;
 use super::{EpochAnswer, PoolState};
 
-/// The last resumption that was finished.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Resumed {
-    pub bot: BotId,
-    /// In which epoch it was finished; tells one change of bots from the next.
+    /// In which epoch it was begun; tells one change of bots from the next.
     pub epoch: Epoch,
+    pub done: bool,
+    /// Who answered before.
+    pub before: Option<BotId>,
 }
 
 impl PoolState {
-    pub async fn resumed(&self) -> Result<Option<Resumed>, StateError> {
-        let op = self.op("read", &"who resumed last");
-        let mut command = ::redis::cmd("HMGET");
-        command.arg(&self.keys.resumed).arg("bot").arg("epoch");
-        let (bot, epoch): (Option<String>, Option<u64>) = self.link.query(op, &command).await?;
-        let bot = bot.map(|text| text.parse::<BotId>());
-        match (bot, epoch) {
-            (Some(Ok(bot)), Some(epoch)) => Ok(Some(Resumed {
-                bot,
-                epoch: Epoch(epoch),
-            })),
-            (None, _) => Ok(None),
-            _ => Err(StateError::unreadable(op, "it names no bot or no epoch")),
+    /// This bot answers now: what it owes.
+    pub async fn begin_resumption(
+        &self,
+        stamp: EpochStamp,
+        bot: BotId,
+    ) -> Result<EpochAnswer<Resumed>, StateError> {
+        let mut script = scripts::BEGIN_RESUMPTION.prepare_invoke();
+        script
+            .key(&self.keys.epoch)
+            .key(&self.keys.resumed)
+            .arg(&stamp_arguments(stamp))
+            .arg(bot.to_string());
+        let op = self.op("begin to resume as", &bot);
+        let mut reply: Reply = self.link.script(op, &script).await?;
+        if reply.word != "done" {
+            return fenced(op, reply);
         }
+        let epoch: u64 = reply.take(op)?;
+        let state: String = reply.take(op)?;
+        let before: String = reply.take(op)?;
+        let before = (!before.is_empty()).then(|| before.parse::<BotId>());
+        let before = before
+            .transpose()
+            .map_err(|_| StateError::unreadable(op, "it names no bot"))?;
+        Ok(EpochAnswer::Done(Resumed {
+            epoch: Epoch(epoch),
+            done: state == "done",
+            before,
+        }))
     }
 
     /// Every open conversation has been shown by this bot.

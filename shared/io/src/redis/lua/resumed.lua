@@ -4,5 +4,6 @@
 if not epoch_open(KEYS[1], ARGV[1], ARGV[2]) then
   return {'fenced', record(KEYS[1])}
 end
-redis.call('HSET', KEYS[2], 'bot', ARGV[3], 'epoch', ARGV[1])
+redis.call('HSET', KEYS[2], 'bot', ARGV[3], 'state', 'done')
+redis.call('HSETNX', KEYS[2], 'epoch', ARGV[1])
 return {'done'}
