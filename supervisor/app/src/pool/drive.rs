@@ -263,7 +263,7 @@ impl Pool {
     }
 
     /// Sees to it that the old worker holds nothing of the bot any more, if that can be known; else its lease runs out.
-    async fn release(
+    pub(super) async fn release(
         &self,
         bot: BotId,
         worker: &WorkerId,

@@ -18,7 +18,13 @@ impl Pool {
         let mut assignments = Vec::with_capacity(placements.len());
         for Placement { bot, worker, slot } in placements {
             if let Some(before) = snapshot.assignment(*bot) {
-                self.free_lease(snapshot, before, fleet).await?;
+                if before.worker != *worker && before.slot == *slot {
+                    // A silent process of ours would stay connected with the login that goes elsewhere.
+                    let from = &before.worker;
+                    self.release(*bot, from, snapshot, fleet).await?;
+                } else {
+                    self.free_lease(snapshot, before, fleet).await?;
+                }
             }
             assignments.push(assignment(snapshot, *bot, worker, *slot, fleet));
         }
