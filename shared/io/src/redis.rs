@@ -93,7 +93,7 @@ pub use position::{
 pub use private::{PrivateChange, PrivateCursor};
 pub use quarantine::{MovedAside, Quarantine, Quarantined, Restored};
 pub use restore::{RESTORE_PORTION, RestoreAnswer, Restoring, Scanned, Stored, Write};
-pub use resumption::Resumed;
+pub use resumption::{Resumed, Resumption};
 pub use sending::Sending;
 pub use sentinels::{SentinelSays, SentinelSeen};
 pub use server::Durability;

@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 use shared_core::{BotId, Epoch, Phase};
 
-use crate::redis::{PrivateCursor, Resumed, Sources, Words};
+use crate::redis::{PrivateCursor, Resumption, Sources, Words};
 
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
@@ -13,8 +13,8 @@ pub struct Place {
     channels: Vec<(String, i32)>,
     /// bot, pts, qts, date
     boxes: Vec<(BotId, i32, i32, i32)>,
-    /// Who last finished showing the open conversations, and in which epoch.
-    resumed: Option<(BotId, u64)>,
+    /// Who shows the open conversations or was the last to do so, in which epoch, whether that is done, and who answered before.
+    resumed: Option<(BotId, u64, bool, Option<BotId>)>,
     /// Who answers, or did last.
     active: Option<BotId>,
     epoch: u64,
@@ -34,7 +34,9 @@ impl Place {
             boxes: boxes
                 .map(|(bot, at)| (*bot, at.pts, at.qts, at.date))
                 .collect(),
-            resumed: sources.resumed.map(|it| (it.bot, it.epoch.0)),
+            resumed: sources
+                .resumed
+                .map(|it| (it.bot, it.epoch.0, it.done, it.before)),
             active: holder
                 .map(|holder| holder.bot)
                 .or(record.and_then(|record| record.previous_bot)),
@@ -75,10 +77,12 @@ impl Place {
             .collect()
     }
 
-    pub fn resumed(&self) -> Option<Resumed> {
-        self.resumed.map(|(bot, epoch)| Resumed {
+    pub fn resumed(&self) -> Option<Resumption> {
+        self.resumed.map(|(bot, epoch, done, before)| Resumption {
             bot,
             epoch: Epoch(epoch),
+            done,
+            before,
         })
     }
 

@@ -13,7 +13,7 @@ use super::leader::lead_answer;
 use super::marks::Mark;
 use super::position::StreamId;
 use super::reply::Reply;
-use super::{EntryPosition, LeadAnswer, LeaderId, PoolState, PrivateCursor, Resumed, scripts};
+use super::{EntryPosition, LeadAnswer, LeaderId, PoolState, PrivateCursor, Resumption, scripts};
 
 /// What a reading must find to be believed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,18 +39,20 @@ pub enum Guarded<T> {
 pub enum Queue {
     Outbox,
     Records,
+    Inbox,
     Held(BotId),
 }
 
 impl Queue {
     /// What commits write beside a state: read on after the states of each portion.
-    pub const OF_COMMITS: [Self; 2] = [Self::Outbox, Self::Records];
+    pub const OF_COMMITS: [Self; 3] = [Self::Outbox, Self::Records, Self::Inbox];
 
     /// Its name in SQL.
     pub fn name(self) -> String {
         match self {
             Self::Outbox => "outbox".to_owned(),
             Self::Records => "records".to_owned(),
+            Self::Inbox => "inbox".to_owned(),
             Self::Held(bot) => format!("held:{bot}"),
         }
     }
@@ -59,6 +61,7 @@ impl Queue {
         match self {
             Self::Outbox => "e",
             Self::Records => "r",
+            Self::Inbox => "i",
             Self::Held(_) => "u",
         }
     }
@@ -76,7 +79,7 @@ pub struct Sources {
     pub at: UnixMs,
     pub channels: Vec<(String, i32)>,
     pub boxes: Vec<(BotId, PrivateCursor)>,
-    pub resumed: Option<Resumed>,
+    pub resumed: Option<Resumption>,
     pub epoch: Option<EpochRecord>,
     /// How many entries each queue has, and which is its last: while both stay, the queue is the same.
     pub tails: Vec<(Queue, Tail)>,
@@ -133,8 +136,7 @@ impl PoolState {
         pipeline
             .cmd("HMGET")
             .arg(&self.keys.resumed)
-            .arg("bot")
-            .arg("epoch");
+            .arg(&Resumption::FIELDS);
         pipeline
             .cmd("HMGET")
             .arg(&self.keys.epoch)
@@ -168,7 +170,7 @@ impl PoolState {
         let (seconds, micros): (i64, i64) = answers.take()?;
         let mut channels: Vec<(String, i32)> = answers.take()?;
         channels.sort();
-        let resumed = resumed(answers.take()?);
+        let resumed = Resumption::of(answers.take()?);
         let epoch = record(op, answers.take()?)?;
         let (dirty, left) = (answers.take()?, answers.take()?);
         let mut boxes = Vec::with_capacity(bots.len());
@@ -426,6 +428,7 @@ impl PoolState {
         match queue {
             Queue::Outbox => self.keys.outbox.clone(),
             Queue::Records => self.keys.records.clone(),
+            Queue::Inbox => self.keys.inbox.clone(),
             Queue::Held(bot) => self.keys.held(bot),
         }
     }
@@ -446,13 +449,6 @@ fn position(op: Op<'_>, id: &str) -> Result<EntryPosition, StateError> {
     id.parse::<StreamId>()
         .map(EntryPosition::from)
         .map_err(|error| StateError::unreadable(op, error.to_string()))
-}
-
-fn resumed((bot, epoch): (Option<String>, Option<u64>)) -> Option<Resumed> {
-    Some(Resumed {
-        bot: bot?.parse().ok()?,
-        epoch: shared_core::Epoch(epoch?),
-    })
 }
 
 /// The answers of a transaction, one after the other.

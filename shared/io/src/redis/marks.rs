@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! mark       set by                        means
-//! c:<key>    commit                        this conversation, and whether it is open
+//! c:<key>    commit, quarantine            this conversation, and whether it is open
 //! p:<member> park, unpark                  this member's parked replies
 //! r:<bot>:<member>   commit_private        whether this bot may write to this member
 //! ```

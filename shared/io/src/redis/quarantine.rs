@@ -98,6 +98,7 @@ impl PoolState {
             .key(&self.keys.records)
             .key(&self.keys.timers)
             .key(&self.keys.quarantine)
+            .key(&self.keys.dirty)
             .arg(&stamp_arguments(what.stamp))
             .arg(bytes)
             .arg(what.fresh)
@@ -180,6 +181,7 @@ impl PoolState {
             .key(self.keys.conversation(&what.conversation))
             .key(&self.keys.open)
             .key(&self.keys.quarantine)
+            .key(&self.keys.dirty)
             .arg(what.position.to_string())
             .arg(what.conversation.to_string())
             .arg(TOMBSTONE_KEPT.as_millis().to_string());

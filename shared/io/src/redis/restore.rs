@@ -7,7 +7,7 @@
 //! served, committed or moved that is there by half; the key `restoring` says so to whoever leads next, who starts over under another nonce;
 //! each write asks who leads and whether this restoring is still the one under way.
 
-use shared_core::{BotId, Epoch, EpochStamp, UnixMs};
+use shared_core::{BotId, Epoch, EpochStamp, TOMBSTONE_KEPT, UnixMs};
 
 use super::checkpoint::Queue;
 use super::epoch::stamp_arguments;
@@ -15,7 +15,7 @@ use super::error::StateError;
 use super::marks::Mark;
 use super::reply::Reply;
 use super::{
-    EntryPosition, FenceAnswer, LeadAnswer, LeaderId, PoolState, PrivateCursor, Resumed, scripts,
+    EntryPosition, FenceAnswer, LeadAnswer, LeaderId, PoolState, PrivateCursor, Resumption, scripts,
 };
 
 /// What is left to be done is this long behind: a key a command, so that a portion blocks Redis for about a millisecond.
@@ -252,13 +252,13 @@ impl PoolState {
         let mut writes = Vec::with_capacity(rows.len() + 1);
         for row in rows {
             let key = format!("{}{}", self.keys.conversations(), row.conversation);
-            writes.push(Write {
-                key,
-                words: vec!["SET".to_owned(), row.stored.clone()],
-            });
-            if let Some(at) = row.open {
-                open.extend([at.to_string(), row.conversation.clone()]);
+            let mut words = vec!["SET".to_owned(), row.stored.clone()];
+            match row.open {
+                Some(at) => open.extend([at.to_string(), row.conversation.clone()]),
+                // A tombstone: from here on it is kept as long as a new one.
+                None => words.extend(["PX".to_owned(), TOMBSTONE_KEPT.as_millis().to_string()]),
             }
+            writes.push(Write { key, words });
         }
         writes.extend(grouped(&self.keys.open, "ZADD", open));
         writes
@@ -310,7 +310,7 @@ impl PoolState {
         &self,
         channels: &[(String, i32)],
         boxes: &[(BotId, PrivateCursor)],
-        resumed: Option<Resumed>,
+        resumed: Option<Resumption>,
     ) -> Vec<Write> {
         let fields = channels
             .iter()
@@ -328,14 +328,8 @@ impl PoolState {
                 fields.collect(),
             ));
         }
-        if let Some(Resumed { bot, epoch }) = resumed {
-            let fields = [
-                "bot".to_owned(),
-                bot.to_string(),
-                "epoch".to_owned(),
-                epoch.0.to_string(),
-            ];
-            writes.extend(grouped(&self.keys.resumed, "HSET", fields.to_vec()));
+        if let Some(resumed) = resumed {
+            writes.extend(grouped(&self.keys.resumed, "HSET", resumed.fields()));
         }
         writes
     }

@@ -19,6 +19,41 @@ use super::reply::Reply;
 use super::scripts;
 use super::{EpochAnswer, PoolState};
 
+/// The record as it stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Resumption {
+    pub bot: BotId,
+    pub epoch: Epoch,
+    pub done: bool,
+    pub before: Option<BotId>,
+}
+
+/// Its fields: bot, epoch, state, bot before.
+pub(super) type ResumptionFields = (Option<String>, Option<u64>, Option<String>, Option<String>);
+
+impl Resumption {
+    pub(super) const FIELDS: [&'static str; 4] = ["bot", "epoch", "state", "before"];
+
+    /// `None` where nothing is noted, or nothing that can be read.
+    pub(super) fn of((bot, epoch, state, before): ResumptionFields) -> Option<Self> {
+        Some(Self {
+            bot: bot?.parse().ok()?,
+            epoch: Epoch(epoch?),
+            done: state.is_none_or(|state| state == "done"),
+            before: before.and_then(|before| before.parse().ok()),
+        })
+    }
+
+    /// Names and values, as they are stored.
+    pub(super) fn fields(&self) -> Vec<String> {
+        let state = if self.done { "done" } else { "begun" };
+        let before = self.before.map(|bot| bot.to_string()).unwrap_or_default();
+        let values = [self.bot.to_string(), self.epoch.0.to_string(), state.to_owned(), before];
+        let named = Self::FIELDS.iter().zip(values);
+        named.flat_map(|(name, value)| [(*name).to_owned(), value]).collect()
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Resumed {
     /// In which epoch it was begun; tells one change of bots from the next.
@@ -29,6 +64,13 @@ pub struct Resumed {
 }
 
 impl PoolState {
+    pub async fn resumption(&self) -> Result<Option<Resumption>, StateError> {
+        let op = self.op("read", &"who resumes");
+        let mut command = ::redis::cmd("HMGET");
+        command.arg(&self.keys.resumed).arg(&Resumption::FIELDS);
+        Ok(Resumption::of(self.link.query(op, &command).await?))
+    }
+
     /// This bot answers now: what it owes.
     pub async fn begin_resumption(
         &self,

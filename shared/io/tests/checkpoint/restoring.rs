@@ -3,7 +3,7 @@
 use shared_core::{ChannelId, MemberId, MessageId, Phase, SendTarget, Told, UnixMs};
 use shared_io::redis::{
     Committed, EpochAnswer, FenceAnswer, LeaseAnswer, OpenCursor, PrivateChange, PrivateCursor,
-    RestoreAnswer, Resumed,
+    RestoreAnswer, Resumption,
 };
 
 use crate::build::*;
@@ -114,9 +114,14 @@ pub async fn everything_that_was_copied_comes_back(data: Data) {
     let members = [MemberId(1), MemberId(2), MemberId(3)];
     let reached = pool.reaches(OTHER, &members).await.unwrap();
     assert_eq!(reached, [true, true, false]);
-    let resumed = pool.resumed().await.unwrap();
-    let (bot, epoch) = (BOT, stage.stamp.epoch);
-    assert_eq!(resumed, Some(Resumed { bot, epoch }));
+    let resumed = pool.resumption().await.unwrap();
+    let expected = Resumption {
+        bot: BOT,
+        epoch: stage.stamp.epoch,
+        done: true,
+        before: None,
+    };
+    assert_eq!(resumed, Some(expected));
     assert_eq!(pool.parked_members().await.unwrap(), [MemberId(2)]);
     assert_eq!(pool.parked_count().await.unwrap(), 1);
 

@@ -1,5 +1,5 @@
 -- Moves a stored conversation that nobody can read aside, whole where it is not too long, and puts a fresh one in its place.
--- KEYS epoch counters conversation open outbox records timers quarantine
+-- KEYS epoch counters conversation open outbox records timers quarantine dirty
 -- ARGV epoch nonce seen-bytes fresh name keep-ms id why at kept longest, then lists: entries, records, timers to forget
 if not epoch_open(KEYS[1], ARGV[1], ARGV[2]) then
   return {'fenced', record(KEYS[1])}
@@ -17,6 +17,7 @@ redis.call('XADD', KEYS[8], 'MAXLEN', ARGV[10], '*', 'id', ARGV[7], 'conversatio
   'bytes', ARGV[3], 'whole', whole, 'open', open, 'fresh', redis.sha1hex(ARGV[4]), 'raw', raw)
 redis.call('SET', KEYS[3], ARGV[4], 'PX', ARGV[6])
 redis.call('ZREM', KEYS[4], ARGV[5])
+redis.call('SADD', KEYS[9], 'c:' .. ARGV[5])
 local list = lists(12)
 for _, entry in ipairs(list()) do
   redis.call('XADD', KEYS[5], '*', 'e', entry)

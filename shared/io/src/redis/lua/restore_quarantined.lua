@@ -1,6 +1,6 @@
 -- Puts a quarantined conversation back where it was, if nothing has happened there since. Whoever keeps the fresh one in memory finds
 -- another version when it commits, and reads again.
--- KEYS conversation open quarantine
+-- KEYS conversation open quarantine dirty
 -- ARGV position name keep-ms
 local found = redis.call('XRANGE', KEYS[3], ARGV[1], ARGV[1])
 if #found == 0 then
@@ -23,5 +23,6 @@ if fields.open ~= '' then
 else
   redis.call('SET', KEYS[1], fields.raw, 'PX', ARGV[3])
 end
+redis.call('SADD', KEYS[4], 'c:' .. ARGV[2])
 redis.call('XDEL', KEYS[3], ARGV[1])
 return {'done'}
