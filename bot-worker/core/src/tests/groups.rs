@@ -77,7 +77,7 @@ fn the_member_is_named_and_his_message_quoted() {
         Some((BoxId::Channel(GROUP), talk.last_message()))
     );
     talk.say("How to paint a sky, @first_bot");
-    assert_eq!(talk.json()["o"]["u"]["d"]["t"], "How to paint a sky,");
+    assert_eq!(talk.json()["o"]["u"]["d"][0], "How to paint a sky,");
     talk.press("Art");
     talk.press("Done");
     let last = talk.last_message();

@@ -97,7 +97,8 @@ impl PoolState {
         script
             .key(&self.keys.poison)
             .key(&self.keys.outbox)
-            .key(&self.keys.records);
+            .key(&self.keys.records)
+            .key(&self.keys.inbox);
         for position in positions {
             script.arg(position.to_string());
         }

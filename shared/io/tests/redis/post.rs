@@ -296,6 +296,11 @@ async fn what_no_program_knows_is_out_of_everybodys_way() {
         .await
         .unwrap();
     assert_eq!(poison, 1);
+    // For a program that knows it.
+    let aside = pool.poisoned(1).await.unwrap();
+    assert_eq!(aside[0].from, "inbox");
+    assert_eq!(pool.unpoison(&[aside[0].position]).await.unwrap(), 1);
+    assert_eq!(pool.inbox_len().await.unwrap(), 2);
 }
 
 async fn version(pool: &PoolState, key: &ConversationKey) -> Result<u64, StateError> {

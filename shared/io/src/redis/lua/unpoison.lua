@@ -1,5 +1,5 @@
 -- Puts entries that were moved aside back to the end of the stream that they came from. One script, so that none comes back twice.
--- KEYS poison outbox records
+-- KEYS poison outbox records inbox
 -- ARGV positions
 local back = 0
 for _, at in ipairs(ARGV) do
@@ -15,7 +15,7 @@ for _, at in ipairs(ARGV) do
         fields[#fields + 1] = all[i + 1]
       end
     end
-    if #fields > 0 and (from == KEYS[2] or from == KEYS[3]) then
+    if #fields > 0 and (from == KEYS[2] or from == KEYS[3] or from == KEYS[4]) then
       redis.call('XADD', from, '*', unpack(fields))
       redis.call('XDEL', KEYS[1], at)
       back = back + 1
