@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Map, Value, json};
-use shared_core::{EntryId, EpochStamp, OutboxEntry, OutboxKind, Priority, SendTarget, UnixMs};
+use shared_core::{
+    EntryId, EpochStamp, OutboxEntry, OutboxKind, Priority, SendTarget, TOMBSTONE_KEPT, UnixMs,
+};
 use shared_io::checkpoint::Checkpointer;
 use shared_io::redis::{Commit, Committed, OutboxPosition, PoolState};
 use tokio::sync::Mutex;
@@ -177,6 +179,9 @@ async fn say(
         open: Some(UnixMs(1)),
         outbox: &reply,
         records: &[],
+        told: &[],
+        alarms: &[],
+        keep: TOMBSTONE_KEPT,
         settles: None,
         counters: &[],
     };

@@ -166,7 +166,7 @@ pub fn key(member: u64) -> ConversationKey {
 
 /// A conversation as long as one in the middle of an upload is.
 pub fn stored(member: u64, version: u64) -> Result<String> {
-    let envelope = Envelope::<serde_json::Value> {
+    let envelope = Envelope::<String> {
         version,
         at: UnixMs(1_790_000_000_000),
         state: json!({
@@ -176,7 +176,8 @@ pub fn stored(member: u64, version: u64) -> Result<String> {
                 "category": 2, "tags": [0, 3],
                 "files": [{"name": "bread.pdf", "bytes": 70_000, "message": 4_711, "state": "stored"}],
             },
-        }),
+        })
+        .to_string(),
         ..Envelope::default()
     };
     Ok(envelope.encode()?)

@@ -48,9 +48,16 @@ impl Resumption {
     pub(super) fn fields(&self) -> Vec<String> {
         let state = if self.done { "done" } else { "begun" };
         let before = self.before.map(|bot| bot.to_string()).unwrap_or_default();
-        let values = [self.bot.to_string(), self.epoch.0.to_string(), state.to_owned(), before];
+        let values = [
+            self.bot.to_string(),
+            self.epoch.0.to_string(),
+            state.to_owned(),
+            before,
+        ];
         let named = Self::FIELDS.iter().zip(values);
-        named.flat_map(|(name, value)| [(*name).to_owned(), value]).collect()
+        named
+            .flat_map(|(name, value)| [(*name).to_owned(), value])
+            .collect()
     }
 }
 
