@@ -61,6 +61,8 @@ pub struct Findings {
     pub updates_unreachable: usize,
     pub files_to_resend: usize,
     pub replies_duplicated: usize,
+    /// Said by two bots: Telegram took it from the first one, which was struck before its worker could know.
+    pub repeated_across_bots: usize,
     /// Presses that Telegram timed out and the member did again: a press that finds nobody is gone.
     pub presses_repeated: usize,
     /// Milliseconds from the fault to the first words of an active bot, for those who waited.
@@ -91,7 +93,10 @@ pub fn check(evidence: &Evidence<'_>) -> Findings {
             .iter()
             .filter(|entry| entry.fate != Fate::Refused)
         {
-            judge(member, entry, &unreachable, &mut findings);
+            if is_repeated_across_bots(entry, evidence) {
+                findings.repeated_across_bots += 1;
+            }
+            judge(member, entry, evidence, &unreachable, &mut findings);
         }
         check_resumptions(member, evidence, &mut findings);
         check_end(member, evidence, &mut findings);
@@ -128,14 +133,38 @@ fn check_resumptions(member: &Member, evidence: &Evidence<'_>, findings: &mut Fi
     }
 }
 
-fn judge(member: &Member, entry: &Entry, unreachable: &[OutOfReach], findings: &mut Findings) {
+/// How long before a blow Telegram may have taken what the struck bot said without its worker knowing, and how long after it what was on its way
+/// may come.
+const UNKNOWN_MS: i64 = 100;
+
+/// Whether Telegram took a reply from a bot right at a blow against it, and the pool moved away: nobody can know, and the next bot says it again.
+fn is_repeated_across_bots(entry: &Entry, evidence: &Evidence<'_>) -> bool {
+    let [first, second] = entry.confirmed_by[..] else {
+        return false;
+    };
+    let mut blows = evidence.blows.iter();
+    let struck = blows.any(|blow| {
+        let around = blow.at_ms - UNKNOWN_MS..=blow.quiet_ms + UNKNOWN_MS;
+        blow.bot == first.bot && blow.kind.hits_the_holder() && around.contains(&first.at_ms)
+    });
+    let left = |one: &Move| one.from == Some(first.bot) && one.activated_ms <= second.at_ms;
+    struck && first.bot != second.bot && evidence.moves.iter().any(left)
+}
+
+fn judge(
+    member: &Member,
+    entry: &Entry,
+    evidence: &Evidence<'_>,
+    unreachable: &[OutOfReach],
+    findings: &mut Findings,
+) {
     findings.updates_sent += 1;
     let mut problem = |expected: &str, seen: &str| {
         findings
             .problems
             .push(problem_of(member, &entry.label, expected, seen));
     };
-    if entry.confirmations > 1 {
+    if entry.confirmations > 1 && !is_repeated_across_bots(entry, evidence) {
         findings.replies_duplicated += entry.confirmations as usize - 1;
         problem(
             "one confirmation",

@@ -7,6 +7,7 @@ mod parked;
 use super::*;
 use crate::course::Intention;
 use crate::fault::{Details, FaultKind, Moment};
+use crate::ledger::Confirmer;
 use crate::member::Resumption;
 
 const MOVES: [Move; 1] = [Move {
@@ -225,6 +226,32 @@ fn a_planted_duplicate_is_found() {
         (1, 1)
     );
     assert_eq!(findings.problems[0].expected, "one confirmation");
+}
+
+/// Whoever sent it was struck before it could know that Telegram had taken it.
+#[test]
+fn a_reply_of_two_bots_is_no_duplicate_where_the_first_one_was_struck_with_it() {
+    let judged_at = |first_ms: i64, second: i64| {
+        let mut member = finished(1);
+        let entry = &mut member.ledger.entries[2];
+        entry.confirmations = 2;
+        entry.confirmed_by = vec![
+            Confirmer {
+                bot: 1,
+                at_ms: first_ms,
+            },
+            Confirmer {
+                bot: second,
+                at_ms: 1_400,
+            },
+        ];
+        let findings = judged(&[member]);
+        (findings.replies_duplicated, findings.repeated_across_bots)
+    };
+    let struck_ms = FAULT.first.at_ms;
+    assert_eq!(judged_at(struck_ms - 20, 2), (0, 1));
+    assert_eq!(judged_at(struck_ms - 20, 1), (1, 0), "one bot twice");
+    assert_eq!(judged_at(struck_ms - 500, 2), (1, 0), "it had time to know");
 }
 
 #[test]
