@@ -167,10 +167,10 @@ async fn a_rotation_away_from_a_bot_under_a_flood_wait_leaves_nobody_waiting_for
     );
     let by_the_first = stage.sent_to_members(begin, bots[0], REPLY).await.unwrap();
     assert!(by_the_first.is_empty(), "{by_the_first:?}");
-    Talk::private(&stage, MEMBERS - 1, next)
-        .start(None)
-        .await
-        .unwrap();
+    let parked = Talk::private(&stage, MEMBERS - 1, next);
+    parked.start(None).await.unwrap();
+    // What is parked is not in the outbox until his Start is taken in.
+    parked.see(REPLY).await.unwrap();
     stage.delivered().await.unwrap();
     let said = stage.sent_to_members(begin, next, REPLY).await.unwrap();
     assert_eq!(said.get(&last.id).map(Vec::len), Some(1), "{said:?}");
