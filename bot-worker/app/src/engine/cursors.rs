@@ -258,9 +258,11 @@ async fn write(tenure: &Tenure, written: &Cursors, tried: &Pending) -> Result<Ou
         }
     }
     if !tried.held.is_empty() {
-        state
-            .held_settle(tenure.context.lease.bot, &tried.held)
-            .await?;
+        let bot = tenure.context.lease.bot;
+        let settled = state.held_settle(tenure.stamp, bot, &tried.held).await?;
+        if let EpochAnswer::Fenced { .. } = settled {
+            return Ok(Outcome::Fenced);
+        }
     }
     Ok(Outcome::Written)
 }

@@ -1,17 +1,18 @@
 //! What belongs to one bot and is written under its login lease: the private box's cursor, who may be reached, messages kept for later.
 //!
-//! Invariants: nothing is written by a worker whose lease is not the stored one; a cursor only moves forward, each of its three parts; the cursor and what was
+//! Invariants: nothing is written by a worker whose lease is not the stored one, nor is a kept message removed under another epoch than the open one; a cursor only moves forward, each of its three parts; the cursor and what was
 //! made of the updates before it change in one script.
 
-use shared_core::{BotId, Incoming, LoginLease, MemberId};
+use shared_core::{BotId, EpochStamp, Incoming, LoginLease, MemberId};
 
 use super::commit::{counted, json, json_list};
+use super::epoch::{fenced, stamp_arguments};
 use super::error::StateError;
 use super::leases::lease_answer;
 use super::reply::Reply;
 use super::scripts;
 use super::streams::Stream;
-use super::{HeldPosition, LeaseAnswer, PoolState};
+use super::{EpochAnswer, HeldPosition, LeaseAnswer, PoolState};
 
 /// Private messages that a standby keeps at most; beyond it the oldest are dropped and counted.
 const HELD_MAX: usize = 10_000;
@@ -124,16 +125,27 @@ impl PoolState {
         self.read_stream(op, &stream, None, limit).await
     }
 
-    /// These have been taken in by their conversations, which remember them.
+    /// These have been taken in by their conversations, which remember them. Says how many of them were still there.
     pub async fn held_settle(
         &self,
+        stamp: EpochStamp,
         bot: BotId,
         settled: &[HeldPosition],
-    ) -> Result<u64, StateError> {
+    ) -> Result<EpochAnswer<u64>, StateError> {
+        let mut script = scripts::HELD_SETTLE.prepare_invoke();
+        script
+            .key(&self.keys.epoch)
+            .key(self.keys.held(bot))
+            .arg(&stamp_arguments(stamp));
+        for position in settled {
+            script.arg(position.0.to_string());
+        }
         let op = self.op("settle messages kept for", &bot);
-        let positions = settled.iter().map(|position| position.0);
-        self.delete_entries(op, &self.keys.held(bot), positions)
-            .await
+        let mut reply: Reply = self.link.script(op, &script).await?;
+        match reply.word.as_str() {
+            "done" => Ok(EpochAnswer::Done(reply.take(op)?)),
+            _ => fenced(op, reply),
+        }
     }
 
     /// The smoke test's write: counts up the bot's own probe key under its lease, and reads it back on its own.

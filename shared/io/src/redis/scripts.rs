@@ -35,6 +35,7 @@ scripts! {
     REFUSE = "refuse.lua";
     UNPOISON = "unpoison.lua";
     ANNOUNCED = "announced.lua";
+    HELD_SETTLE = "held_settle.lua";
     BEGIN_RESUMPTION = "begin_resumption.lua";
     RESUMED = "resumed.lua";
     BEGIN_SENDING = "begin_sending.lua";

@@ -89,7 +89,7 @@ async fn reach_follows_who_started_and_who_stopped() {
 #[tokio::test]
 async fn kept_messages_come_in_their_order_until_they_are_settled() {
     let server = RedisServer::start();
-    let pool = led_pool(&server.state().await).await;
+    let (pool, first) = open_pool(&server.state().await).await;
     let mine = leased(&pool).await;
     for message in 1..=3 {
         let change = PrivateChange {
@@ -107,7 +107,12 @@ async fn kept_messages_come_in_their_order_until_they_are_settled() {
         [said(5, 1), said(5, 2)]
     );
     let positions: Vec<_> = kept.iter().map(|(at, _)| *at).collect();
-    assert_eq!(pool.held_settle(BOT, &positions).await.unwrap(), 2);
+    let other = stamp(1, 0xbb);
+    let refused = pool.held_settle(other, BOT, &positions).await.unwrap();
+    assert!(matches!(refused, EpochAnswer::Fenced { .. }), "{refused:?}");
+    assert_eq!(pool.held(BOT, 10).await.unwrap().len(), 3);
+    let settled = pool.held_settle(first, BOT, &positions).await.unwrap();
+    assert_eq!(settled, EpochAnswer::Done(2));
     assert_eq!(pool.held(BOT, 10).await.unwrap()[0].1, said(5, 3));
 }
 
