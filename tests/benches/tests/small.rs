@@ -67,7 +67,10 @@ fn the_copy_follows_what_is_committed() {
     for database in ["sqlite", "postgres"] {
         let report = &report[database];
         assert!(report["lag_ms"]["count"].as_u64().unwrap() > 10, "{report}");
-        assert!(report["backlog"]["conversations"].as_u64().unwrap() >= 2_000, "{report}");
+        assert!(
+            report["backlog"]["conversations"].as_u64().unwrap() >= 2_000,
+            "{report}"
+        );
         assert!(report["commit_ms"]["count"].as_u64().unwrap() > 100);
     }
 }

@@ -60,6 +60,8 @@ impl Look<'_> {
                 .assignment(bot.bot)
                 .and_then(|given| self.snapshot.worker(&given.worker));
             let up_for = worker.and_then(|view| view.up_for_ms());
+            // Whatever it held before Redis came back it has let go of since.
+            let up_for = up_for.map(|up| up.min(self.redis_for_ms()));
             let left = up_for.and_then(|up| self.policy.first_wait_ms.checked_sub(up));
             if let (true, Some(left_ms)) = (on_its_way, left.filter(|l| *l > 0)) {
                 return Some((bot.bot, left_ms));

@@ -39,7 +39,7 @@ async fn trouble(stage: &Stage) {
 
     let second = Talk::private(stage, 0, bots[1]);
     assert_eq!(stage.switched_from(bots[0]).await.unwrap(), bots[1]);
-    second.see("Step 3/6").await.unwrap();
+    second.see("Step 2/6").await.unwrap();
     second.give_description().await.unwrap();
     second.choose_category().await.unwrap();
     second.press("Done").await.unwrap();

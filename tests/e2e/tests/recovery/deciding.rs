@@ -6,6 +6,8 @@ use std::time::Duration;
 use e2e::{Stage, Talk, built};
 use serde_json::Value;
 
+use super::redis_lost::copied;
+
 const SOON: Duration = Duration::from_secs(60);
 
 async fn understudy(stage: &Stage, words: &[&str]) -> Output {
@@ -59,6 +61,7 @@ async fn a_foreign_history_waits_for_a_person_who_may_take_either_side() {
     talk.open_upload().await.unwrap();
     stage.delivered().await.unwrap();
     go_on(&stage).await;
+    copied(&stage).await;
 
     foreign_mark(&stage).await;
     let dry = understudy(&stage, &["restore", "conversations", "--dry-run", "--json"]).await;
@@ -82,6 +85,7 @@ async fn a_foreign_history_waits_for_a_person_who_may_take_either_side() {
     talk.give_title().await.unwrap();
     stage.delivered().await.unwrap();
     go_on(&stage).await;
+    copied(&stage).await;
 
     foreign_mark(&stage).await;
     let words = ["restore", "conversations", "--yes", "--json"];

@@ -15,7 +15,7 @@ fn stored(stage: &Stage) -> PathBuf {
 }
 
 /// Waits until everything that is acknowledged now is in the database.
-async fn copied(stage: &Stage) {
+pub async fn copied(stage: &Stage) {
     stage.delivered().await.unwrap();
     // Twice: the first lag may be of a turn that was under way.
     for _ in 0..2 {
