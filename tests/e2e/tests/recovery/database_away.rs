@@ -16,6 +16,9 @@ const FOLLOWS: Duration = Duration::from_secs(90);
 const DATABASE: &str = "understudy";
 const LOOK: Duration = Duration::from_millis(100);
 
+/// Workers read each other's logins anew every five seconds; nothing tells when.
+const LOGINS_KNOWN: Duration = Duration::from_secs(7);
+
 /// A member in the middle of an upload, whom the second bot may write to.
 async fn prepare(stage: &Stage) {
     let bots: Vec<i64> = stage.scene.bots.iter().map(|bot| bot.id).collect();
@@ -25,6 +28,7 @@ async fn prepare(stage: &Stage) {
     talk.open_upload().await.unwrap();
     stage.reach_is(bots[1], 1).await.unwrap();
     stage.delivered().await.unwrap();
+    tokio::time::sleep(LOGINS_KNOWN).await;
 }
 
 /// All of it is noted by a supervisor that can write nothing.
@@ -144,6 +148,18 @@ fn processes(server: &Server) -> Vec<Pid> {
         .collect()
 }
 
+/// Goes on at its end, also when the test fails: a server that hangs cannot be ended in order.
+struct Hung(Vec<Pid>);
+
+impl Drop for Hung {
+    fn drop(&mut self) {
+        for pid in &self.0 {
+            // Some may have ended since.
+            let _gone = kill_process(*pid, Signal::CONT);
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn postgres_that_hangs_for_half_a_minute_costs_no_record() {
     let server = Server::start().unwrap();
@@ -159,16 +175,13 @@ async fn postgres_that_hangs_for_half_a_minute_costs_no_record() {
     let edit = |config: &str| config.replace("[workers]\n", &database);
     let mut stage = Stage::open_with(1, edit, &[]).await.unwrap();
     prepare(&stage).await;
-    let hung = processes(&server);
-    for pid in &hung {
+    let hung = Hung(processes(&server));
+    for pid in &hung.0 {
         kill_process(*pid, Signal::STOP).unwrap();
     }
     trouble(&stage).await;
     stage.kill_supervisor().unwrap();
-    for pid in &hung {
-        // Some may have ended since.
-        let _gone = kill_process(*pid, Signal::CONT);
-    }
+    drop(hung);
     stage.start_supervisor().unwrap();
     served_on(&stage).await;
     let until = Instant::now() + FOLLOWS;

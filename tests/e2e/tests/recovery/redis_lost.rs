@@ -33,7 +33,11 @@ pub async fn copied(stage: &Stage) {
 /// Its end, with what it has stored replaced by what `with` leaves there. The running server keeps its files open, wherever they are moved.
 fn lose(stage: &Stage, with: impl FnOnce(&Path)) {
     let folder = stored(stage);
-    std::fs::rename(&folder, folder.with_extension("lost")).unwrap();
+    let aside = folder.with_extension("lost");
+    if aside.exists() {
+        std::fs::remove_dir_all(&aside).unwrap();
+    }
+    std::fs::rename(&folder, aside).unwrap();
     with(&folder);
     redis_of(&stage.folder.root)
         .unwrap()

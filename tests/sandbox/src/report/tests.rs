@@ -138,7 +138,10 @@ fn one_loss_is_enough_to_fail() {
 #[test]
 fn what_no_member_sees_fails_a_run_as_well() {
     let broken: [fn(&mut Outcome); 9] = [
-        |outcome| outcome.findings.first_reply_private_ms.clear(),
+        |outcome| {
+            outcome.findings.first_reply_private_ms.clear();
+            outcome.findings.first_reply_ms.clear();
+        },
         |outcome| outcome.wire.flood_waits = 11,
         |outcome| outcome.journal.signed = 4,
         |outcome| outcome.status.pools[0].switches.clear(),
