@@ -54,7 +54,7 @@ fn passes(stores: &str, seed: &str, faults: u64) -> Value {
 
 #[test]
 fn ten_faults_on_a_redis_and_a_database_of_ones_own() {
-    let report = passes("private", "5", 10);
+    let report = passes("private", "11", 10);
     assert_eq!(report["segments"][0]["stores"], "private");
     assert!(report["faults_overlapping"].as_u64().unwrap() > 0);
 }
