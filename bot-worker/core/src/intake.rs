@@ -153,8 +153,14 @@ pub fn start_over(
     me: BotId,
 ) -> Result<Fresh, EnvelopeError> {
     let id = entry_id(ctx.pool, &ctx.key, update, u32::MAX);
+    // Where not even the version could be saved: more than any count of commits, so that copies of the conversation take it for the newer one.
+    let unknown = u64::try_from(ctx.now.0 / 1000).unwrap_or(0).max(1);
+    let version = match salvaged.version {
+        0 => unknown,
+        known => known.saturating_add(1),
+    };
     let mut envelope = Envelope {
-        version: salvaged.version.saturating_add(1),
+        version,
         marks: salvaged.marks,
         at: ctx.now,
         ..Envelope::<Dialogue>::default()

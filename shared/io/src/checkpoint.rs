@@ -2,10 +2,10 @@
 //!
 //! # A turn
 //! ```text
-//! 1  sources   cursors of channels and private boxes, who resumed last; then the queues whole: outbox (and the bots' last words), records, what
-//!              standbys keep
+//! 1  sources   cursors of channels and private boxes, who resumed last; then the queues whole: outbox (and the bots' last words), records, the
+//!              inbox, what standbys keep
 //! 2  take      what was marked as changed since the last turn, in one piece (`dirty` is renamed `dirty:taken`); turn + 1 in Redis; copies have it
-//! 3  portions  states of marked conversations, parked replies, reach; then what the outbox and the records have got since 1; copies have it;
+//! 3  portions  states of marked conversations, parked replies, reach; then what the outbox, the records and the inbox have got since 1; copies have it;
 //!              one transaction: entries first, then states; then these marks are let go
 //! 4  settle    one transaction: entries that were gone at 1 go, and the cursors and words of 1 with `turn` and `at`
 //! ```
@@ -15,7 +15,7 @@
 //!   written in 3, and the cursor only in 4. What is committed later is replayed from the cursor and turned away by watermarks, or done anew.
 //! - *A reply.* A state is read before the outbox is read on (3), and both are written in one transaction: no state is in SQL whose reply is
 //!   neither there nor settled. A reply whose state is not in SQL yet is made anew by the replay, under the same entry id, hence the same random id.
-//! - *A queue whose entries a commit takes away* (a file that was stored, a message that a standby kept): it is read before the states as well,
+//! - *A queue whose entries a commit takes away* (a file that was stored, a letter to a conversation, a message that a standby kept): it is read before the states as well,
 //!   and an entry goes from SQL only in 4, when it was gone at 1: the commit that took it was marked before 2, so its state is there.
 //! - *Moved between outbox and parked replies.* Out of the outbox: it was there at 1 and stays in SQL until the next turn, which has its mark.
 //!   Into the outbox: at its end, which is read after the list. So it may be there twice for a moment, never not at all.
@@ -28,7 +28,8 @@
 //! - *Killed anywhere.* `dirty:taken` stays. Whoever leads next first does 3 with it, without cursors (a state that is newer than its cursor
 //!   does no harm), and begins a turn of his own.
 //! - *Two leaders.* Each transaction asks whether `writer`, the first epoch number of the leader's block, is still the caller's own; a later leader
-//!   has a higher one. A state never replaces a newer version.
+//!   has a higher one. A state never replaces a newer version of a conversation that is
+//!   open; one that was over may begin anew with a lower one, because Redis forgets it after its time.
 //! - *Redis emptied, replaced or put back in the middle.* Each reading is a transaction that asks for the history's mark and that Redis knows at
 //!   least our turn; SQL never knows a turn that Redis does not, unless Redis lost its end. That is how a rolled-back Redis is recognised.
 //! - *SQL away.* Marks stay, one a conversation, however often it goes on.
@@ -50,7 +51,9 @@
 //! another. Commits pay for it with one `SADD`. Deliberately absent: deciding when to restore (`supervisor-core`'s `history`).
 
 mod place;
+mod queues;
 mod rehydrate;
+mod rows;
 
 pub use place::Place;
 pub use rehydrate::{Restored, Terms, rehydrate};
@@ -60,12 +63,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use shared_core::{BotId, PoolId, UnixMs};
 
 use crate::redis::{
-    EntryPosition, Guarded, HistoryMark, LeadAnswer, LeaderId, Mark, Marks, PoolState, Portion,
-    Queue, Scanned, Sources, StateError, Tail, Words,
+    EntryPosition, Guarded, HistoryMark, LeadAnswer, LeaderId, Mark, Marks, PoolState, Queue,
+    Scanned, Sources, StateError, Tail, Words,
 };
-use crate::sql::{
-    CheckpointChange, CheckpointPlace, ConversationRow, EntryRow, ReachRow, Store, StoreError,
-};
+use crate::sql::{CheckpointChange, CheckpointPlace, Store, StoreError};
 
 /// Marks that are copied at once.
 pub const PORTION: usize = 500;
@@ -307,149 +308,11 @@ impl Checkpointer {
         }
     }
 
-    fn change(&self, portion: Portion) -> CheckpointChange {
-        let mut change = CheckpointChange::default();
-        for (key, stored, open) in portion.conversations {
-            let conversation = key.to_string();
-            let Some(stored) = stored else {
-                change.removed.push(conversation);
-                continue;
-            };
-            // What nobody can read does not take the place of the last that could be read.
-            match row(conversation, stored, open) {
-                Some(row) => change.conversations.push(row),
-                None => {
-                    tracing::warn!(pool = %self.pool, conversation = %key, "a damaged conversation is not copied: the checkpoint keeps the last readable one");
-                }
-            }
-        }
-        for (member, bodies) in portion.parked {
-            let queue = format!("parked:{member}");
-            let bodies = bodies.into_iter().filter_map(text);
-            change
-                .added
-                .extend((0..).zip(bodies).map(|(seq, body)| EntryRow {
-                    queue: queue.clone(),
-                    ms: 0,
-                    seq,
-                    body,
-                }));
-            change.replaced.push(queue);
-        }
-        change.reach = portion
-            .reach
-            .into_iter()
-            .map(|(bot, member, reached)| {
-                let row = ReachRow {
-                    bot: bot.to_string(),
-                    member: member.0,
-                };
-                (row, reached)
-            })
-            .collect();
-        change
-    }
-
     async fn put(&self, change: CheckpointChange) -> Result<(), CheckpointError> {
         let checkpoints = self.store.checkpoints();
         match checkpoints.put(&self.pool, self.writer, change).await? {
             true => Ok(()),
             false => Err(CheckpointError::Superseded),
-        }
-    }
-
-    /// Reads a queue from its beginning: what is new waits to be written, what is gone is returned.
-    async fn read_whole(
-        &mut self,
-        queue: Queue,
-    ) -> Result<Vec<(Queue, EntryPosition)>, CheckpointError> {
-        self.read.remove(&queue);
-        let before = self.known.get(&queue).cloned().unwrap_or_default();
-        let told = match queue {
-            Queue::Outbox => self.bots.clone(),
-            Queue::Records | Queue::Inbox | Queue::Held(_) => Vec::new(),
-        };
-        let present = self.read_on(queue, &told).await?;
-        let gone = before.difference(&present).copied();
-        Ok(gone.map(|position| (queue, position)).collect())
-    }
-
-    /// Reads what a queue has got since it was last read; with its first page the last words of these bots.
-    async fn read_on(
-        &mut self,
-        queue: Queue,
-        mut told: &[BotId],
-    ) -> Result<BTreeSet<EntryPosition>, CheckpointError> {
-        let mut present = BTreeSet::new();
-        loop {
-            let after = self.read.get(&queue).copied();
-            let page = self
-                .state
-                .checkpoint_queue(&self.history, queue, after, PAGE, told);
-            let (page, words) = guarded(page.await?)?;
-            if !std::mem::take(&mut told).is_empty() {
-                self.told = words;
-            }
-            let is_last = page.len() < PAGE;
-            for (position, body) in page {
-                self.read.insert(queue, position);
-                present.insert(position);
-                if !self.known.entry(queue).or_default().insert(position) {
-                    continue;
-                }
-                match text(body) {
-                    Some(body) => self.pending.push((queue, position, body)),
-                    None => {
-                        tracing::warn!(pool = %self.pool, queue = queue.name(), %position, "a damaged entry is not copied");
-                    }
-                }
-            }
-            if is_last {
-                return Ok(present);
-            }
-        }
-    }
-
-    fn take_pending(&mut self) -> Vec<EntryRow> {
-        let pending = std::mem::take(&mut self.pending).into_iter();
-        pending
-            .map(|(queue, position, body)| {
-                let (ms, seq) = position.parts();
-                EntryRow {
-                    queue: queue.name(),
-                    ms,
-                    seq,
-                    body,
-                }
-            })
-            .collect()
-    }
-
-    /// What of the queues is in SQL.
-    async fn learn(&mut self) -> Result<(), CheckpointError> {
-        self.known.clear();
-        self.tails.clear();
-        self.read.clear();
-        self.pending.clear();
-        let queues: BTreeMap<String, Queue> = Queue::of_pool(&self.bots)
-            .map(|queue| (queue.name(), queue))
-            .collect();
-        let checkpoints = self.store.checkpoints();
-        let mut last = None;
-        loop {
-            let page = checkpoints
-                .positions(&self.pool, last.as_ref(), POSITIONS)
-                .await?;
-            for (name, ms, seq) in &page {
-                if let Some(queue) = queues.get(name) {
-                    let known = self.known.entry(*queue).or_default();
-                    known.insert(EntryPosition::of(*ms, *seq));
-                }
-            }
-            match page.into_iter().last() {
-                Some(end) => last = Some(end),
-                None => return Ok(()),
-            }
         }
     }
 
@@ -497,25 +360,6 @@ impl Checkpointer {
         }
         led(self.state.mark(&self.history.leader, marks).await?)
     }
-}
-
-/// A conversation as a row, if it can be read that far.
-fn row(conversation: String, stored: Vec<u8>, open: Option<UnixMs>) -> Option<ConversationRow> {
-    let stored = text(stored)?;
-    let version = stored.split_once('\n')?.0.parse().ok()?;
-    Some(ConversationRow {
-        conversation,
-        version,
-        stored,
-        open,
-    })
-}
-
-/// Text that both databases take: PostgreSQL has no place for U+0000, which JSON writes otherwise.
-fn text(bytes: Vec<u8>) -> Option<String> {
-    String::from_utf8(bytes)
-        .ok()
-        .filter(|text| !text.is_empty() && !text.contains('\0'))
 }
 
 fn led(answer: LeadAnswer) -> Result<(), CheckpointError> {

@@ -56,6 +56,7 @@ on_both! {
     copying:
         what_was_sent_leaves_the_copy_with_the_next_turn,
         a_history_that_was_never_copied_is_copied_whole,
+        a_conversation_that_was_forgotten_and_begins_anew_is_copied,
         what_is_damaged_does_not_replace_what_could_be_read,
         while_the_database_is_away_marks_wait_and_follow;
     notes:

@@ -159,14 +159,11 @@ impl PoolState {
                 .arg("COUNT")
                 .arg(1);
         }
-        let answers: Vec<Value> = self.link.pipeline(op, &pipeline).await?;
-        let mut answers = Answers {
-            op,
-            answers: answers.into_iter(),
+        let mut answers = match self.read_guarded(op, history, &pipeline).await? {
+            Guarded::Read(answers) => answers,
+            Guarded::NotLeading => return Ok(Guarded::NotLeading),
+            Guarded::AnotherHistory => return Ok(Guarded::AnotherHistory),
         };
-        if let Some(refused) = answers.refused(history)? {
-            return Ok(refused);
-        }
         let (seconds, micros): (i64, i64) = answers.take()?;
         let mut channels: Vec<(String, i32)> = answers.take()?;
         channels.sort();
@@ -304,14 +301,11 @@ impl PoolState {
                 .arg(self.keys.reach(*bot))
                 .arg(member.0);
         }
-        let answers: Vec<Value> = self.link.pipeline(op, &pipeline).await?;
-        let mut answers = Answers {
-            op,
-            answers: answers.into_iter(),
+        let mut answers = match self.read_guarded(op, history, &pipeline).await? {
+            Guarded::Read(answers) => answers,
+            Guarded::NotLeading => return Ok(Guarded::NotLeading),
+            Guarded::AnotherHistory => return Ok(Guarded::AnotherHistory),
         };
-        if let Some(refused) = answers.refused(history)? {
-            return Ok(refused);
-        }
         let mut portion = Portion::default();
         if !keys.is_empty() {
             let stored: Vec<Option<Vec<u8>>> = answers.take()?;
@@ -354,14 +348,11 @@ impl PoolState {
             let key = self.keys.told(*bot);
             pipeline.cmd("LRANGE").arg(key).arg(-WORDS).arg(-1);
         }
-        let answers: Vec<Value> = self.link.pipeline(op, &pipeline).await?;
-        let mut answers = Answers {
-            op,
-            answers: answers.into_iter(),
+        let mut answers = match self.read_guarded(op, history, &pipeline).await? {
+            Guarded::Read(answers) => answers,
+            Guarded::NotLeading => return Ok(Guarded::NotLeading),
+            Guarded::AnotherHistory => return Ok(Guarded::AnotherHistory),
         };
-        if let Some(refused) = answers.refused(history)? {
-            return Ok(refused);
-        }
         let page: Page = answers.take()?;
         let mut entries = Vec::with_capacity(page.len());
         for (id, fields) in page {
@@ -433,6 +424,32 @@ impl PoolState {
         }
     }
 
+    /// Carries out what began as [`Self::guarded`]: the answers to what follows, if this is the history that is copied and its leader asks.
+    async fn read_guarded<'a>(
+        &self,
+        op: Op<'a>,
+        history: &HistoryMark,
+        pipeline: &Pipeline,
+    ) -> Result<Guarded<Answers<'a>>, StateError> {
+        let answers: Vec<Value> = self.link.pipeline(op, pipeline).await?;
+        let mut answers = Answers {
+            op,
+            answers: answers.into_iter(),
+        };
+        let leader: Option<String> = answers.take()?;
+        let lineage: Option<String> = answers.take()?;
+        let turn: Option<u64> = answers.take()?;
+        Ok(
+            if lineage.as_ref() != Some(&history.lineage) || turn.unwrap_or(0) < history.turn {
+                Guarded::AnotherHistory
+            } else if leader.as_deref() != Some(history.leader.as_str()) {
+                Guarded::NotLeading
+            } else {
+                Guarded::Read(answers)
+            },
+        )
+    }
+
     fn guarded(&self) -> Pipeline {
         let mut pipeline = ::redis::pipe();
         pipeline.atomic();
@@ -463,20 +480,5 @@ impl Answers<'_> {
         from_redis_value(value).map_err(|_| {
             StateError::unreadable(self.op, "an answer has another form than expected")
         })
-    }
-
-    fn refused<T>(&mut self, history: &HistoryMark) -> Result<Option<Guarded<T>>, StateError> {
-        let leader: Option<String> = self.take()?;
-        let lineage: Option<String> = self.take()?;
-        let turn: Option<u64> = self.take()?;
-        Ok(
-            if lineage.as_ref() != Some(&history.lineage) || turn.unwrap_or(0) < history.turn {
-                Some(Guarded::AnotherHistory)
-            } else if leader.as_deref() != Some(history.leader.as_str()) {
-                Some(Guarded::NotLeading)
-            } else {
-                None
-            },
-        )
     }
 }

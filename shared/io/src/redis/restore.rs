@@ -7,7 +7,7 @@
 //! served, committed or moved that is there by half; the key `restoring` says so to whoever leads next, who starts over under another nonce;
 //! each write asks who leads and whether this restoring is still the one under way.
 
-use shared_core::{BotId, Epoch, EpochStamp, TOMBSTONE_KEPT, UnixMs};
+use shared_core::{BotId, EpochStamp, TOMBSTONE_KEPT, UnixMs};
 
 use super::checkpoint::Queue;
 use super::epoch::stamp_arguments;
@@ -88,19 +88,8 @@ impl PoolState {
             .arg(previous.map(|bot| bot.to_string()).unwrap_or_default())
             .arg(&self.keys.bell);
         // A fence: what copies do not have is not done.
-        let (mut reply, _): (Reply, _) = self.link.copied(op, &script).await?;
-        match reply.word.as_str() {
-            "done" => Ok(FenceAnswer::Fenced),
-            "not_leading" => Ok(FenceAnswer::NotLeading),
-            "behind" => {
-                let seen: String = reply.take(op)?;
-                let seen = seen
-                    .parse()
-                    .map_err(|_| StateError::unreadable(op, "the epoch is not a number"))?;
-                Ok(FenceAnswer::Behind { seen: Epoch(seen) })
-            }
-            _ => Err(reply.unexpected(op)),
-        }
+        let (reply, _): (Reply, _) = self.link.copied(op, &script).await?;
+        FenceAnswer::read(op, reply)
     }
 
     /// The restoring under way, if there is one.

@@ -30,6 +30,23 @@ pub enum FenceAnswer {
     NotLeading,
 }
 
+impl FenceAnswer {
+    pub(super) fn read(op: Op<'_>, mut reply: Reply) -> Result<Self, StateError> {
+        match reply.word.as_str() {
+            "done" => Ok(Self::Fenced),
+            "not_leading" => Ok(Self::NotLeading),
+            "behind" => {
+                let seen: String = reply.take(op)?;
+                let seen = seen
+                    .parse()
+                    .map_err(|_| StateError::unreadable(op, "the epoch is not a number"))?;
+                Ok(Self::Behind { seen: Epoch(seen) })
+            }
+            _ => Err(reply.unexpected(op)),
+        }
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]
 pub enum StepAnswer {
@@ -52,19 +69,8 @@ impl PoolState {
     ) -> Result<FenceAnswer, StateError> {
         let op = self.op("fence", &stamp);
         let script = self.step(&scripts::FENCE, leader, stamp, since, saga);
-        let (mut reply, _): (Reply, _) = self.link.copied(op, &script).await?;
-        match reply.word.as_str() {
-            "done" => Ok(FenceAnswer::Fenced),
-            "not_leading" => Ok(FenceAnswer::NotLeading),
-            "behind" => {
-                let seen: String = reply.take(op)?;
-                let seen = seen
-                    .parse()
-                    .map_err(|_| StateError::unreadable(op, "the epoch is not a number"))?;
-                Ok(FenceAnswer::Behind { seen: Epoch(seen) })
-            }
-            _ => Err(reply.unexpected(op)),
-        }
+        let (reply, _): (Reply, _) = self.link.copied(op, &script).await?;
+        FenceAnswer::read(op, reply)
     }
 
     /// Names who is to be smoke tested.

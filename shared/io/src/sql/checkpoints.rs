@@ -317,12 +317,14 @@ static ENTRIES: LazyLock<Pieces> = LazyLock::new(|| {
         "ON CONFLICT (pool, queue, ms, seq) DO NOTHING",
     )
 });
+// A conversation that was over may have been forgotten by Redis since, and then counts from one again.
 static CONVERSATIONS: LazyLock<Pieces> = LazyLock::new(|| {
     Pieces::new(
         "INSERT INTO checkpoint_conversations (pool, conversation, version, stored, open_at)",
         5,
         "ON CONFLICT (pool, conversation) DO UPDATE SET version = excluded.version, stored = excluded.stored, \
-         open_at = excluded.open_at WHERE checkpoint_conversations.version <= excluded.version",
+         open_at = excluded.open_at \
+         WHERE checkpoint_conversations.version <= excluded.version OR checkpoint_conversations.open_at IS NULL",
     )
 });
 static REACH: LazyLock<Pieces> = LazyLock::new(|| {

@@ -1,6 +1,7 @@
 //! What is copied, and what the copy is spared.
 
 use shared_core::Secret;
+use shared_io::redis::Committed;
 use shared_io::sql::Store;
 
 use crate::build::*;
@@ -65,6 +66,30 @@ pub async fn a_history_that_was_never_copied_is_copied_whole(data: Data) {
     assert_eq!(copied(&stage).await.len(), 30);
     let head = stage.store.checkpoints().head(&pool_id()).await.unwrap();
     assert!(head.unwrap().at.is_some());
+}
+
+/// Redis forgets what is over after its time, and what comes then counts from one again.
+pub async fn a_conversation_that_was_forgotten_and_begins_anew_is_copied(data: Data) {
+    let stage = Stage::open(data).await;
+    let mut copying = stage.checkpointer(1).await.unwrap();
+    for version in 1..=5 {
+        stage.say(1, version).await;
+    }
+    let (key, text) = (conversation(1), stored(6, "over"));
+    let over = commit(stage.stamp, &key, 5, &text);
+    let done = stage.pool.commit(&over).await.unwrap();
+    assert!(matches!(done, Committed::Done { .. }), "{done:?}");
+    copying.turn().await.unwrap();
+    assert_eq!(copied(&stage).await, [(key.to_string(), 6)]);
+    let mut raw = stage.server.raw().await;
+    redis::cmd("DEL")
+        .arg(format!("us:{{main}}:c:{key}"))
+        .exec_async(&mut raw)
+        .await
+        .unwrap();
+    stage.say(1, 1).await;
+    copying.turn().await.unwrap();
+    assert_eq!(copied(&stage).await, [(key.to_string(), 1)]);
 }
 
 pub async fn what_is_damaged_does_not_replace_what_could_be_read(data: Data) {

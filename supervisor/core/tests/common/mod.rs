@@ -1,3 +1,4 @@
 //! What the integration tests share.
+pub mod drive;
 pub mod fleet;
 pub mod random;

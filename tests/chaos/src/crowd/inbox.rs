@@ -117,21 +117,13 @@ impl Crowd {
 
     /// A bot wrote or edited: whose view is it in?
     fn look(&mut self, event: &Event, edited: bool) {
-        let Some(bot) = event.number("account") else {
+        let Some((id, chat, message)) = event.in_view(self.group) else {
             return;
         };
-        let (person, chat, message) = match (event.chat("user"), event.chat("channel")) {
-            (Some(member), _) => (
-                self.by_id.get(&member).copied(),
-                Chat::Bot(bot),
-                event.number("member_message_id"),
-            ),
-            (_, Some(channel)) if channel == self.group => {
-                (Some(0), Chat::Channel(channel), event.number("message_id"))
-            }
-            _ => return,
+        // Of the group the first one's view is as good as any.
+        let Some(person) = id.map_or(Some(0), |id| self.by_id.get(&id).copied()) else {
+            return;
         };
-        let Some(person) = person else { return };
         let seen = self.seen.get(&(person, chat)).copied().unwrap_or(0);
         let edited = message.filter(|_| edited);
         let after = edited.map_or(seen, |message| seen.min(message - 1));

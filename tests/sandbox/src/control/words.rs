@@ -92,6 +92,21 @@ impl Event {
     pub fn chat(&self, of: &str) -> Option<i64> {
         self.fields.get("chat")?.get(of)?.as_i64()
     }
+
+    /// Whose view a bot's message is in, which chat of his that is, and the message's number there. In the group everybody sees the same: no member.
+    pub fn in_view(&self, group: i64) -> Option<(Option<i64>, Chat, Option<i64>)> {
+        let bot = self.number("account")?;
+        match (self.chat("user"), self.chat("channel")) {
+            (Some(member), _) => {
+                let message = self.number("member_message_id");
+                Some((Some(member), Chat::Bot(bot), message))
+            }
+            (_, Some(channel)) if channel == group => {
+                Some((None, Chat::Channel(channel), self.number("message_id")))
+            }
+            _ => None,
+        }
+    }
 }
 
 #[derive(Debug, Deserialize)]
