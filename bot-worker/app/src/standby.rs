@@ -85,10 +85,13 @@ impl Standby {
                 IncomingKind::Press { .. } => change.hold.push(incoming),
                 IncomingKind::Message { text, .. } => {
                     starts(&mut change, incoming.member);
-                    if StartPayload::of_start(text) == Some(StartPayload::BACKUP) {
+                    let payload = StartPayload::of_start(text);
+                    if payload == Some(StartPayload::BACKUP) {
                         change.invited.push(incoming.member);
                     }
-                    let only_opens_the_chat = stands_by && is_start(text);
+                    // Who came for an upload asks for something, like any other message does.
+                    let asks = payload == Some(StartPayload::UPLOAD);
+                    let only_opens_the_chat = stands_by && is_start(text) && !asks;
                     if stands_by {
                         to_hint.push(incoming.clone());
                     }

@@ -175,3 +175,22 @@ async fn a_rotation_away_from_a_bot_under_a_flood_wait_leaves_nobody_waiting_for
     let said = stage.sent_to_members(begin, next, REPLY).await.unwrap();
     assert_eq!(said.get(&last.id).map(Vec::len), Some(1), "{said:?}");
 }
+
+/// A Start that only opens the chat is answered by a pointer and over; one that asks for something is kept like any other message.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_comes_to_a_standby_for_an_upload_gets_it_when_that_one_takes_over() {
+    let stage = Stage::open(2).await.unwrap();
+    let [first, second] = [0, 1].map(|at| stage.scene.bots[at].id);
+    let asks = Talk::private(&stage, 0, second);
+    asks.start(Some("upload")).await.unwrap();
+    asks.see("I am a backup").await.unwrap();
+    let only_starts = Talk::private(&stage, 1, second);
+    only_starts.meet_standby().await.unwrap();
+    stage.reach_is(second, 2).await.unwrap();
+    stage.revoke(first).await.unwrap();
+    assert_eq!(stage.switched_from(first).await.unwrap(), second);
+    asks.see("Step 1/6").await.unwrap();
+    stage.settled().await.unwrap();
+    assert_eq!(asks.count("Step 1/6").await.unwrap(), 1);
+    assert_eq!(only_starts.count("Welcome!").await.unwrap(), 0);
+}
