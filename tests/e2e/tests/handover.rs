@@ -29,9 +29,11 @@ async fn stage_where_all_know_all_bots() -> Stage {
     stage
 }
 
-/// All members ask the active bot at once; returns when it has begun to answer.
+/// All members ask the active bot at once; returns when it has taken everything in and begun to answer. What it has not taken in when it is replaced it
+/// does not answer any more: it tells who does.
 async fn everybody_asks(stage: &Stage, bot: i64) {
     let begin = stage.control.last_event().await.unwrap();
+    let before = stage.counter("commits").await.unwrap();
     for member in &stage.scene.members {
         let to = Talk::private(stage, 0, bot).chat;
         let text = Content::Text("/help".into());
@@ -43,6 +45,13 @@ async fn everybody_asks(stage: &Stage, bot: i64) {
     }
     let answers = |event: &Event| event.number("account") == Some(bot);
     stage.event(begin, "message_sent", answers).await.unwrap();
+    stage
+        .until_stored("all of it is taken in", async || {
+            let commits = stage.counter("commits").await? - before;
+            Ok((commits >= MEMBERS as u64).then_some(()))
+        })
+        .await
+        .unwrap();
 }
 
 async fn switch_by_hand(stage: &Stage, to: &str) {
