@@ -5,8 +5,11 @@ use anyhow::{Context, Result, ensure};
 use redis_servers::Server;
 use serde_json::json;
 use shared_core::{BotId, Epoch, EpochStamp, Holder, Nonce, PoolId, Secret, WorkerId};
+use shared_io::checkpoint::PORTION;
 use shared_io::clock;
-use shared_io::redis::{FenceAnswer, LeaderId, PoolState, RedisState, RedisTimeouts, StepAnswer};
+use shared_io::redis::{
+    FenceAnswer, LeadAnswer, LeaderId, Marks, PoolState, RedisState, RedisTimeouts, StepAnswer,
+};
 use std::time::Duration;
 
 use crate::Measured;
@@ -74,6 +77,7 @@ async fn measure(sessions: usize, reminds: bool) -> Result<Bytes> {
     let with = if reminds { ", with reminders" } else { "" };
     let told = |done| eprintln!("session-bytes: {done} of {sessions} written{with}");
     writer.write(sessions, false, told).await?;
+    let_go_of_marks(&state).await?;
     // The writer's connection and its buffers are no session's.
     drop((state, redis));
     let after = settled(&server)?;
@@ -86,9 +90,30 @@ async fn measure(sessions: usize, reminds: bool) -> Result<Bytes> {
     })
 }
 
+fn leader() -> LeaderId {
+    LeaderId::new("bench", Nonce([8; 8]))
+}
+
+/// What has changed is noted for the copy in SQL, and a leader lets go of it within a quarter of a second.
+async fn let_go_of_marks(state: &PoolState) -> Result<()> {
+    let leader = leader();
+    let lead = state.take_lead_of_pool(&leader, LEAD).await?;
+    ensure!(lead.is_ours(), "no lead");
+    let taken = state.take_marks(&leader, 1).await?;
+    ensure!(matches!(taken, Marks::Taken(_)), "{taken:?}");
+    loop {
+        let marks = state.taken_marks(PORTION).await?;
+        if marks.is_empty() {
+            return Ok(());
+        }
+        let answer = state.let_go(&leader, &marks).await?;
+        ensure!(answer == LeadAnswer::Done, "{answer:?}");
+    }
+}
+
 /// An open epoch of a fresh pool.
 pub async fn open(state: &PoolState) -> Result<EpochStamp> {
-    let leader = LeaderId::new("bench", clock::nonce());
+    let leader = leader();
     let stamp = EpochStamp {
         epoch: Epoch(1),
         nonce: Nonce([7; 8]),
