@@ -21,6 +21,7 @@ mod name;
 mod parked;
 mod pool;
 mod post;
+mod predecessors;
 mod recorder;
 mod reprompt;
 mod sender;

@@ -60,7 +60,7 @@ pub async fn claim(
     }
 }
 
-/// Should it fail, the name runs out by itself.
+/// Says that whatever this process held is let go, as if it were dead; the name is free with that. Should it fail, the name runs out by itself.
 pub async fn release(redis: &RedisState, worker: &WorkerId, nonce: Nonce) {
-    let _runs_out = redis.release_name(worker, nonce).await;
+    let _runs_out = redis.report_death(worker, nonce).await;
 }

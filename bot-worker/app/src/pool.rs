@@ -1,11 +1,12 @@
 //! One pool on this worker: follows its view and keeps one task per assigned bot.
 //!
 //! Invariant: a bot's task runs exactly while an assignment names this worker with the same grant; another grant is another task.
-//! An epoch record that already named this worker when the process began belonged to a predecessor of the same name, who may be hung and
+//! What was given to an earlier process of this name waits ([`crate::predecessors`]). An epoch record that already named this worker when the process began belonged to a predecessor of the same name, who may be hung and
 //! wake up. It is acted on only when whoever started this process vouches that the predecessor is dead (`--nonce`).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use shared_core::{Assignment, BotId, EpochStamp, PoolId};
 use tokio::sync::watch;
@@ -16,11 +17,16 @@ use tracing::{error, info};
 use crate::bot::BotTask;
 use crate::context::Shared;
 use crate::epoch_watch::{self, View};
+use crate::predecessors::Predecessors;
 
 pub struct PoolTask {
     shared: Arc<Shared>,
     pool: PoolId,
+    predecessors: Predecessors,
 }
+
+/// How often it is asked whether an earlier process is dead, while something waits for that.
+const ASK_AGAIN: Duration = Duration::from_millis(250);
 
 struct Running {
     assignment: Assignment,
@@ -30,10 +36,14 @@ struct Running {
 
 impl PoolTask {
     pub fn new(shared: Arc<Shared>, pool: PoolId) -> Self {
-        Self { shared, pool }
+        Self {
+            predecessors: Predecessors::of(shared.nonce),
+            shared,
+            pool,
+        }
     }
 
-    pub async fn run(self, stop: CancellationToken) {
+    pub async fn run(mut self, stop: CancellationToken) {
         let state = self.shared.redis.pool(&self.pool);
         let (views, mut view) = watch::channel(View::default());
         let follow = tokio::spawn(epoch_watch::follow(
@@ -45,14 +55,17 @@ impl PoolTask {
         ));
         let mut running: BTreeMap<BotId, Running> = BTreeMap::new();
         let mut inherited: Option<Option<EpochStamp>> = None;
+        let mut something_waits = false;
         loop {
             tokio::select! {
                 () = stop.cancelled() => break,
                 changed = view.changed() => if changed.is_err() { break },
+                () = tokio::time::sleep(ASK_AGAIN), if something_waits => {}
             }
             let current = view.borrow_and_update().clone();
             let inherited = *inherited.get_or_insert_with(|| self.inherited(&current));
-            self.reconcile(&current, inherited, &view, &mut running)
+            something_waits = self
+                .reconcile(&current, inherited, &view, &mut running)
                 .await;
         }
         for (_, bot) in std::mem::take(&mut running) {
@@ -72,13 +85,14 @@ impl PoolTask {
         (holder.worker == self.shared.worker).then_some(record.stamp)
     }
 
+    /// Says whether something that is assigned was left alone.
     async fn reconcile(
-        &self,
+        &mut self,
         current: &View,
         inherited: Option<EpochStamp>,
         view: &watch::Receiver<View>,
         running: &mut BTreeMap<BotId, Running>,
-    ) {
+    ) -> bool {
         let mine: BTreeMap<BotId, &Assignment> = current
             .assignments
             .iter()
@@ -100,8 +114,17 @@ impl PoolTask {
                 end(run).await;
             }
         }
+        let mut something_waits = false;
         for (bot, assignment) in mine {
             if running.contains_key(&bot) {
+                continue;
+            }
+            if !self
+                .predecessors
+                .leave(assignment, &self.shared.redis)
+                .await
+            {
+                something_waits = true;
                 continue;
             }
             let Some(task) = BotTask::new(
@@ -126,6 +149,7 @@ impl PoolTask {
                 },
             );
         }
+        something_waits
     }
 }
 

@@ -29,6 +29,7 @@ use crate::heartbeat::{self, Beating};
 use crate::login::Vault;
 use crate::name::{self, NameTaken};
 use crate::pool::PoolTask;
+use crate::predecessors::Seat;
 use crate::status::Status;
 
 /// How long a worker that begins waits for Redis; then whoever started it is told.
@@ -45,6 +46,8 @@ pub async fn run(
 ) -> anyhow::Result<()> {
     let shared = Arc::new(open(config, worker, nonce, vouched).await?);
     let silent = shared.config.policy.worker_silent;
+    let data = shared.config.data_dir();
+    let _seat = Seat::take(data, &shared.redis, &shared.worker, nonce).await;
     name::claim(&shared.redis, &shared.worker, nonce, silent).await?;
     let stop = CancellationToken::new();
     let background = CancellationToken::new();

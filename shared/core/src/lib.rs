@@ -64,7 +64,7 @@ pub use order::{
 pub use outbox::{
     Button, Keyboard, OutboxEntry, OutboxKind, Priority, Record, SendTarget, entry_id, random_id,
 };
-pub use protocol::{Assignment, Milestone, MilestoneKind, WorkerNotice};
+pub use protocol::{Assignment, Milestone, MilestoneKind, ProcessId, WorkerNotice};
 pub use secret::{AuthKey, Secret};
 pub use smoke::{SmokeCheck, SmokeReport, SmokeResult};
 pub use supervisor::SupervisorBeat;

@@ -15,13 +15,17 @@ pub struct Assignment {
     pub slot: LoginSlot,
     /// Changes with each reassignment, so that a worker that slept through one cannot come back under it.
     pub grant: Nonce,
+    /// The worker's process that it was given to, as far as the leader had heard of it. A later one of that name takes the hold only when this one is
+    /// known to be gone: it may be connected although nobody hears it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub process: Option<Nonce>,
     /// Who last used the other login is not known to have let go of it: it is not to be connected before this time (the leader's
     /// wall clock).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub other_rests_until: Option<UnixMs>,
-    /// Who that was. Once it is heard without the bot, the other login is free before its time.
+    /// Who that was. Once that process is heard without the bot, or known to be dead, the other login is free before its time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub other_user: Option<WorkerId>,
+    pub other_process: Option<ProcessId>,
 }
 
 impl Assignment {
@@ -30,6 +34,13 @@ impl Assignment {
         (self.bot, &self.worker, self.slot, self.grant)
             == (other.bot, &other.worker, other.slot, other.grant)
     }
+}
+
+/// One process of a worker's name.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ProcessId {
+    pub worker: WorkerId,
+    pub nonce: Nonce,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

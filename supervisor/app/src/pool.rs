@@ -244,6 +244,8 @@ impl Pool {
         else {
             return Ok(None);
         };
+        snapshot.orphaned =
+            snapshot.find_orphaned(|process| fleet.is_dead(&process.worker, process.nonce));
         self.publish(&snapshot, world).await?;
         self.heed_schedule(&mut snapshot).await?;
         if snapshot.running_saga().is_some() {
@@ -252,7 +254,7 @@ impl Pool {
             let _none_moves = self.take_orders(&mut snapshot, &orders, true).await?;
             return Ok(None);
         }
-        self.free_other_logins(&mut snapshot).await?;
+        self.correct_assignments(&mut snapshot, fleet).await?;
         // Before the saga is cleared: it says how its order ended.
         self.follow_orders(&orders).await?;
         self.close_saga().await?;
@@ -336,6 +338,8 @@ impl Pool {
             workers: world.workers.clone(),
             assignments: view.assignments,
             leases: leases.into_iter().flatten().collect(),
+            // Who is dead is the fleet's to know.
+            orphaned: Vec::new(),
             saga: held.saga.as_ref().map(|running| running.saga.clone()),
             past: held.past.clone(),
             failed: held.failed.clone(),

@@ -10,6 +10,7 @@
 //! the configuration does not name it any more  the same
 //! the holder's worker is the trouble           takeover by another worker, the bot stays; with the resting login if it may be used
 //! the holder is connected and not at work      renew: the same holder under another epoch
+//! its worker's name is another process' now    takeover by another worker, or relogin on that one, with the resting login; else a standby
 //! the holder's line is silent, unclear whose   takeover, and a standby if that does not pass either
 //! nobody is answered                           hold: Telegram or our line is down, do not burn through the pool
 //! our own request is refused                   hold
@@ -93,7 +94,7 @@ enum Trouble {
     Worker(Cause),
     /// It is connected, and its process will not do this epoch's work.
     Idle(Cause),
-    /// Its line is silent and nothing tells the bot's trouble from the worker's.
+    /// Another worker is the better bet, and the other login where there is none.
     Unclear(Cause),
     Everybody,
     Ours(String),
@@ -191,6 +192,9 @@ impl<'a> Look<'a> {
                 }
                 (Health::Failed, Finding::NotWorking { for_ms }) => {
                     return Some(Trouble::Idle(Cause::NotWorking { for_ms }));
+                }
+                (Health::Failed, Finding::Orphaned) => {
+                    return Some(Trouble::Unclear(Cause::Orphaned));
                 }
                 (_, Finding::Ours { name }) => return Some(Trouble::Ours(name)),
                 _ => {}

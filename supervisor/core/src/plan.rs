@@ -84,6 +84,8 @@ pub enum Cause {
     NotWorking {
         for_ms: u64,
     },
+    /// Its worker's name has passed to another process, and the one that had the bot may still be connected.
+    Orphaned,
     WorkerDead,
     WorkerSilent {
         age_ms: u64,
@@ -112,6 +114,7 @@ impl Cause {
             Self::LineSilent { .. } => "line_silent",
             Self::NotServed { .. } => "not_served",
             Self::NotWorking { .. } => "not_working",
+            Self::Orphaned => "orphaned",
             Self::WorkerDead => "worker_dead",
             Self::WorkerSilent { .. } => "worker_silent",
             Self::WorkerGone => "worker_gone",
@@ -126,6 +129,7 @@ impl Cause {
             Self::NobodyActive
             | Self::BotFatal { .. }
             | Self::NotWorking { .. }
+            | Self::Orphaned
             | Self::WorkerDead
             | Self::WorkerSilent { .. }
             | Self::WorkerGone

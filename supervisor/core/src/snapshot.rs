@@ -4,7 +4,7 @@
 
 use shared_core::{
     Assignment, BotHealth, BotId, EpochRecord, Heartbeat, Holder, LETS_GO_AFTER, LoginLease,
-    LoginSlot, OtherLogin, Overrides, Phase, PoolId, UnixMs, WorkerId,
+    LoginSlot, OtherLogin, Overrides, Phase, PoolId, ProcessId, UnixMs, WorkerId,
 };
 
 use crate::saga::{Saga, SwitchKind};
@@ -76,6 +76,9 @@ pub struct Snapshot {
     pub workers: Vec<WorkerView>,
     pub assignments: Vec<Assignment>,
     pub leases: Vec<LoginLease>,
+    /// Bots that were given to an earlier process of their worker's name: nobody knows whether it is dead, and the one that is heard leaves its
+    /// connections alone.
+    pub orphaned: Vec<BotId>,
     pub saga: Option<Saga>,
     /// Moves of the last hour at least.
     pub past: Vec<PastMove>,
@@ -125,8 +128,8 @@ impl Snapshot {
         (!gone).then(|| UnixMs(now.0.saturating_add(millis)))
     }
 
-    /// Has whoever last used the other login certainly let go of it? A dead process has; a worker that is heard without the bot closed
-    /// its connection before it said so.
+    /// Has whoever last used the other login certainly let go of it? A process that is heard without the bot closed its connection before it said
+    /// so; what another one of its name says tells nothing. That a dead process has is the caller's to know.
     /// Not asked right after a move: a heartbeat from before it knows nothing.
     pub fn other_is_let_go(&self, given: &Assignment, now: UnixMs) -> bool {
         if self
@@ -135,13 +138,12 @@ impl Snapshot {
         {
             return false;
         }
-        let user = given.other_user.as_ref();
-        let view = user.and_then(|user| self.worker(user));
-        view.is_some_and(|view| {
-            let heard = view.beat.as_ref().filter(|(_, age)| *age <= FRESH_MS);
-            view.process == Process::Dead
-                || heard.is_some_and(|(beat, _)| beat.bot(&self.pool, given.bot).is_none())
-        })
+        let Some(user) = &given.other_process else {
+            return false;
+        };
+        let beat = self.worker(&user.worker).and_then(|v| v.beat.as_ref());
+        let said = beat.filter(|(beat, age)| *age <= FRESH_MS && beat.nonce == user.nonce);
+        said.is_some_and(|(beat, _)| beat.bot(&self.pool, given.bot).is_none())
     }
 
     /// Who answers, if the epoch is open. A record that is fenced or smoking without a saga names nobody: whoever it was to be must be tested.
@@ -151,6 +153,27 @@ impl Snapshot {
             Phase::Open => record.holder.as_ref(),
             Phase::Fenced | Phase::Smoking => None,
         }
+    }
+
+    /// The bots of [`Snapshot::orphaned`]. `is_dead`: is this very process known to be dead?
+    pub fn find_orphaned(&self, is_dead: impl Fn(&ProcessId) -> bool) -> Vec<BotId> {
+        let orphaned = |given: &&Assignment| {
+            let beat = self.worker(&given.worker).and_then(|v| v.beat.as_ref());
+            let (Some((beat, _)), Some(nonce)) = (beat, given.process) else {
+                return false;
+            };
+            let of = ProcessId {
+                worker: given.worker.clone(),
+                nonce,
+            };
+            beat.nonce != nonce && beat.bot(&self.pool, given.bot).is_none() && !is_dead(&of)
+        };
+        let orphaned = self.assignments.iter().filter(orphaned);
+        orphaned.map(|given| given.bot).collect()
+    }
+
+    pub fn is_orphaned(&self, bot: BotId) -> bool {
+        self.orphaned.contains(&bot)
     }
 
     pub fn running_saga(&self) -> Option<&Saga> {
@@ -185,14 +208,14 @@ impl Snapshot {
         beat.bot(&self.pool, bot)
     }
 
-    /// Can whatever this worker is connected with be had? Its process is dead or ours to end, or it is heard and gives a lease back by itself.
-    pub fn lets_go(&self, worker: &WorkerId, silent_ms: u64) -> bool {
-        self.worker(worker)
-            .is_some_and(|view| match (view.process, &view.beat) {
-                (Process::Dead | Process::Running { .. }, _) => true,
-                (Process::Elsewhere, Some((_, age_ms))) => *age_ms < silent_ms,
-                (Process::Elsewhere, None) => false,
-            })
+    /// Can the bot's connection be had from this worker? Its process is dead or ours to end, or it is heard and gives a lease back by itself.
+    pub fn lets_go(&self, bot: BotId, worker: &WorkerId, silent_ms: u64) -> bool {
+        let view = self.worker(worker).filter(|_| !self.is_orphaned(bot));
+        view.is_some_and(|view| match (view.process, &view.beat) {
+            (Process::Dead | Process::Running { .. }, _) => true,
+            (Process::Elsewhere, Some((_, age_ms))) => *age_ms < silent_ms,
+            (Process::Elsewhere, None) => false,
+        })
     }
 
     /// Bots of this pool that are assigned to the worker.

@@ -40,6 +40,8 @@ pub enum Finding {
     NotWorking {
         for_ms: u64,
     },
+    /// Its worker's name has passed to another process, and the one that had the bot may still be connected.
+    Orphaned,
     NoLease,
     Connecting,
     Fatal {
@@ -180,6 +182,9 @@ fn judge_bot(
         Health::Failed => return verdict(Health::Unknown, Finding::WorkerFailed),
         Health::Unknown => return verdict(Health::Unknown, Finding::NoHeartbeat),
         Health::Healthy | Health::Degraded => {}
+    }
+    if snapshot.is_orphaned(bot) {
+        return verdict(Health::Failed, Finding::Orphaned);
     }
     if said.is_some() && health.is_none() {
         // It has not come to its newest assignment yet: what it said is about the other login.
@@ -325,6 +330,10 @@ impl fmt::Display for Finding {
             Self::NotWorking { for_ms } => {
                 write!(f, "connected for {for_ms} ms and not at work")
             }
+            Self::Orphaned => write!(
+                f,
+                "its worker's name has passed to a process that leaves it alone"
+            ),
             Self::NoLease => write!(f, "connected without its lease"),
             Self::Connecting => write!(f, "connecting"),
             Self::Fatal { name, .. } => write!(f, "{name}"),

@@ -347,6 +347,30 @@ fn what_was_said_of_the_other_login_makes_nobody_ready() {
 }
 
 #[test]
+fn what_an_earlier_process_of_a_name_may_hold_is_in_use() {
+    let fleet = parse(
+        "epoch open b1@w1\nworker w1 elsewhere age=100 process=2\nworker w2 elsewhere age=100\n\
+         bot b1 on w1 sql_rests=yes\nbot b2 on w1\nbot b3 on w2 ready",
+    );
+    assert_eq!(fleet.orphaned, [BotId(1), BotId(2)]);
+    let live = takeover_with(LoginSlot::A, &["b3@w2"]);
+    let in_use = Violation::LoginInUse(BotId(1), LoginSlot::A);
+    assert_eq!(refused(&fleet, &live), in_use);
+    let moved = Plan::PlaceStandbys(vec![Placement {
+        bot: BotId(2),
+        worker: worker("w2"),
+        slot: LoginSlot::A,
+    }]);
+    let in_use = Violation::LoginInUse(BotId(2), LoginSlot::A);
+    assert_eq!(refused(&fleet, &moved), in_use);
+    let resting = relogin("b1@w1", LoginSlot::B);
+    assert!(check_plan(&fleet, &Policy::default(), NOW, &resting).is_ok());
+    let mut known = fleet;
+    known.orphaned = known.find_orphaned(|process| process.nonce == Nonce([1; 8]));
+    assert!(known.orphaned.is_empty(), "known to be dead");
+}
+
+#[test]
 fn another_login_is_free_once_its_user_is_heard_without_the_bot() {
     let said = |worker: &str, bot: &str| {
         let text = format!(
@@ -357,7 +381,10 @@ fn another_login_is_free_once_its_user_is_heard_without_the_bot() {
         fleet.other_is_let_go(&fleet.assignments[0], NOW)
     };
     assert!(said("running age=100", ""));
-    assert!(said("dead age=4000", ""));
+    assert!(
+        !said("elsewhere age=100 process=2", ""),
+        "another process of that name says nothing of it"
+    );
     assert!(!said("running age=1400", ""), "it may hang");
     assert!(!said("elsewhere age=4000", ""));
 }

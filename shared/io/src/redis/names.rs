@@ -79,15 +79,8 @@ impl RedisState {
         }
     }
 
-    /// Gives the name back, so that the next process of that name need not wait.
-    pub async fn release_name(&self, worker: &WorkerId, nonce: Nonce) -> Result<bool, StateError> {
-        let op = self.op("release the name", worker);
-        let mut script = scripts::RELEASE_NAME.prepare_invoke();
-        script.key(self.root.name(worker)).arg(nonce.to_string());
-        self.link.script(op, &script).await
-    }
-
-    /// Says that this process is dead, and tells the leader to look. For who has seen it by its pidfd, or has taken its seat since.
+    /// Says that this process is dead, or has let go of everything and does nothing more; frees its name, and tells the leader to look. For who
+    /// has seen it by its pidfd, or has taken its seat since, or is about to end.
     pub async fn report_death(&self, worker: &WorkerId, nonce: Nonce) -> Result<(), StateError> {
         let op = self.op("report the death of", worker);
         let mut script = scripts::REPORT_DEATH.prepare_invoke();

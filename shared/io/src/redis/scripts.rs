@@ -54,7 +54,6 @@ scripts! {
     BEAT = "beat.lua";
     HEARTBEATS = "heartbeats.lua";
     CLAIM_NAME = "claim_name.lua";
-    RELEASE_NAME = "release_name.lua";
     REPORT_DEATH = "report_death.lua";
     SHOW_SUPERVISOR = "show_supervisor.lua";
     SUBMIT_ORDER = "submit_order.lua";

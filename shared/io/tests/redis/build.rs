@@ -154,8 +154,9 @@ pub fn assignment(bot: BotId, name: &str, grant: u8) -> Assignment {
         worker: worker(name),
         slot: LoginSlot::A,
         grant: nonce(grant),
+        process: None,
         other_rests_until: None,
-        other_user: None,
+        other_process: None,
     }
 }
 

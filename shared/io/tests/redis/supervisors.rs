@@ -54,16 +54,17 @@ async fn a_second_process_does_not_get_a_name_whose_holder_beats() {
     assert_eq!(moved, NameAnswer::Held(held(8)), "it has beaten since");
     let seen = state.heartbeats().await.unwrap();
     assert_eq!(seen[0].heartbeat, heartbeat(first, 8), "the first is heard");
-    assert!(!state.release_name(&worker("w1"), second).await.unwrap());
+    state.report_death(&worker("w1"), second).await.unwrap();
+    assert_eq!(beat(&state, first, 9).await, Beaten::Done, "another's end");
 
     // Silent since it was looked at: it gives way, and is told when it wakes.
-    assert_eq!(claim(&state, second, Some(held(8))).await, NameAnswer::Ours);
+    assert_eq!(claim(&state, second, Some(held(9))).await, NameAnswer::Ours);
     assert_eq!(beat(&state, second, 1).await, Beaten::Done);
     assert_eq!(
-        beat(&state, first, 9).await,
+        beat(&state, first, 10).await,
         Beaten::NameTaken { by: second }
     );
-    assert!(state.release_name(&worker("w1"), second).await.unwrap());
+    state.report_death(&worker("w1"), second).await.unwrap();
     assert_eq!(claim(&state, first, None).await, NameAnswer::Ours);
 }
 

@@ -1,6 +1,6 @@
-//! Giving standbys to workers, and freeing what dead workers held.
+//! Giving standbys to workers, keeping what assignments say true, and freeing what dead workers held.
 
-use shared_core::{Assignment, BotId, LoginSlot, WorkerId};
+use shared_core::{Assignment, BotId, LoginSlot, Nonce, ProcessId, WorkerId};
 use shared_io::clock;
 use shared_io::redis::{BreakAnswer, LeadAnswer};
 use supervisor_core::{Placement, Snapshot};
@@ -51,26 +51,39 @@ impl Pool {
         }
     }
 
-    /// Notes which bots' other logins are free before their time, under the same grants.
-    pub(super) async fn free_other_logins(&self, snapshot: &mut Snapshot) -> Result<(), Stopped> {
+    /// Notes, under the same grants, which bots' other logins are free before their time, and which process has a bot when it is a later one of its
+    /// worker's name.
+    pub(super) async fn correct_assignments(
+        &self,
+        snapshot: &mut Snapshot,
+        fleet: &Fleet,
+    ) -> Result<(), Stopped> {
         let now = clock::unix_now();
-        let let_go = snapshot.assignments.iter().filter(|given| {
-            given.other_rests_until.is_some() && snapshot.other_is_let_go(given, now)
-        });
-        let freed: Vec<Assignment> = let_go
-            .map(|given| Assignment {
-                other_rests_until: None,
-                other_user: None,
+        let corrected = snapshot.assignments.iter().filter_map(|given| {
+            let is = Assignment {
+                process: holder_of(given, snapshot).or(given.process),
                 ..given.clone()
-            })
-            .collect();
-        if freed.is_empty() {
+            };
+            let user = given.other_process.as_ref();
+            let is_dead = user.is_some_and(|user| fleet.is_dead(&user.worker, user.nonce));
+            let is = match is_dead || snapshot.other_is_let_go(given, now) {
+                true => Assignment {
+                    other_rests_until: None,
+                    other_process: None,
+                    ..is
+                },
+                false => is,
+            };
+            (is != *given).then_some(is)
+        });
+        let corrected: Vec<Assignment> = corrected.collect();
+        if corrected.is_empty() {
             return Ok(());
         }
-        self.assign(&freed).await?;
+        self.assign(&corrected).await?;
         for given in &mut snapshot.assignments {
-            if let Some(free) = freed.iter().find(|free| free.bot == given.bot) {
-                *given = free.clone();
+            if let Some(is) = corrected.iter().find(|is| is.bot == given.bot) {
+                *given = is.clone();
             }
         }
         Ok(())
@@ -107,8 +120,8 @@ impl Pool {
     }
 }
 
-/// A new hold of the bot. Whoever had the login that is not used any more has let go of it if it is the same worker, which does so by itself,
-/// or a process that is known to be dead.
+/// A new hold of the bot. Whoever had the login that is not used any more has let go of it if it is the same process, which does so by itself,
+/// or one that is known to be dead.
 pub(super) fn assignment(
     snapshot: &Snapshot,
     bot: BotId,
@@ -116,22 +129,46 @@ pub(super) fn assignment(
     slot: LoginSlot,
     fleet: &Fleet,
 ) -> Assignment {
-    let gone = snapshot.assignment(bot).is_some_and(|before| {
-        let view = snapshot.worker(&before.worker);
-        before.worker == *worker || view.is_some_and(|view| fleet.is_gone(view))
-    });
     let before = snapshot.assignment(bot);
+    let had = before.and_then(process_of);
+    let gone = before.is_some_and(|before| {
+        let view = snapshot.worker(&before.worker);
+        let known = had
+            .as_ref()
+            .map(|had| fleet.is_dead(&had.worker, had.nonce));
+        let lets_go = before.worker == *worker || view.is_some_and(|view| fleet.is_gone(view));
+        known == Some(true) || lets_go && !snapshot.is_orphaned(bot)
+    });
     let until = snapshot.other_rests_until(bot, slot, gone, clock::unix_now());
     let user = before.and_then(|before| match before.slot == slot {
-        true => before.other_user.clone(),
-        false => Some(before.worker.clone()),
+        true => before.other_process.clone(),
+        false => had,
     });
+    let process = snapshot.worker(worker).and_then(|view| view.beat.as_ref());
     Assignment {
         bot,
         worker: worker.clone(),
         slot,
         grant: clock::nonce(),
+        process: process.map(|(beat, _)| beat.nonce),
         other_rests_until: until,
-        other_user: user.filter(|_| until.is_some()),
+        other_process: user.filter(|_| until.is_some()),
     }
+}
+
+/// Which process of the assigned worker says that it has the bot's lease under this assignment's login.
+fn holder_of(given: &Assignment, snapshot: &Snapshot) -> Option<Nonce> {
+    snapshot
+        .reported(given)
+        .filter(|health| health.lease_held)?;
+    let (beat, _) = snapshot.worker(&given.worker)?.beat.as_ref()?;
+    Some(beat.nonce)
+}
+
+/// Whom the bot was given to.
+fn process_of(given: &Assignment) -> Option<ProcessId> {
+    given.process.map(|nonce| ProcessId {
+        worker: given.worker.clone(),
+        nonce,
+    })
 }

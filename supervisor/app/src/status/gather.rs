@@ -40,8 +40,7 @@ pub async fn gather(config: &Config) -> anyhow::Result<Report> {
         let names = usernames(store.as_ref(), pool).await;
         let seen = match (&redis, &heartbeats) {
             (Some(redis), Some(heartbeats)) => {
-                let state = redis.pool(&pool.name);
-                look(config, pool, &state, heartbeats, store.as_ref())
+                look(config, pool, redis, heartbeats, store.as_ref())
                     .await
                     .ok()
             }
@@ -219,12 +218,13 @@ async fn moved_aside(state: &State) -> Result<MovedAside, StateError> {
 async fn look(
     config: &Config,
     pool: &PoolConfig,
-    state: &State,
+    redis: &RedisState,
     heartbeats: &[SeenHeartbeat],
     store: Option<&Store>,
 ) -> Result<PoolReport, StateError> {
+    let state = &redis.pool(&pool.name);
     let (snapshot, counters, outbox, open, quarantined, orders, aside, survey) = tokio::join!(
-        look::snapshot(pool, state, heartbeats, store),
+        look::snapshot(pool, redis, heartbeats, store),
         state.counters(),
         state.outbox_len(),
         state.open_count(),

@@ -7,7 +7,7 @@ use anyhow::Context;
 use shared_core::{BotId, EpochRecord, LoginSlot, Order, Phase, Preview};
 use shared_io::clock;
 use shared_io::config::{Config, PoolConfig};
-use shared_io::redis::{PoolState, RedisState, SeenHeartbeat, StateError};
+use shared_io::redis::{RedisState, SeenHeartbeat, StateError};
 use shared_io::sql::{LoginState, Store};
 use supervisor_core::{PoolBot, Process, RedisView, Saga, Snapshot, WorkerView};
 
@@ -23,8 +23,7 @@ pub async fn preview(config: &Config, pool: &PoolConfig, order: &Order) -> anyho
         Ok(_) | Err(_) => None,
     };
     let heartbeats = redis.heartbeats().await?;
-    let state = redis.pool(&pool.name);
-    let snapshot = snapshot(pool, &state, &heartbeats, store.as_ref())
+    let snapshot = snapshot(pool, &redis, &heartbeats, store.as_ref())
         .await
         .with_context(|| format!("looking at pool {}", pool.name))?;
     let policy = policy(&config.policy);
@@ -34,18 +33,20 @@ pub async fn preview(config: &Config, pool: &PoolConfig, order: &Order) -> anyho
 
 pub async fn snapshot(
     pool: &PoolConfig,
-    state: &PoolState,
+    redis: &RedisState,
     heartbeats: &[SeenHeartbeat],
     store: Option<&Store>,
 ) -> Result<Snapshot, StateError> {
     let ids: Vec<BotId> = pool.bots.iter().map(|bot| bot.bot()).collect();
-    let (view, saga, overrides, leases) = tokio::join!(
+    let state = redis.pool(&pool.name);
+    let (deaths, view, saga, overrides, leases) = tokio::join!(
+        redis.deaths(),
         state.look(),
         state.saga(),
         state.overrides(),
         state.leases(&ids)
     );
-    let view = view?;
+    let (deaths, view) = (deaths?, view?);
     // One that cannot be read is the supervisor's to report.
     let saga = saga?.and_then(|text| serde_json::from_str::<Saga>(&text).ok());
     let mut bots = Vec::with_capacity(pool.bots.len());
@@ -64,7 +65,7 @@ pub async fn snapshot(
             },
         });
     }
-    Ok(Snapshot {
+    let mut snapshot = Snapshot {
         pool: pool.name.clone(),
         redis: RedisView::Up { for_ms: u64::MAX },
         database_ok: store.is_some(),
@@ -74,11 +75,17 @@ pub async fn snapshot(
         workers: heartbeats.iter().map(worker_view).collect(),
         assignments: view.assignments,
         leases: leases?.into_iter().flatten().collect(),
+        orphaned: Vec::new(),
         saga,
         past: Vec::new(),
         failed: Vec::new(),
         overrides: overrides?.unwrap_or_default(),
-    })
+    };
+    snapshot.orphaned = snapshot.find_orphaned(|process| {
+        let of = (process.worker.clone(), process.nonce);
+        deaths.contains(&of)
+    });
+    Ok(snapshot)
 }
 
 /// By the dates, since this is one look only.

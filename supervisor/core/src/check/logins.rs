@@ -33,7 +33,7 @@ impl Audit<'_> {
     ) -> Result<(), Violation> {
         match self.given(from.bot) {
             Some(given) if given.slot != slot => self.at_rest(given),
-            _ if nobody_else || self.lets_go(&from.worker) => Ok(()),
+            _ if nobody_else || self.lets_go(from) => Ok(()),
             _ => Err(Violation::LoginInUse(from.bot, slot)),
         }
     }
@@ -47,6 +47,10 @@ impl Audit<'_> {
         match self.given(bot) {
             Some(given) if given.slot != slot => self.at_rest(given),
             Some(given) if given.worker == *worker => Err(Violation::SameLogin(bot, slot)),
+            // Its worker's process may be another one than the one that has it.
+            Some(_) if self.snapshot.orphaned.contains(&bot) => {
+                Err(Violation::LoginInUse(bot, slot))
+            }
             _ => Ok(()),
         }
     }
@@ -95,8 +99,15 @@ impl Audit<'_> {
     }
 
     /// Its process is dead or ours to end, or it is heard and gives a lease back by itself.
-    fn lets_go(&self, worker: &WorkerId) -> bool {
-        let view = self.snapshot.workers.iter().find(|v| v.worker == *worker);
+    fn lets_go(&self, from: &Holder) -> bool {
+        if self.snapshot.orphaned.contains(&from.bot) {
+            return false;
+        }
+        let view = self
+            .snapshot
+            .workers
+            .iter()
+            .find(|v| v.worker == from.worker);
         view.is_some_and(|view| match (view.process, &view.beat) {
             (Process::Dead | Process::Running { .. }, _) => true,
             (Process::Elsewhere, Some((_, age_ms))) => *age_ms < self.policy.worker_silent_ms,

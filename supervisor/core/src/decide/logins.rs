@@ -179,6 +179,7 @@ impl Look<'_> {
         let live = self.snapshot.assignment(bot).map(|given| given.slot);
         let live = live.unwrap_or(LoginSlot::A);
         match self.snapshot.worker(from).map(|view| view.process) {
+            _ if self.snapshot.is_orphaned(bot) => Login::InDoubt(live),
             Some(Process::Dead | Process::Running { .. }) => Login::Free(live),
             Some(Process::Elsewhere) if self.verdicts.worker_fit(from) => Login::Free(live),
             Some(Process::Elsewhere) | None => Login::InDoubt(live),
@@ -190,7 +191,7 @@ impl Look<'_> {
 fn is_of_the_session(cause: &Cause) -> bool {
     match cause {
         Cause::BotFatal { class, .. } => matches!(class, ErrorClass::SessionDead(_)),
-        Cause::LineSilent { .. } => true,
+        Cause::LineSilent { .. } | Cause::Orphaned => true,
         Cause::NobodyActive
         | Cause::NotServed { .. }
         | Cause::NotWorking { .. }

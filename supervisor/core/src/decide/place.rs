@@ -46,6 +46,13 @@ impl Look<'_> {
             .iter()
             .map(|placed| Reason::OtherLogin(placed.bot, placed.slot));
         self.reasons.extend(reasons);
+        let orphans = self.standbys(holder).filter_map(|bot| self.adopt(bot));
+        let orphans: Vec<Placement> = orphans.collect();
+        let reasons = orphans
+            .iter()
+            .map(|placed| Reason::Bot(placed.bot, Health::Failed, Finding::Orphaned));
+        self.reasons.extend(reasons);
+        placements.extend(orphans);
         if self.starting_worker().is_none() {
             let homeless: Vec<BotId> = self
                 .standbys(holder)
@@ -70,6 +77,19 @@ impl Look<'_> {
         let other = self.snapshot.reported(given)?.other_login;
         let slot = self.snapshot.resting(bot, self.now)?;
         (dead_session && other == OtherLogin::Resting).then(|| Placement {
+            bot,
+            worker: given.worker.clone(),
+            slot,
+        })
+    }
+
+    /// A bot whose worker is another process now: the same worker with the resting login. While there is none it waits until the earlier process
+    /// has certainly let go, and is taken up by the later one then.
+    fn adopt(&self, bot: BotId) -> Option<Placement> {
+        let given = self.snapshot.assignment(bot)?;
+        let orphaned = self.snapshot.is_orphaned(bot) && self.verdicts.worker_fit(&given.worker);
+        let slot = self.snapshot.resting(bot, self.now)?;
+        orphaned.then(|| Placement {
             bot,
             worker: given.worker.clone(),
             slot,

@@ -39,6 +39,7 @@ fn of_finding(finding: &Finding) -> &'static str {
         Finding::NoHeartbeat
         | Finding::Unassigned
         | Finding::NotReported
+        | Finding::Orphaned
         | Finding::NoLease
         | Finding::Connecting
         | Finding::FloodWait { .. }

@@ -94,6 +94,7 @@ impl fmt::Display for Cause {
             Self::NotWorking { for_ms } => {
                 write!(f, "connected for {for_ms} ms and not at work")
             }
+            Self::Orphaned => write!(f, "its worker's name has passed to another process"),
             Self::WorkerDead => write!(f, "worker process dead"),
             Self::WorkerSilent { age_ms } => write!(f, "worker silent for {age_ms} ms"),
             Self::WorkerGone => write!(f, "worker not heard of any more"),

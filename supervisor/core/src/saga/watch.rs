@@ -42,7 +42,8 @@ impl Saga {
         let slot = self.assign.filter(|_| !self.then.is_empty())?;
         let given = snapshot.assignment(to.bot)?;
         let taken_over = given.slot == slot && given.worker != to.worker;
-        let in_use = taken_over && !snapshot.lets_go(&given.worker, policy.worker_silent_ms);
+        let in_use =
+            taken_over && !snapshot.lets_go(to.bot, &given.worker, policy.worker_silent_ms);
         in_use.then(|| {
             format!(
                 "login {slot} of {} may still be in use by {}",

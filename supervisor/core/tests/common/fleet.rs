@@ -4,7 +4,8 @@
 //! redis down | redis up MS
 //! database down
 //! epoch open b1@w1 [open=MS] | epoch fenced prev=b1
-//! worker w1 running|dead|elsewhere [age=MS] [up=MS] [sql=no]     no `age`: no heartbeat yet; `up` also counts for the process
+//! worker w1 running|dead|elsewhere [age=MS] [up=MS] [sql=no] [process=N]     no `age`: no heartbeat yet; `up` also counts for the process;
+//!     `process`: another one than the first of that name, to which bots were given
 //! bot b1 on w1 ready|connecting|absent|shaky|failed [ok=MS] [reach=N] [lease=no] [error=NAME] [wait=S] [prio=N] [promote=no]
 //!     [settled=MS] [works=EPOCH] [slot=b] [said=b] [other=resting|missing|lost|unknown] [sql_rests=yes] [rests_in=MS]     `said`: the report is about this login;
 //!     `rests_in`: its other login may be connected for so long
@@ -64,6 +65,7 @@ pub fn empty() -> Snapshot {
         workers: Vec::new(),
         assignments: Vec::new(),
         leases: Vec::new(),
+        orphaned: Vec::new(),
         saga: None,
         past: Vec::new(),
         failed: Vec::new(),
@@ -132,6 +134,7 @@ pub fn parse(text: &str) -> Snapshot {
             other => panic!("unknown line `{other}`"),
         }
     }
+    snapshot.orphaned = snapshot.find_orphaned(|_| false);
     snapshot
 }
 
@@ -220,7 +223,12 @@ fn worker_view(words: &[&str], opts: &BTreeMap<&str, &str>) -> WorkerView {
         let sent = ago(age as i64);
         let beat = Heartbeat {
             worker: worker(words[1]),
-            nonce: Nonce([1; 8]),
+            nonce: Nonce(
+                [match opts.get("process") {
+                    Some(number) => number.parse().unwrap(),
+                    None => 1,
+                }; 8],
+            ),
             pid: 1,
             seq: 1,
             sent,
@@ -283,7 +291,11 @@ fn add_bot(snapshot: &mut Snapshot, words: &[&str], opts: &BTreeMap<&str, &str>)
         other_rests_until: opts
             .get("rests_in")
             .map(|ms| ago(-ms.parse::<i64>().unwrap())),
-        other_user: opts.get("rests_for").map(|name| worker(name)),
+        process: Some(Nonce([1; 8])),
+        other_process: opts.get("rests_for").map(|name| ProcessId {
+            worker: worker(name),
+            nonce: Nonce([1; 8]),
+        }),
     });
     let connection = match words.get(4).copied().filter(|w| !w.contains('=')) {
         None => return,

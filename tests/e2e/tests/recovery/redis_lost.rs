@@ -1,7 +1,7 @@
 //! The private Redis is killed, and what it had stored is gone, or is an older copy.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use e2e::{Stage, TITLE, Talk};
 use rustix::process::Signal;
@@ -17,17 +17,18 @@ fn stored(stage: &Stage) -> PathBuf {
 /// Waits until everything that is acknowledged now is in the database.
 pub async fn copied(stage: &Stage) {
     stage.delivered().await.unwrap();
-    // Twice: the first lag may be of a turn that was under way.
-    for _ in 0..2 {
-        stage
-            .wait("the copy is fresh", COPIED, |status| {
+    let begun = Instant::now();
+    stage
+        .wait(
+            "a copy that was begun after this is whole",
+            COPIED,
+            |status| {
                 let lag = status["pools"][0]["checkpoint_lag_ms"].as_u64();
-                lag.is_some_and(|lag| lag < 1_000)
-            })
-            .await
-            .unwrap();
-        tokio::time::sleep(Duration::from_millis(1_000)).await;
-    }
+                lag.is_some_and(|lag| Duration::from_millis(lag) < begun.elapsed())
+            },
+        )
+        .await
+        .unwrap();
 }
 
 /// Its end, with what it has stored replaced by what `with` leaves there. The running server keeps its files open, wherever they are moved.

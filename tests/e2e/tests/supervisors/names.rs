@@ -6,7 +6,7 @@ use std::time::Duration;
 use e2e::{Duo, Stage, Talk, built};
 use rustix::process::Signal;
 
-use super::is_answered;
+use super::{is_answered, nothing_was_done_twice};
 
 const SEEN: Duration = Duration::from_secs(30);
 
@@ -69,10 +69,18 @@ async fn a_worker_that_slept_while_another_took_its_name_ends_when_it_wakes() {
     let holder = holder.unwrap().to_owned();
     stage.signal_worker(&holder, Signal::STOP).unwrap();
     let mut slept = stage.forget_worker(&holder).unwrap();
+    let slept_pid = pid_of(&stage.status().await.unwrap(), &holder);
     stage.start_worker(&holder).unwrap();
     let talk = Talk::private(&stage, 0, bot);
     talk.say("/help").await.unwrap();
     talk.see("What I know:").await.unwrap();
+    // The other worker may be the one who answers; only a name that was taken is lost.
+    stage
+        .wait("the later process has the name", SEEN, |status| {
+            pid_of(status, &holder).is_some_and(|pid| Some(pid) != slept_pid)
+        })
+        .await
+        .unwrap();
     slept.signal(Signal::CONT);
     let ended = slept.ended(SEEN).await.unwrap();
     assert_eq!(ended.code(), Some(3), "{ended:?}");
@@ -82,6 +90,57 @@ async fn a_worker_that_slept_while_another_took_its_name_ends_when_it_wakes() {
     assert_eq!(talk.count("What I know:").await.unwrap(), 2);
     let duplicated = stage.events_since(0, "auth_key_duplicated").await.unwrap();
     assert!(duplicated.is_empty(), "{duplicated:#?}");
+}
+
+/// A worker that Redis alone does not hear keeps its connections for minutes. Whoever takes its name on another host leaves them alone.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_connections_of_a_cut_off_worker_are_left_alone_by_the_next_of_its_name() {
+    let mut duo = Duo::open(1, &[], 0).await.unwrap();
+    let bot = duo.stage.active().await.unwrap();
+    Talk::private(&duo.stage, 0, bot).start(None).await.unwrap();
+    let ready = duo.stage.wait("every bot has two logins", SEEN, |status| {
+        let bots = status["pools"][0]["bots"].as_array().into_iter().flatten();
+        let mut logins = bots.map(|bot| bot["other_login"] == "resting");
+        logins.all(|rests| rests)
+    });
+    let status = ready.await.unwrap();
+    let name = status["pools"][0]["active"]["worker"].as_str().unwrap();
+    let name = name.to_owned();
+    let before = pid_of(&status, &name);
+    // Nobody takes the bot over: what stands is what the next process finds.
+    duo.stage.run(&["pause"]).await.unwrap();
+    duo.line_of(&name).unwrap().stall();
+    let mut cut_off = duo.stage.forget_worker(&name).unwrap();
+    let elsewhere = [("UNDERSTUDY__DATA_DIR", "state-elsewhere")];
+    duo.stage.start_worker_with(&name, &elsewhere).unwrap();
+    let has_the_name = duo.stage.wait("the name has passed", SEEN, |status| {
+        pid_of(status, &name).is_some_and(|pid| Some(pid) != before)
+    });
+    has_the_name.await.unwrap();
+    // Longer than a lease lasts: the next one could have it by now.
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    let status = duo.stage.status().await.unwrap();
+    let mut workers = status["workers"].as_array().unwrap().iter();
+    let found = workers.find(|worker| worker["name"] == name.as_str());
+    assert_eq!(found.unwrap()["bots"], serde_json::json!([]), "{status:#}");
+    nothing_was_done_twice(&duo).await;
+    duo.stage.run(&["resume"]).await.unwrap();
+    is_answered(&duo, 0).await;
+    assert_eq!(duo.stage.active().await.unwrap(), bot, "the bot stays");
+    duo.stage.served().await.unwrap();
+    nothing_was_done_twice(&duo).await;
+    duo.line_of(&name).unwrap().open();
+    let ended = cut_off.ended(SEEN).await.unwrap();
+    assert_eq!(ended.code(), Some(3), "{ended:?}");
+    is_answered(&duo, 0).await;
+    nothing_was_done_twice(&duo).await;
+}
+
+/// Whose heartbeat stands under the name.
+fn pid_of(status: &serde_json::Value, name: &str) -> Option<u64> {
+    let workers = status["workers"].as_array()?;
+    let found = workers.iter().find(|worker| worker["name"] == name)?;
+    found["pid"].as_u64()
 }
 
 #[tokio::test(flavor = "multi_thread")]
