@@ -27,6 +27,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bot_worker_core::backlog::Backlog;
+use bot_worker_core::in_doubt::InDoubt;
 use bot_worker_core::pacing::{Pacer, Rates};
 use bot_worker_core::send_queue::{Next, SendQueue};
 use futures_util::StreamExt;
@@ -36,7 +37,7 @@ use shared_core::{
     BootMs, ConversationKey, EntryId, ErrorClass, MilestoneKind, OutboxEntry, SendTarget, Told,
 };
 use shared_io::clock;
-use shared_io::redis::{Counter, OutboxPosition, Sending};
+use shared_io::redis::{OutboxPosition, Sending};
 use shared_io::telegram::CallError;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -72,8 +73,10 @@ pub struct Sender {
     /// Conversations that what was found at the beginning will put a live prompt before, until that has been looked through.
     served: Option<Vec<ConversationKey>>,
     doubt: Doubt,
-    /// A sender of another bot did not say that it has ended.
+    /// A sender of another bot did not say that all it sent is known.
     unended: bool,
+    /// Which of its answers are left out.
+    in_doubt: Option<InDoubt<OutboxPosition>>,
     in_flight: FuturesUnordered<BoxFuture<'static, Sent>>,
     stop: CancellationToken,
     tries: HashMap<EntryId, Tries>,
@@ -121,6 +124,7 @@ impl Sender {
             served: Some(Vec::new()),
             doubt: Doubt::none(),
             unended: false,
+            in_doubt: None,
             in_flight: FuturesUnordered::new(),
             stop,
             tries: HashMap::new(),
@@ -218,23 +222,24 @@ impl Sender {
             true => turn::WIND_DOWN_DEAD,
             false => self.tenure.wind_down(),
         };
+        let mut unknown = self.tries.values().filter(|it| it.unknown).count();
         let answers = async {
             while let Some(sent) = self.in_flight.next().await {
                 match sent.outcome {
                     Outcome::Sent(told) => self.tenure.is_sent(sent.position, told),
                     Outcome::NotNeeded => self.tenure.is_sent(sent.position, None),
+                    Outcome::Failed(error) if is_unknown(error.class) => unknown += 1,
                     _ => {}
                 }
             }
         };
-        let unknown = tokio::time::timeout(bound, answers).await.is_err();
-        if unknown {
-            let count = u64::try_from(self.in_flight.len()).unwrap_or(u64::MAX);
-            self.tenure
-                .work
-                .count(&self.tenure, Counter::MaybeRepeated, count);
-        }
+        let _late = tokio::time::timeout(bound, answers).await;
+        unknown += self.in_flight.len();
         self.tenure.settle_sent().await;
+        let all_known = unknown == 0 && !self.tenure.has_sent();
+        self.tenure
+            .sends_in_doubt
+            .store(!all_known, Ordering::Release);
     }
 
     /// Starts what may leave; says how long there is nothing to do otherwise.
@@ -247,6 +252,7 @@ impl Sender {
             }
             match self.queue.next(&mut self.pacer, now) {
                 Next::Send(position, entry) => {
+                    self.tenure.sends_in_doubt.store(true, Ordering::Release);
                     let attempt = self
                         .tries
                         .get(&entry.id)
@@ -352,8 +358,7 @@ impl Sender {
                 self.pacer.told_to_wait(entry.target, wait, now);
             }
             class => {
-                // Telegram's own trouble may strike after the message was taken, too.
-                tries.unknown |= matches!(class, ErrorClass::Network | ErrorClass::Server);
+                tries.unknown |= is_unknown(class);
                 let pause = Duration::from_millis(200 * u64::from(tries.failures.min(10)));
                 self.hold(entry.target, pause);
             }
@@ -371,6 +376,11 @@ impl Sender {
             tokio::spawn(async move { tenure.milestone(MilestoneKind::FirstReply).await });
         }
     }
+}
+
+/// May Telegram have done it all the same? Its own trouble may strike after a message was taken, too.
+fn is_unknown(class: ErrorClass) -> bool {
+    matches!(class, ErrorClass::Network | ErrorClass::Server)
 }
 
 enum After {

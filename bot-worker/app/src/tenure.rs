@@ -62,6 +62,8 @@ pub struct Tenure {
     pub told_newer: Mutex<HashMap<ConversationKey, BootMs>>,
     /// Whoever sent before has ended, and what it left is known.
     pub has_turn: AtomicBool,
+    /// Something has been sent, and not yet everything is known to have been taken or not.
+    pub sends_in_doubt: AtomicBool,
     /// Chats that the sender has something for. Not entries: a chat that is held may have many of them, and nobody in another one is to wait for that.
     pub waiting: AtomicUsize,
     /// Entries that are known to be sent and still stand in Redis, each with the word of its message.
@@ -94,6 +96,7 @@ impl Tenure {
             inbox: Notify::new(),
             told_newer: Mutex::default(),
             has_turn: AtomicBool::new(false),
+            sends_in_doubt: AtomicBool::new(false),
             waiting: AtomicUsize::new(0),
             sent: Mutex::default(),
             stood: terms.stood,

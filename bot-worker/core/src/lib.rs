@@ -31,6 +31,7 @@ mod dialogue;
 pub mod echo;
 mod effect;
 mod event;
+pub mod in_doubt;
 mod intake;
 mod invitation;
 pub mod pacing;

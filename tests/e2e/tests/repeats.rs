@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use e2e::{Stage, Talk};
+use e2e::{Stage, TITLE, Talk};
 use reqwest::Method;
 use rustix::process::{Signal, kill_process};
 use sandbox::control::{Chat, Content, Event};
@@ -189,4 +189,65 @@ async fn a_lost_sessions_replies_are_not_repeated_by_the_other_login() {
     assert_eq!(stage.active().await.unwrap(), bot, "the bot stays");
     everybody_was_told_once(&stage, begin).await;
     found_to_be_sent(&stage).await;
+}
+
+/// The worker is struck with replies on their way, and the bot's token dies before anybody can hear what was taken: no other bot can know. It says nothing
+/// twice that it shows anyhow.
+async fn what_a_dead_bot_may_have_said_is_shown_and_not_said_again(blow: Signal) {
+    let stage = stage("login", 24 * 3_600).await;
+    let bot = stage.active().await.unwrap();
+    let members = 0..MEMBERS;
+    for standby in stage.scene.bots.iter().filter(|one| one.id != bot) {
+        for member in members.clone() {
+            let talk = Talk::private(&stage, member, standby.id);
+            talk.meet_standby().await.unwrap();
+        }
+    }
+    for member in members.clone() {
+        let talk = Talk::private(&stage, member, bot);
+        talk.open_upload().await.unwrap();
+    }
+    stage.settled().await.unwrap();
+    let worker = stage.worker_of(bot).await.unwrap();
+    let begin = stage.control.last_event().await.unwrap();
+    let slow = json!({"kind": "slow", "bot": bot, "delay_ms": SLOW_MS});
+    let slow = stage.fault(slow).await.unwrap();
+    for member in members.clone() {
+        Talk::private(&stage, member, bot).say(TITLE).await.unwrap();
+    }
+    let taken = async |by: i64| stage.sent_to_members(begin, by, "✓ Title: ").await;
+    stage
+        .until("some replies have left", async || {
+            Ok((taken(bot).await?.len() >= LEFT).then_some(()))
+        })
+        .await
+        .unwrap();
+    kill_process(worker, blow).unwrap();
+    stage.revoke(bot).await.unwrap();
+    stage.clear_fault(slow).await.unwrap();
+    let next = stage.switched_from(bot).await.unwrap();
+    for member in members.clone() {
+        let talk = Talk::private(&stage, member, next);
+        let shown = talk.see("Step 2/6").await.unwrap();
+        assert!(shown.text.contains(&format!("Title: {TITLE}")), "{shown:?}");
+    }
+    stage.delivered().await.unwrap();
+    let (first, second) = (taken(bot).await.unwrap(), taken(next).await.unwrap());
+    assert!(first.len() >= LEFT, "{first:#?}");
+    assert!(second.is_empty(), "{second:#?}");
+    for member in members {
+        let talk = Talk::private(&stage, member, next);
+        assert_eq!(talk.count("Step 2/6").await.unwrap(), 1);
+        talk.give_description().await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_killed_workers_dead_bot_may_have_said_is_not_said_again() {
+    what_a_dead_bot_may_have_said_is_shown_and_not_said_again(Signal::KILL).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_hung_workers_dead_bot_may_have_said_is_not_said_again() {
+    what_a_dead_bot_may_have_said_is_shown_and_not_said_again(Signal::STOP).await;
 }

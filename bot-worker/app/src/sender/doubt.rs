@@ -6,11 +6,13 @@
 //! all is heard (the feed has caught up)         what is still doubtful was not sent: it leaves
 //! not heard within [`PATIENCE`], or not all     it leaves all the same, and may be repeated: counted
 //! ```
-//! Another bot cannot hear what the one before it said. It does not wait, and what a sender that was killed may have had on its way is counted.
+//! Another bot cannot hear what the one before it said. It does not wait; of what a sender that was killed or gave up may have had on its way it leaves out
+//! what it shows anyhow (`bot-worker-core`, `in_doubt`), and the rest is counted.
 
 use std::time::Duration;
 
 use bot_worker_core::echo::{Ledger, Meaning};
+use bot_worker_core::in_doubt::InDoubt;
 use shared_core::{BootMs, Echo, OutboxEntry, Ticket, Told};
 use shared_io::clock;
 use shared_io::redis::{Counter, OutboxPosition, Sending, StateError};
@@ -63,6 +65,9 @@ impl Sender {
             self.doubt.since = Some(clock::boot_now());
         }
         self.unended = before.is_some() && !was_me;
+        let shows = self.unended && self.tenure.owed.is_some();
+        let stood = self.tenure.stood.filter(|_| shows);
+        self.in_doubt = stood.map(|stood| InDoubt::new(stood, clock::unix_now()));
         Ok(())
     }
 

@@ -4,9 +4,10 @@
 
 use std::sync::atomic::Ordering;
 
-use shared_core::{Button, OutboxEntry, OutboxKind, SendTarget};
+use bot_worker_core::in_doubt::brings_a_live_prompt;
+use shared_core::{OutboxEntry, SendTarget};
 use shared_io::redis::{OutboxPosition, StateError};
-use tracing::debug;
+use tracing::{debug, info};
 
 use super::Sender;
 use super::deliver::out_of_reach;
@@ -79,6 +80,12 @@ impl Sender {
             self.foreign.push(position);
             return;
         }
+        let in_doubt = self.in_doubt.as_ref();
+        if in_doubt.is_some_and(|it| it.leaves_out(&position, &entry)) {
+            info!(entry = %entry.id, conversation = %entry.conversation, "may have been said by another bot; shown with where its member stands");
+            self.foreign.push(position);
+            return;
+        }
         if let Some((event, id)) = out_of_reach(&self.tenure, &entry) {
             // Nothing is asked of Telegram, so it waits for no chat's turn.
             let lost = Input::Internal {
@@ -113,7 +120,7 @@ impl Sender {
         }
     }
 
-    /// What another bot composed in its own name: this one owes its own.
+    /// What another bot composed in its own name, or may have said: this one owes its own.
     async fn drop_foreign(&mut self) -> Result<(), StateError> {
         if self.foreign.is_empty() {
             return Ok(());
@@ -127,17 +134,6 @@ impl Sender {
         );
         self.foreign.clear();
         Ok(())
-    }
-}
-
-/// Will this entry put buttons that work in front of the member?
-fn brings_a_live_prompt(entry: &OutboxEntry) -> bool {
-    match &entry.kind {
-        OutboxKind::Say { keyboard, .. } | OutboxKind::Edit { keyboard, .. } => {
-            let mut buttons = keyboard.iter().flat_map(|keyboard| &keyboard.0).flatten();
-            buttons.any(|button| matches!(button, Button::Press { .. }))
-        }
-        OutboxKind::StoreFile { .. } => false,
     }
 }
 

@@ -3,12 +3,14 @@
 //! ```text
 //! who sent before                                        what the next one does
 //! nobody, it ended in order, or this bot on this process     begins
+//! it ended, with sends whose outcome it does not know        begins, and knows that (`doubt`)
 //! its bot's lease is not its own (dead, hung, cut off)       begins: whoever it was sends no more, by its own clock
 //! still there                                             waits for its last answers, at most [`PATIENCE`]
 //! ```
 //! So a switch away from a healthy bot shows nothing twice, however slow its line is. Invariant: waiting holds up nothing but sends; after
 //! its bound the next one begins, because a reply that may come twice is better than none.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use shared_core::BootMs;
@@ -35,11 +37,11 @@ enum Turn {
     NotYet,
 }
 
-/// The turn, and whose it was.
+/// The turn, and whose it was before.
 pub struct Taken(Option<Sending>);
 
 impl Taken {
-    /// A sender that did not say that it has ended.
+    /// A sender that did not say that all it sent is known.
     pub fn before(&self) -> Option<&Sending> {
         self.0.as_ref()
     }
@@ -52,6 +54,7 @@ impl Tenure {
             worker: self.context.lease.worker.clone(),
             nonce: self.context.lease.nonce,
             epoch: self.stamp,
+            over: false,
         }
     }
 
@@ -65,7 +68,10 @@ impl Tenure {
 
     /// Nothing of ours is on its way any more.
     pub async fn end_sending(&self) {
-        if let Err(error) = self.context.state.end_sending(&self.sending()).await {
+        let in_doubt = self.sends_in_doubt.load(Ordering::Acquire);
+        let mine = self.sending();
+        let ended = self.context.state.end_sending(&mine, in_doubt);
+        if let Err(error) = ended.await {
             warn!(%error, "the next sender is not told that this one has ended; it waits a moment");
         }
     }
@@ -121,6 +127,9 @@ async fn look(tenure: &Tenure, since: BootMs) -> Result<Turn, StateError> {
 
 /// A session of this very process and bot ended before this one began. Of anybody else the lease tells.
 async fn can_send_no_more(tenure: &Tenure, other: &Sending) -> Result<bool, StateError> {
+    if other.over {
+        return Ok(true);
+    }
     let me = &tenure.context.lease;
     if (other.bot, &other.worker, other.nonce) == (me.bot, &me.worker, me.nonce) {
         return Ok(true);

@@ -39,6 +39,7 @@ scripts! {
     BEGIN_RESUMPTION = "begin_resumption.lua";
     RESUMED = "resumed.lua";
     BEGIN_SENDING = "begin_sending.lua";
+    END_SENDING = "end_sending.lua";
     MOVE_CHANNELS = "move_channels.lua";
     RENEW_LEASES = "renew_leases.lua";
     COMMIT_PRIVATE = "commit_private.lua";

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! begin_sending    the next sender, once the one before it has ended, or can send no more because its bot's lease is not its own
-//! end_sending      a sender whose last calls are answered and settled
+//! end_sending      a sender whose last calls are answered and settled; or given up, and then the next one finds it said so
 //! ```
 //! Invariant: the place is taken under the epoch and only from whoever the taker saw there. It says nothing about who may commit. What a sender
 //! had on its way when it died stays unknown: its entries are sent again, by the same bot under the same random id.
@@ -23,6 +23,9 @@ pub struct Sending {
     pub worker: WorkerId,
     pub nonce: Nonce,
     pub epoch: EpochStamp,
+    /// It has ended, and nobody knows of some of its last sends whether Telegram took them.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub over: bool,
 }
 
 impl PoolState {
@@ -62,11 +65,19 @@ impl PoolState {
         }
     }
 
-    /// Says that nothing of ours is on its way any more. In whatever epoch: it stays true.
-    pub async fn end_sending(&self, mine: &Sending) -> Result<bool, StateError> {
+    /// Says that nothing of ours is on its way any more, and whether all of it is known. In whatever epoch: it stays true.
+    pub async fn end_sending(&self, mine: &Sending, in_doubt: bool) -> Result<bool, StateError> {
         let op = self.op("end sending as", &mine.bot);
-        let mut script = scripts::DELETE_OWN.prepare_invoke();
-        script.key(&self.keys.sending).arg(json(op, mine)?);
+        let over = Sending {
+            over: true,
+            ..mine.clone()
+        };
+        let after = in_doubt.then(|| json(op, &over)).transpose()?;
+        let mut script = scripts::END_SENDING.prepare_invoke();
+        script
+            .key(&self.keys.sending)
+            .arg(json(op, mine)?)
+            .arg(after.unwrap_or_default());
         self.link.script(op, &script).await
     }
 }

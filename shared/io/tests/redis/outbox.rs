@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use shared_core::{BotId, MemberId, MessageId, Print, SendTarget, Told};
-use shared_io::redis::{Committed, Counter, EpochAnswer, OutboxPosition, PoolState};
+use shared_io::redis::{Committed, Counter, EpochAnswer, OutboxPosition, PoolState, Sending};
 
 use crate::build::*;
 use crate::server::RedisServer;
@@ -265,4 +265,41 @@ async fn members_with_parked_replies_are_paged_through() {
     let all: BTreeSet<MemberId> = (0..MEMBERS).map(MemberId).collect();
     assert_eq!(seen, all);
     assert!(portions > 1, "in one go");
+}
+
+#[tokio::test]
+async fn a_sender_that_ends_in_doubt_says_so_and_gives_way() {
+    let server = RedisServer::start();
+    let (pool, epoch) = open_pool(&server.state().await).await;
+    let sender = |name: &str, epoch| Sending {
+        bot: BOT,
+        worker: worker(name),
+        nonce: nonce(5),
+        epoch,
+        over: false,
+    };
+    let first = sender("w1", epoch);
+    let begun = pool.begin_sending(None, &first).await.unwrap();
+    assert!(matches!(begun, EpochAnswer::Done(true)));
+    assert!(pool.end_sending(&first, true).await.unwrap());
+    let over = Sending {
+        over: true,
+        ..first.clone()
+    };
+    assert_eq!(pool.sending().await.unwrap(), Some(over.clone()));
+    assert!(
+        !pool.end_sending(&first, false).await.unwrap(),
+        "its word stands"
+    );
+
+    let next = stamp(2, 0xbb);
+    switch_to(&pool, next, &holder(BOT, "w2")).await;
+    let second = sender("w2", next);
+    let unseen = pool.begin_sending(None, &second).await.unwrap();
+    assert!(matches!(unseen, EpochAnswer::Done(false)), "it has to know");
+    let begun = pool.begin_sending(Some(&over), &second).await.unwrap();
+    assert!(matches!(begun, EpochAnswer::Done(true)));
+    assert!(!pool.end_sending(&first, false).await.unwrap(), "another's");
+    assert!(pool.end_sending(&second, false).await.unwrap());
+    assert_eq!(pool.sending().await.unwrap(), None);
 }
