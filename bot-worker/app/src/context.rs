@@ -95,7 +95,7 @@ pub fn catalog_of(config: &PoolConfig) -> Option<Catalog> {
         max_file_bytes: config.upload.max_file_bytes(),
         storage: config.storage()?,
         broadcast: config.broadcast(),
-        remind_after: (!config.upload.remind_after.is_zero()).then_some(config.upload.remind_after),
+        remind_after: config.upload.remind_after(),
         told_of_courses: match config.upload.tell_admins {
             true => config.admins.iter().copied().collect(),
             false => Vec::new(),

@@ -236,7 +236,8 @@ impl Sender {
         let _late = tokio::time::timeout(bound, answers).await;
         unknown += self.in_flight.len();
         self.tenure.settle_sent().await;
-        let all_known = unknown == 0 && !self.tenure.has_sent();
+        // What the sender before this one left in doubt and the boxes have not told is in doubt for the next one as well.
+        let all_known = unknown == 0 && !self.tenure.has_sent() && !self.doubt.is_open();
         self.tenure
             .sends_in_doubt
             .store(!all_known, Ordering::Release);

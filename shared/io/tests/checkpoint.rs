@@ -52,6 +52,7 @@ on_both! {
     restoring:
         everything_that_was_copied_comes_back,
         what_redis_has_besides_is_gone_after_a_restoring,
+        who_is_to_be_reminded_still_will_be,
         a_restoring_that_was_cut_short_is_never_served_and_begun_again;
     copying:
         what_was_sent_leaves_the_copy_with_the_next_turn,

@@ -3,6 +3,7 @@
 //! Invariants: a command that only looks changes nothing, not even a schema; what was refused is one line on stderr that says what, where
 //! and how to mend it, and has changed nothing; the exit codes are the same everywhere ([`Ended`]).
 
+mod acted;
 mod completions;
 mod config;
 mod conversations;

@@ -88,6 +88,8 @@ pub struct Pool {
     usernames: BTreeMap<BotId, String>,
     /// Counts the boards of this process.
     seq: u64,
+    /// After how long a silence its members are reminded.
+    remind_after: Option<Duration>,
 }
 
 struct Held {
@@ -164,6 +166,7 @@ impl Pool {
             said: None,
             usernames: BTreeMap::new(),
             seq: 0,
+            remind_after: pool.upload.remind_after(),
         }
     }
 

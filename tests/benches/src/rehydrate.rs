@@ -47,6 +47,7 @@ pub async fn run(options: &Options) -> Result<Measured> {
             bots: vec![BOT, BotId(BOT.0 + 1)],
             block,
             why: "a measurement".to_owned(),
+            remind_after: Some(std::time::Duration::from_secs(6 * 3_600)),
         };
         let restored = rehydrate(terms, |_, _| {}).await?;
         let took_s = began.elapsed().as_secs_f64();

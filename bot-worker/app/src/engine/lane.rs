@@ -260,10 +260,15 @@ fn meaning(
         Item::Held(incoming) => heard(incoming, &envelope.state),
         Item::NotTaken(incoming) if tenure.is_outdated(incoming.date, envelope.at) => None,
         Item::NotTaken(incoming) => {
+            let id = incoming.id()?;
+            // A message may have been kept twice: then the other copy was taken.
+            if envelope.marks.clone().admit(&id) == Admission::Duplicate {
+                return None;
+            }
             let of = entry_id(
                 &tenure.context.pool,
                 &incoming.conversation(),
-                &incoming.id()?,
+                &id,
                 NOT_TAKEN,
             );
             Some((

@@ -9,6 +9,7 @@
 //! Another bot cannot hear what the one before it said. It does not wait; of what a sender that was killed or gave up may have had on its way it leaves out
 //! what it shows anyhow (`bot-worker-core`, `in_doubt`), and the rest is counted.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bot_worker_core::echo::{Ledger, Meaning};
@@ -44,6 +45,11 @@ impl Doubt {
         }
     }
 
+    /// Is there something of which the boxes have not told yet?
+    pub(super) fn is_open(&self) -> bool {
+        self.since.is_some()
+    }
+
     pub(super) fn note(&mut self, told: Option<Told>) {
         if let Some(told) = told {
             self.ledger.note(told);
@@ -63,6 +69,7 @@ impl Sender {
         {
             self.queue.doubt(stood);
             self.doubt.since = Some(clock::boot_now());
+            self.tenure.sends_in_doubt.store(true, Ordering::Release);
         }
         self.unended = before.is_some() && !was_me;
         let shows = self.unended && self.tenure.owed.is_some();

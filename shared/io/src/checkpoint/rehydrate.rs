@@ -11,9 +11,12 @@
 //! A page is read from SQL while the one before it is written to Redis, in several scripts at once.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
-use shared_core::{BotId, Epoch, EpochBlock, EpochStamp, MemberId, PoolId};
+use shared_core::{
+    BotId, Epoch, EpochBlock, EpochStamp, MemberId, PoolId, Timer, TimerKey, UnixMs,
+};
 
 use super::{CheckpointError, Place};
 use crate::clock;
@@ -38,6 +41,8 @@ pub struct Terms {
     pub block: EpochBlock,
     /// Shown while it lasts.
     pub why: String,
+    /// After how long a silence members are reminded of what is open (`pool.upload.remind_after`).
+    pub remind_after: Option<Duration>,
 }
 
 /// What was given back.
@@ -74,6 +79,7 @@ pub async fn rehydrate(
         leader: terms.leader,
         bots: terms.bots,
         stamp,
+        remind_after: terms.remind_after,
         done: 0,
         total,
         progress,
@@ -134,6 +140,7 @@ struct Work<P> {
     leader: LeaderId,
     bots: Vec<BotId>,
     stamp: EpochStamp,
+    remind_after: Option<Duration>,
     done: u64,
     total: u64,
     progress: P,
@@ -172,7 +179,8 @@ impl<P: Fn(u64, u64)> Work<P> {
                 })
                 .collect();
             let write = async {
-                let writes = self.state.stored_writes(&rows);
+                let mut writes = self.state.stored_writes(&rows);
+                writes.extend(self.reminders(&rows));
                 self.write(writes).await
             };
             let read = async {
@@ -185,6 +193,23 @@ impl<P: Fn(u64, u64)> Work<P> {
             self.tell().await?;
         }
         Ok(())
+    }
+
+    /// Timers are not in the copy; when a member is to be reminded follows from when he was last active. Who should have been by now has been, or does
+    /// without: nobody is reminded twice because Redis was lost.
+    fn reminders(&self, rows: &[Stored]) -> Vec<Write> {
+        let Some(after) = self.remind_after else {
+            return Vec::new();
+        };
+        let after = i64::try_from(after.as_millis()).unwrap_or(i64::MAX);
+        let now = clock::unix_now();
+        let due = rows.iter().filter_map(|row| {
+            let due = UnixMs(row.open?.saturating_add(after));
+            let conversation = row.conversation.parse().ok()?;
+            let timer = Timer::Reminder;
+            (due > now).then_some((TimerKey { conversation, timer }, due))
+        });
+        self.state.timer_writes(due)
     }
 
     /// Streams in their order, and parked replies a member at a time.

@@ -7,7 +7,7 @@
 //! served, committed or moved that is there by half; the key `restoring` says so to whoever leads next, who starts over under another nonce;
 //! each write asks who leads and whether this restoring is still the one under way.
 
-use shared_core::{BotId, EpochStamp, TOMBSTONE_KEPT, UnixMs};
+use shared_core::{BotId, EpochStamp, TOMBSTONE_KEPT, TimerKey, UnixMs};
 
 use super::checkpoint::Queue;
 use super::epoch::stamp_arguments;
@@ -221,6 +221,7 @@ impl PoolState {
             &keys.resumed,
             &keys.waiting,
             &keys.sending,
+            &keys.timers,
             &keys.dirty,
             &keys.taken,
         ];
@@ -251,6 +252,11 @@ impl PoolState {
         }
         writes.extend(grouped(&self.keys.open, "ZADD", open));
         writes
+    }
+
+    pub fn timer_writes(&self, due: impl Iterator<Item = (TimerKey, UnixMs)>) -> Vec<Write> {
+        let words = due.flat_map(|(key, due)| [due.0.to_string(), key.to_string()]);
+        grouped(&self.keys.timers, "ZADD", words.collect())
     }
 
     /// Entries at the positions that they had: whoever knows that one was sent settles that one.

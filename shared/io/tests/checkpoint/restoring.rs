@@ -7,7 +7,7 @@ use shared_io::redis::{
 };
 
 use crate::build::*;
-use crate::stage::{BOTS, OTHER, Stage};
+use crate::stage::{BOTS, OTHER, REMIND_AFTER, Stage};
 use crate::support::Data;
 
 const CHANNEL: ChannelId = ChannelId(8);
@@ -142,6 +142,35 @@ pub async fn everything_that_was_copied_comes_back(data: Data) {
     assert!(matches!(done.unwrap(), Committed::Done { .. }));
     let moved = pool.unpark(next, MemberId(2)).await.unwrap();
     assert!(matches!(moved, EpochAnswer::Done(moved) if moved.len() == 1));
+}
+
+/// Whoever is silent for so long already has been reminded.
+pub async fn who_is_to_be_reminded_still_will_be(data: Data) {
+    let stage = Stage::open(data).await;
+    stage.say(1, 1).await;
+    let key = conversation(2);
+    let text = stored(1, "active a moment ago");
+    let active = shared_io::clock::unix_now();
+    let reminder = shared_core::Alarm::Set(shared_core::Timer::Reminder, REMIND_AFTER);
+    let mut change = commit(stage.stamp, &key, 0, &text);
+    change.open = Some(active);
+    change.alarms = std::slice::from_ref(&reminder);
+    let done = stage.pool.commit(&change).await.unwrap();
+    assert!(matches!(done, Committed::Done { .. }), "{done:?}");
+    stage.checkpointer(1).await.unwrap().turn().await.unwrap();
+    stage.lose_redis().await;
+    stage.restore().await.unwrap();
+    let mut raw = stage.server.raw().await;
+    let timers: Vec<(String, i64)> = redis::cmd("ZRANGE")
+        .arg("us:{main}:timers")
+        .arg(0)
+        .arg(-1)
+        .arg("WITHSCORES")
+        .query_async(&mut raw)
+        .await
+        .unwrap();
+    let due = active.0 + i64::try_from(REMIND_AFTER.as_millis()).unwrap();
+    assert_eq!(timers, [(format!("reminder@{key}"), due)]);
 }
 
 pub async fn what_redis_has_besides_is_gone_after_a_restoring(data: Data) {

@@ -1,5 +1,7 @@
 //! A pool that is led and open in a Redis of its own, and a database.
 
+use std::time::Duration;
+
 use shared_core::{BotId, EpochBlock, EpochStamp, UnixMs};
 use shared_io::checkpoint::{CheckpointError, Checkpointer, Restored, Terms, rehydrate};
 use shared_io::redis::{Committed, LeadAnswer, PoolState};
@@ -12,6 +14,7 @@ use crate::support::Data;
 pub const OTHER: BotId = BotId(7_000_002);
 pub const BOTS: [BotId; 2] = [BOT, OTHER];
 pub const MARK: &str = "m1";
+pub const REMIND_AFTER: Duration = Duration::from_secs(3_600);
 
 pub struct Stage {
     pub server: RedisServer,
@@ -73,6 +76,7 @@ impl Stage {
             bots: BOTS.to_vec(),
             block,
             why: "a test".to_owned(),
+            remind_after: Some(REMIND_AFTER),
         };
         rehydrate(terms, |_, _| {}).await
     }

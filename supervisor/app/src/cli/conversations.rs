@@ -8,7 +8,7 @@ use serde::Serialize;
 use shared_core::{ConversationKey, EntryId, PoolId, UnixMs};
 use shared_io::redis::{PoolState, Quarantined, Restored};
 
-use super::{Ended, Source, open, out, pools, when};
+use super::{Ended, Source, acted, open, out, pools, when};
 
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
@@ -176,6 +176,7 @@ async fn restore(one: &One) -> anyhow::Result<Ended> {
         )),
         Restored::Cut => Some("only its beginning was kept".to_owned()),
     };
+    note(&state, "quarantine restore", &entry, refused.is_none()).await;
     said(one, &entry, "restored", "is back where it was", refused)
 }
 
@@ -184,7 +185,14 @@ async fn drop_it(one: &One) -> anyhow::Result<Ended> {
     let entry = the_one(&state, &one.id).await?;
     let gone = !state.drop_quarantined(entry.position).await?;
     let refused = gone.then(|| "it is not in quarantine any more".to_owned());
+    note(&state, "quarantine drop", &entry, refused.is_none()).await;
     said(one, &entry, "dropped", "is thrown away", refused)
+}
+
+async fn note(state: &PoolState, action: &str, entry: &Quarantined, done: bool) {
+    let conversation = entry.conversation.to_string();
+    let details = serde_json::json!({ "id": entry.id.to_string(), "conversation": conversation });
+    acted::note(state, action, done, details).await;
 }
 
 fn said(

@@ -271,7 +271,7 @@ fn show(pool: &PoolConfig, order: &Order, preview: Preview, json: bool) -> anyho
 }
 
 /// Who sits at the terminal: whoever called sudo, else the user, else his number.
-fn user() -> String {
+pub(super) fn user() -> String {
     let named = ["SUDO_USER", "USER"].into_iter().find_map(|name| {
         let value = std::env::var(name).ok()?;
         // It is shown to others, in lines of their own.

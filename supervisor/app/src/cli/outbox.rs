@@ -8,10 +8,12 @@ use shared_core::{ConversationKey, OutboxKind, PoolId, UnixMs};
 use shared_io::config::Config;
 use shared_io::redis::{PoisonPosition, Poisoned, PoolState};
 
-use super::{Ended, Source, open, out, pools, when};
+use super::{Ended, Source, acted, open, out, pools, when};
 
 /// All that are kept.
 const ALL: usize = 2_000;
+/// So many are named in what is noted of it.
+const NAMED: usize = 20;
 
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
@@ -119,6 +121,7 @@ async fn retry(args: &Chosen) -> anyhow::Result<Ended> {
     let (pool, state) = the_state(args).await?;
     let ids = chosen(args, &state).await?;
     let moved = state.unpoison(&ids).await?;
+    note(&state, "outbox retry", moved, &ids).await;
     told(args, pool, moved, ids.len(), "on their way again")
 }
 
@@ -126,7 +129,17 @@ async fn throw_away(args: &Chosen) -> anyhow::Result<Ended> {
     let (pool, state) = the_state(args).await?;
     let ids = chosen(args, &state).await?;
     let moved = state.drop_poisoned(&ids).await?;
+    note(&state, "outbox drop", moved, &ids).await;
     told(args, pool, moved, ids.len(), "thrown away")
+}
+
+async fn note(state: &PoolState, action: &str, moved: u64, ids: &[PoisonPosition]) {
+    if ids.is_empty() {
+        return;
+    }
+    let named: Vec<String> = ids.iter().take(NAMED).map(ToString::to_string).collect();
+    let details = serde_json::json!({ "moved": moved, "asked": ids.len(), "ids": named });
+    acted::note(state, action, moved > 0, details).await;
 }
 
 async fn the_state(args: &Chosen) -> anyhow::Result<(PoolId, PoolState)> {

@@ -287,6 +287,7 @@ async fn directly(
         bots: pool.bots.iter().map(|bot| bot.bot()).collect(),
         block,
         why: "it was ordered while no supervisor led".to_owned(),
+        remind_after: pool.upload.remind_after(),
     };
     let bar = bar(quiet);
     let work = rehydrate(terms, |done, total| {

@@ -176,6 +176,7 @@ impl Pool {
             bots: self.bots.iter().map(|bot| bot.bot).collect(),
             block,
             why,
+            remind_after: self.remind_after,
         };
         let task = tokio::spawn(rehydrate(terms, |_, _| {}));
         self.settling.restore = Some(Restore {

@@ -92,6 +92,22 @@ async fn a_refused_reply_is_moved_aside_shown_and_sent_again_or_dropped() {
     assert_eq!(dropped, "1 of 1 thrown away\n");
     let nothing: Value = json(&cli(&stage, &["outbox", "list", "--json"]).await, 0);
     assert_eq!(nothing, json!([]));
+    stage
+        .until("who did what is in the events", async || {
+            let said = text(&cli(&stage, &["events"]).await, 0);
+            let all = [
+                ("outbox retry", "done"),
+                ("outbox retry", "failed"),
+                ("outbox drop", "done"),
+            ];
+            let is_there = |(word, verdict): (&str, &str)| {
+                let mut lines = said.lines();
+                lines.any(|line| line.contains(word) && line.contains(verdict))
+            };
+            Ok(all.into_iter().all(is_there).then_some(()))
+        })
+        .await
+        .unwrap();
     let bad = cli(&stage, &["outbox", "drop", "what"]).await;
     assert_eq!(bad.status.code(), Some(2), "{bad:?}");
 }

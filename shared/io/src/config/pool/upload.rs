@@ -49,6 +49,11 @@ impl UploadConfig {
         u64::from(self.max_file_mb) * 1_000_000
     }
 
+    /// `None`: nobody is reminded.
+    pub fn remind_after(&self) -> Option<Duration> {
+        (!self.remind_after.is_zero()).then_some(self.remind_after)
+    }
+
     pub(super) fn validate(&self, pool_key: &str) -> Result<(), Fault> {
         let key = |name: &str| format!("{pool_key}.upload.{name}");
         if self.categories.is_empty() {
