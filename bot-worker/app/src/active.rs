@@ -50,6 +50,8 @@ pub struct Active {
     _reprompts: Option<AbortOnDrop<()>>,
     _post: Option<AbortOnDrop<()>>,
     told_caught_up: bool,
+    /// The round of listening that is under way.
+    hearing: Option<u64>,
 }
 
 impl Active {
@@ -115,6 +117,7 @@ impl Active {
             _post: None,
             tenure,
             told_caught_up: false,
+            hearing: None,
         })
     }
 
@@ -122,8 +125,19 @@ impl Active {
         self.tenure.stamp
     }
 
+    /// Is nothing waited for that the feed is asked about?
     pub fn is_caught_up(&self) -> bool {
-        self.told_caught_up
+        self.told_caught_up && self.hearing.is_none()
+    }
+
+    /// For [`asked_to_hear`], while no round of listening is under way.
+    pub fn ear(&self) -> Option<Arc<Tenure>> {
+        self.hearing.is_none().then(|| Arc::clone(&self.tenure))
+    }
+
+    /// A round begins: every box has been asked for its difference.
+    pub fn listens(&mut self) {
+        self.hearing = self.tenure.echoes.is_asked();
     }
 
     pub async fn take(&mut self, batch: Batch) {
@@ -133,6 +147,11 @@ impl Active {
 
     /// Every difference since the committed cursors has been handed over.
     pub async fn caught_up(&mut self) {
+        if let Some(round) = self.hearing.take() {
+            let _ = self.input.send(Input::Heard(round)).await;
+            // Somebody may have asked meanwhile.
+            self.tenure.echoes.to_hear.notify_one();
+        }
         if !std::mem::replace(&mut self.told_caught_up, true) {
             let _ = self.input.send(Input::CaughtUp).await;
             let reprompts = Reprompts::new(Arc::clone(&self.tenure));
@@ -205,6 +224,16 @@ impl Active {
                 }
             },
         }
+    }
+}
+
+/// Waits until the sender wants to hear what Telegram has taken.
+pub async fn asked_to_hear(ear: Option<Arc<Tenure>>) {
+    let Some(tenure) = ear else {
+        return std::future::pending().await;
+    };
+    while tenure.echoes.is_asked().is_none() {
+        tenure.echoes.to_hear.notified().await;
     }
 }
 

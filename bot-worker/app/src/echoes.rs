@@ -6,11 +6,14 @@
 //! the sender explains it    once no call to its chat is on its way (`bot-worker-core`, `echo`)
 //! the sender releases it    once the reply that it was is out of Redis: the item is settled, the cursor may move
 //! ```
+//! Sends of a sender at work whose answers were lost are asked about: it asks for a *round*, the session has every box fetched, and when what that brought is
+//! taken in the round is heard.
+//!
 //! So the cursor never passes a message of ours whose reply still stands in the outbox: whoever comes next hears it again, whatever was killed.
 //! Invariant: what is taken in is released once, or the tenure ends with the cursor before it.
 
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use bot_worker_core::echo::{Ledger, Meaning};
 use shared_core::{Echo, Ticket, Told};
@@ -31,6 +34,11 @@ pub struct Echoes {
     caught_up: AtomicBool,
     /// Telegram would not give out some of the updates before that.
     incomplete: AtomicBool,
+    /// The last round that the sender has asked for, and the last one that is heard.
+    asked: AtomicU64,
+    answered: AtomicU64,
+    /// For the session: a round is asked for.
+    pub to_hear: Notify,
     /// For the sender: there is something to explain, or all has been heard.
     pub to_explain: Notify,
     /// For the engine: there is something to settle.
@@ -66,6 +74,29 @@ impl Echoes {
 
     pub fn is_caught_up(&self) -> bool {
         self.caught_up.load(Ordering::Acquire)
+    }
+
+    /// Whatever Telegram has taken until now is to be heard; gives the round in which it will have been.
+    pub fn ask(&self) -> u64 {
+        let round = self.asked.fetch_add(1, Ordering::AcqRel) + 1;
+        self.to_hear.notify_one();
+        round
+    }
+
+    /// The latest round that is asked for and not yet heard.
+    pub fn is_asked(&self) -> Option<u64> {
+        let asked = self.asked.load(Ordering::Acquire);
+        (asked > self.answered()).then_some(asked)
+    }
+
+    /// All rounds up to this one are heard.
+    pub fn answer(&self, round: u64) {
+        self.answered.store(round, Ordering::Release);
+        self.to_explain.notify_one();
+    }
+
+    pub fn answered(&self) -> u64 {
+        self.answered.load(Ordering::Acquire)
     }
 
     pub fn miss_some(&self) {

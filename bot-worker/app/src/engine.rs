@@ -50,6 +50,8 @@ const FIGURES: Duration = Duration::from_millis(500);
 pub enum Input {
     Batch(Batch),
     CaughtUp,
+    /// Everything that the boxes had when this round was asked for (`echoes.rs`) was handed over before.
+    Heard(u64),
     /// Conversations to be shown where they stand.
     Reprompt(Vec<ConversationKey>),
     /// Conversations that a reply of this bot's outbox will put a live prompt before.
@@ -200,6 +202,7 @@ impl Engine {
         match input {
             Input::Batch(batch) => self.take_batch(batch),
             Input::Reprompt(conversations) => self.reprompt(conversations),
+            Input::Heard(round) => self.tenure.echoes.answer(round),
             Input::Served(conversations) => self.served.extend(conversations),
             Input::Drain(done) => self.drained.push(done),
             Input::CaughtUp => {

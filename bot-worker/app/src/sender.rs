@@ -75,6 +75,8 @@ pub struct Sender {
     doubt: Doubt,
     /// A sender of another bot did not say that all it sent is known.
     unended: bool,
+    /// Chats whose last send failed so that Telegram may have taken it: held until that round of listening, and until that moment.
+    unheard: Vec<(SendTarget, u64, BootMs)>,
     /// Which of its answers are left out.
     in_doubt: Option<InDoubt<OutboxPosition>>,
     in_flight: FuturesUnordered<BoxFuture<'static, Sent>>,
@@ -124,6 +126,7 @@ impl Sender {
             served: Some(Vec::new()),
             doubt: Doubt::none(),
             unended: false,
+            unheard: Vec::new(),
             in_doubt: None,
             in_flight: FuturesUnordered::new(),
             stop,
@@ -359,9 +362,14 @@ impl Sender {
                 self.pacer.told_to_wait(entry.target, wait, now);
             }
             class => {
-                tries.unknown |= is_unknown(class);
                 let pause = Duration::from_millis(200 * u64::from(tries.failures.min(10)));
-                self.hold(entry.target, pause);
+                match is_unknown(class) {
+                    true => {
+                        tries.unknown = true;
+                        self.hear_first(entry.target, pause);
+                    }
+                    false => self.hold(entry.target, pause),
+                }
             }
         }
         self.queue.put_back(position, entry);

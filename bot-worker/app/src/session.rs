@@ -22,7 +22,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use crate::active::Active;
+use crate::active::{Active, asked_to_hear};
 use crate::context::BotContext;
 use crate::epoch_watch::View;
 use crate::guard::Tenancy;
@@ -148,6 +148,7 @@ impl Session {
         self.take_role().await;
         let mut feed_rests = Instant::now();
         let ended = loop {
+            let ear = self.active.as_ref().and_then(Active::ear);
             tokio::select! {
                 biased;
                 () = stop.cancelled() => break Ended::Stopped,
@@ -171,6 +172,10 @@ impl Session {
                     if let Err(error) = probe::judge(&context, &mut self.feed, self.active.is_some(), result) {
                         break self.died(error).await
                     }
+                }
+                () = asked_to_hear(ear) => {
+                    self.feed.look_everywhere();
+                    if let Some(active) = &mut self.active { active.listens() }
                 }
                 // A difference that was empty brings no batch: whether it was the last one has to be asked.
                 () = tokio::time::sleep(CATCH_UP_POLL), if self.catches_up() => self.tell_caught_up().await,

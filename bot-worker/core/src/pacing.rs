@@ -186,6 +186,12 @@ impl Pacer {
         chat.held_until = chat.held_until.max(until);
     }
 
+    /// What it was held for is over: from that moment on, if it was held for longer.
+    pub fn release(&mut self, target: SendTarget, from: BootMs) {
+        let chat = self.chat(target);
+        chat.held_until = chat.held_until.min(from);
+    }
+
     /// Telegram told us to wait with this chat.
     pub fn told_to_wait(&mut self, target: SendTarget, wait: Duration, now: BootMs) {
         self.hold(target, now.plus(wait));

@@ -286,8 +286,9 @@ impl Blows {
     }
 
     /// By when the first reply in private is to be there: the fault's own limit; for a pair the sum of both and of the time without a
-    /// supervisor, who is needed to replace anybody.
-    pub fn first_reply_limit_ms(&self, supervisor_down_ms: u64) -> Option<u64> {
+    /// supervisor, who is needed to replace anybody. Where a bot dies in a pair, members may have written to it while nobody read: the next bot cannot
+    /// know who, and shows all of them where they stand, at the bulk rate.
+    pub fn first_reply_limit_ms(&self, supervisor_down_ms: u64, members: usize) -> Option<u64> {
         let Some(then) = self.then else {
             return first_reply_limit(self.first.kind);
         };
@@ -295,7 +296,13 @@ impl Blows {
             return Some(UNNOTICED_MS);
         }
         let share = |kind| first_reply_limit(kind).unwrap_or(UNNOTICED_MS);
-        Some(share(self.first.kind) + share(then.kind) + supervisor_down_ms)
+        let revoked = self.iter().any(|blow| blow.kind == FaultKind::Revoke);
+        let shown = u64::try_from(members)
+            .unwrap_or(u64::MAX)
+            .saturating_mul(1_000)
+            / BULK_PER_SECOND;
+        let shown_ms = if revoked { shown } else { 0 };
+        Some(share(self.first.kind) + share(then.kind) + supervisor_down_ms + shown_ms)
     }
 
     /// Members are served by the same connection all the time.
@@ -304,6 +311,9 @@ impl Blows {
             .all(|blow| blow.kind == FaultKind::KillSupervisor)
     }
 }
+
+/// Messages that a worker sends a second, by its default configuration.
+const BULK_PER_SECOND: u64 = 28;
 
 /// What a fault without a limit of its own adds to a pair's.
 const UNNOTICED_MS: u64 = 2_000;

@@ -164,7 +164,8 @@ impl Report {
             first_reply_ms: FirstReply::of(&findings.first_reply_ms),
             first_reply_private_ms: FirstReply::of(&findings.first_reply_private_ms),
             first_reply_slow_ms: FirstReply::of(&findings.first_reply_slow_ms),
-            first_reply_limit_ms: blows.first_reply_limit_ms(outcome.supervisor_down_ms),
+            first_reply_limit_ms: blows
+                .first_reply_limit_ms(outcome.supervisor_down_ms, outcome.members),
             reprompt_ms: Spread {
                 p50: median(&findings.reprompt_ms),
                 max: findings.reprompt_ms.iter().max().copied(),

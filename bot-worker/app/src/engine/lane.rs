@@ -18,8 +18,8 @@ use std::time::Duration;
 
 use bot_worker_core::{Dialogue, Event, Intake, Outbox, Taken, event_of, read, take};
 use shared_core::{
-    ConversationKey, Envelope, EnvelopeError, EventId, Incoming, PlaceKey, QueryId, TOMBSTONE_KEPT,
-    UpdateId, entry_id,
+    Admission, ConversationKey, Envelope, EnvelopeError, EventId, Incoming, PlaceKey, QueryId,
+    TOMBSTONE_KEPT, UpdateId, entry_id,
 };
 use shared_io::redis::{
     Commit, Committed, Counter, EpochAnswer, Settles, StateError, StoredConversation,

@@ -6,6 +6,8 @@
 //! all is heard (the feed has caught up)         what is still doubtful was not sent: it leaves
 //! not heard within [`PATIENCE`], or not all     it leaves all the same, and may be repeated: counted
 //! ```
+//! The same for one send of this very sender whose answer was lost: its chat waits until every box has been fetched anew.
+//!
 //! Another bot cannot hear what the one before it said. It does not wait; of what a sender that was killed or gave up may have had on its way it leaves out
 //! what it shows anyhow (`bot-worker-core`, `in_doubt`), and the rest is counted.
 
@@ -14,7 +16,7 @@ use std::time::Duration;
 
 use bot_worker_core::echo::{Ledger, Meaning};
 use bot_worker_core::in_doubt::InDoubt;
-use shared_core::{BootMs, Echo, OutboxEntry, Ticket, Told};
+use shared_core::{BootMs, Echo, OutboxEntry, SendTarget, Ticket, Told};
 use shared_io::clock;
 use shared_io::redis::{Counter, OutboxPosition, Sending, StateError};
 use tracing::{info, warn};
@@ -93,10 +95,36 @@ impl Sender {
         }
     }
 
+    /// Telegram may have taken what was just sent to this chat: nothing more before that has been heard, and not before `pause` is over.
+    pub(super) fn hear_first(&mut self, chat: SendTarget, pause: Duration) {
+        let round = self.tenure.echoes.ask();
+        let now = clock::boot_now();
+        self.pacer.hold(chat, now.plus(PATIENCE));
+        self.unheard.push((chat, round, now.plus(pause)));
+    }
+
+    /// What was asked about has been heard and explained: what still waits there was not sent.
+    fn release_heard(&mut self, answered: u64) {
+        let unheard = std::mem::take(&mut self.unheard);
+        let (heard, waiting): (Vec<_>, Vec<_>) = unheard
+            .into_iter()
+            .partition(|(_, round, _)| *round <= answered);
+        self.unheard = waiting;
+        for (chat, _, from) in heard {
+            self.pacer.release(chat, from);
+            for (_, entry) in self.queue.chat(chat) {
+                if let Some(tries) = self.tries.get_mut(&entry.id) {
+                    tries.unknown = false;
+                }
+            }
+        }
+    }
+
     /// Explains what was heard, lets go what is settled, and ends the doubt when its time has come.
     pub(super) fn look_at_echoes(&mut self) {
         // Read before what was heard is taken: nothing may come in between.
         let caught_up = self.tenure.echoes.is_caught_up();
+        let answered = self.tenure.echoes.answered();
         self.doubt
             .unexplained
             .extend(self.tenure.echoes.take_heard());
@@ -121,6 +149,7 @@ impl Sender {
                 .release(released.into_iter().map(|(it, _)| it));
         }
         self.end_doubt(caught_up);
+        self.release_heard(answered);
     }
 
     /// The entry that has to be settled before this message may be passed.

@@ -204,10 +204,16 @@ impl<P: Fn(u64, u64)> Work<P> {
         let after = i64::try_from(after.as_millis()).unwrap_or(i64::MAX);
         let now = clock::unix_now();
         let due = rows.iter().filter_map(|row| {
-            let due = UnixMs(row.open?.saturating_add(after));
+            let due = UnixMs(row.open?.0.saturating_add(after));
             let conversation = row.conversation.parse().ok()?;
             let timer = Timer::Reminder;
-            (due > now).then_some((TimerKey { conversation, timer }, due))
+            (due > now).then_some((
+                TimerKey {
+                    conversation,
+                    timer,
+                },
+                due,
+            ))
         });
         self.state.timer_writes(due)
     }

@@ -175,6 +175,11 @@ impl UpdateFeed {
         self.boxes.want(Key::Channel(channel));
     }
 
+    /// Fetches every box's difference: afterwards ([`Self::caught_up`]) whatever Telegram had until now has come.
+    pub fn look_everywhere(&mut self) {
+        self.boxes.want_all();
+    }
+
     /// (Re)starts channels from the pool's cursors, at activation. Their live updates are held back until the difference is in.
     /// What was received of them before and not taken yet is dropped: the difference from the cursor has it.
     pub fn set_channels(&mut self, channels: &[(ChannelId, i32)]) {

@@ -30,7 +30,8 @@ pub(super) fn problems_of(outcome: &Outcome, switches: usize) -> Vec<Problem> {
         problem("the supervisor", &name, "no switch", seen);
     }
     let slowest = outcome.findings.first_reply_private_ms.iter().max();
-    if let Some(limit) = blows.first_reply_limit_ms(outcome.supervisor_down_ms) {
+    let (down_ms, members) = (outcome.supervisor_down_ms, outcome.members);
+    if let Some(limit) = blows.first_reply_limit_ms(down_ms, members) {
         let expected = format!("at most {limit} ms");
         match slowest {
             Some(slowest) if *slowest <= limit => {}
