@@ -47,6 +47,7 @@ use crate::engine::Input;
 use crate::tenure::Tenure;
 use deliver::{Outcome, deliver};
 use doubt::Doubt;
+use load::NotRead;
 
 /// Sends in flight at once.
 const IN_FLIGHT: usize = 32;
@@ -170,16 +171,18 @@ impl Sender {
         let mut settling: Option<BoxFuture<'static, ()>> = None;
         loop {
             if std::mem::take(&mut look) {
-                let loaded = self.load().await;
-                if let Err(error) = &loaded
-                    && !unread
-                {
-                    warn!(%error, "the outbox could not be read yet");
-                }
-                unread = loaded.is_err();
-                if !unread {
-                    self.count_unended();
-                    self.tell_served().await;
+                match self.load().await {
+                    Ok(()) => {
+                        unread = false;
+                        self.count_unended();
+                        self.tell_served().await;
+                    }
+                    Err(NotRead::Fenced) => return None,
+                    Err(NotRead::State(error)) => {
+                        if !std::mem::replace(&mut unread, true) {
+                            warn!(%error, "the outbox could not be read yet");
+                        }
+                    }
                 }
             }
             if !unread {

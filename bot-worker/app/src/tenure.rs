@@ -9,7 +9,7 @@ use shared_core::{
     BootMs, ConversationKey, EpochStamp, EventId, MemberId, Milestone, MilestoneKind, Told, UnixMs,
 };
 use shared_io::clock;
-use shared_io::redis::{EpochAnswer, OutboxPosition, RedisState, Resumed, StateError};
+use shared_io::redis::{EpochAnswer, OutboxPosition, RedisState, Resumed, Sending, StateError};
 use shared_io::telegram::Calls;
 use tokio::sync::{Notify, watch};
 use tracing::{debug, warn};
@@ -64,6 +64,8 @@ pub struct Tenure {
     pub has_turn: AtomicBool,
     /// Something has been sent, and not yet everything is known to have been taken or not.
     pub sends_in_doubt: AtomicBool,
+    /// A sender of another bot that left some of its sends in doubt, until it is known what they may have been.
+    pub inherited_doubt: Mutex<Option<Sending>>,
     /// Chats that the sender has something for. Not entries: a chat that is held may have many of them, and nobody in another one is to wait for that.
     pub waiting: AtomicUsize,
     /// Entries that are known to be sent and still stand in Redis, each with the word of its message.
@@ -97,6 +99,7 @@ impl Tenure {
             told_newer: Mutex::default(),
             has_turn: AtomicBool::new(false),
             sends_in_doubt: AtomicBool::new(false),
+            inherited_doubt: Mutex::default(),
             waiting: AtomicUsize::new(0),
             sent: Mutex::default(),
             stood: terms.stood,

@@ -22,6 +22,7 @@ use shared_io::redis::{Counter, OutboxPosition, Sending, StateError};
 use tracing::{info, warn};
 
 use super::{IN_FLIGHT, Sender};
+use crate::status::lock;
 
 /// A difference that takes longer is being refused, or waited for by order.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -74,6 +75,7 @@ impl Sender {
             self.tenure.sends_in_doubt.store(true, Ordering::Release);
         }
         self.unended = before.is_some() && !was_me;
+        *lock(&self.tenure.inherited_doubt) = before.filter(|_| self.unended).cloned();
         let shows = self.unended && self.tenure.owed.is_some();
         let stood = self.tenure.stood.filter(|_| shows);
         self.in_doubt = stood.map(|stood| InDoubt::new(stood, clock::unix_now()));
@@ -83,6 +85,7 @@ impl Sender {
     /// After the first look into the outbox: of each chat the first reply may be on its way from a bot that was killed.
     pub(super) fn count_unended(&mut self) {
         if std::mem::take(&mut self.unended) {
+            *lock(&self.tenure.inherited_doubt) = None;
             self.may_be_repeated(self.queue.chats());
         }
     }

@@ -1,12 +1,13 @@
 //! Reading the outbox into memory: each entry once, of each chat a part ([`Backlog`](bot_worker_core::backlog)), foreign ones left out.
 //!
-//! Invariant: what is not taken in stays in Redis and is read again, or is moved on by a script.
+//! Invariants: what is not taken in stays in Redis and is read again, or is moved on by a script; whoever is fenced, and may not know it yet, reads nothing,
+//! so he sends nothing of the next epoch's.
 
 use std::sync::atomic::Ordering;
 
 use bot_worker_core::in_doubt::brings_a_live_prompt;
 use shared_core::{OutboxEntry, SendTarget};
-use shared_io::redis::{OutboxPosition, StateError};
+use shared_io::redis::{EpochAnswer, OutboxPosition, StateError};
 use tracing::{debug, info};
 
 use super::Sender;
@@ -18,10 +19,23 @@ use crate::tenure::Tenure;
 const PAGE: usize = 500;
 const LOADED: usize = 20_000;
 
+/// Why the outbox was not read.
+pub(super) enum NotRead {
+    /// Another epoch has begun.
+    Fenced,
+    State(StateError),
+}
+
+impl From<StateError> for NotRead {
+    fn from(error: StateError) -> Self {
+        Self::State(error)
+    }
+}
+
 type Entries = Vec<(OutboxPosition, OutboxEntry)>;
 
 impl Sender {
-    pub(super) async fn load(&mut self) -> Result<(), StateError> {
+    pub(super) async fn load(&mut self) -> Result<(), NotRead> {
         self.refill().await?;
         while self.queue.len() < LOADED {
             let page = page(&self.tenure, self.after).await?;
@@ -34,11 +48,11 @@ impl Sender {
                 break;
             }
         }
-        self.drop_foreign().await
+        Ok(self.drop_foreign().await?)
     }
 
     /// Chats of which a part was passed over and that have run dry.
-    async fn refill(&mut self) -> Result<(), StateError> {
+    async fn refill(&mut self) -> Result<(), NotRead> {
         let queue = &self.queue;
         let Some(dry) = self.backlog.dry(|chat| queue.waiting(chat)) else {
             return Ok(());
@@ -137,6 +151,13 @@ impl Sender {
     }
 }
 
-async fn page(tenure: &Tenure, after: Option<OutboxPosition>) -> Result<Entries, StateError> {
-    tenure.context.state.outbox(after.as_ref(), PAGE).await
+async fn page(tenure: &Tenure, after: Option<OutboxPosition>) -> Result<Entries, NotRead> {
+    let state = &tenure.context.state;
+    match state
+        .outbox_under(tenure.stamp, after.as_ref(), PAGE)
+        .await?
+    {
+        EpochAnswer::Done(entries) => Ok(entries),
+        EpochAnswer::Fenced { .. } => Err(NotRead::Fenced),
+    }
 }

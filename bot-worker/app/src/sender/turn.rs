@@ -19,6 +19,7 @@ use shared_io::redis::{EpochAnswer, Sending, StateError};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+use crate::status::lock;
 use crate::tenure::Tenure;
 
 /// Longer than a sender waits for its last answers ([`WIND_DOWN`]).
@@ -66,11 +67,13 @@ impl Tenure {
         }
     }
 
-    /// Nothing of ours is on its way any more.
+    /// Nothing of ours is on its way any more. Whose sends are in doubt is left for the next sender: ours, or still those of the one before us.
     pub async fn end_sending(&self) {
-        let in_doubt = self.sends_in_doubt.load(Ordering::Acquire);
         let mine = self.sending();
-        let ended = self.context.state.end_sending(&mine, in_doubt);
+        let inherited = lock(&self.inherited_doubt).clone();
+        let own = self.sends_in_doubt.load(Ordering::Acquire);
+        let in_doubt = inherited.or_else(|| own.then(|| mine.clone()));
+        let ended = self.context.state.end_sending(&mine, in_doubt.as_ref());
         if let Err(error) = ended.await {
             warn!(%error, "the next sender is not told that this one has ended; it waits a moment");
         }

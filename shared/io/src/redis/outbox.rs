@@ -13,7 +13,7 @@ use super::epoch::{fenced, stamp_arguments};
 use super::error::StateError;
 use super::reply::Reply;
 use super::scripts;
-use super::streams::Stream;
+use super::streams::{Page, Stream};
 use super::{EpochAnswer, OutboxPosition, PoolState};
 
 /// Words that are kept a bot; whoever reads them keeps no more (`bot-worker-core`, `echo`).
@@ -26,14 +26,50 @@ impl PoolState {
         after: Option<&OutboxPosition>,
         limit: usize,
     ) -> Result<Vec<(OutboxPosition, OutboxEntry)>, StateError> {
-        let stream = Stream {
+        let op = self.op("read", &"the outbox");
+        self.read_stream(op, &self.outbox_stream(), after.map(|at| at.0), limit)
+            .await
+    }
+
+    /// The same for whoever is about to send them. A holder that does not know yet that it is fenced must not see what its successor commits.
+    pub async fn outbox_under(
+        &self,
+        stamp: EpochStamp,
+        after: Option<&OutboxPosition>,
+        limit: usize,
+    ) -> Result<EpochAnswer<Vec<(OutboxPosition, OutboxEntry)>>, StateError> {
+        let op = self.op("read", &"the outbox");
+        let mut from = after.map_or_else(|| "-".to_owned(), |after| format!("({after}"));
+        loop {
+            let mut script = scripts::READ_OUTBOX.prepare_invoke();
+            script
+                .key(&self.keys.epoch)
+                .key(&self.keys.outbox)
+                .arg(&stamp_arguments(stamp))
+                .arg(&from)
+                .arg(limit);
+            let mut reply: Reply = self.link.script(op, &script).await?;
+            if reply.word != "done" {
+                return fenced(op, reply);
+            }
+            let page: Page = reply.take(op)?;
+            let Some((last, _)) = page.last() else {
+                return Ok(EpochAnswer::Done(Vec::new()));
+            };
+            from = format!("({last}");
+            let readable = self.readable(op, &self.outbox_stream(), &page).await?;
+            if !readable.is_empty() {
+                return Ok(EpochAnswer::Done(readable));
+            }
+        }
+    }
+
+    fn outbox_stream(&self) -> Stream<'_> {
+        Stream {
             key: &self.keys.outbox,
             field: "e",
             entry: "an outbox entry",
-        };
-        let op = self.op("read", &"the outbox");
-        self.read_stream(op, &stream, after.map(|at| at.0), limit)
-            .await
+        }
     }
 
     pub async fn outbox_len(&self) -> Result<u64, StateError> {

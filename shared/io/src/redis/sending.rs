@@ -65,14 +65,18 @@ impl PoolState {
         }
     }
 
-    /// Says that nothing of ours is on its way any more, and whether all of it is known. In whatever epoch: it stays true.
-    pub async fn end_sending(&self, mine: &Sending, in_doubt: bool) -> Result<bool, StateError> {
+    /// Says that nothing of ours is on its way any more, and of whom some sends are in doubt. In whatever epoch: it stays true.
+    pub async fn end_sending(
+        &self,
+        mine: &Sending,
+        in_doubt: Option<&Sending>,
+    ) -> Result<bool, StateError> {
         let op = self.op("end sending as", &mine.bot);
-        let over = Sending {
+        let over = in_doubt.map(|whose| Sending {
             over: true,
-            ..mine.clone()
-        };
-        let after = in_doubt.then(|| json(op, &over)).transpose()?;
+            ..whose.clone()
+        });
+        let after = over.map(|over| json(op, &over)).transpose()?;
         let mut script = scripts::END_SENDING.prepare_invoke();
         script
             .key(&self.keys.sending)

@@ -23,7 +23,7 @@ pub(super) struct Stream<'a> {
     pub entry: &'static str,
 }
 
-type Page = Vec<(String, HashMap<String, Vec<u8>>)>;
+pub(super) type Page = Vec<(String, HashMap<String, Vec<u8>>)>;
 
 impl PoolState {
     pub(super) async fn read_stream<P: From<StreamId>, T: DeserializeOwned>(
@@ -54,7 +54,8 @@ impl PoolState {
         }
     }
 
-    async fn readable<P: From<StreamId>, T: DeserializeOwned>(
+    /// Of a page what can be read; the rest is moved aside.
+    pub(super) async fn readable<P: From<StreamId>, T: DeserializeOwned>(
         &self,
         op: Op<'_>,
         stream: &Stream<'_>,

@@ -286,14 +286,14 @@ async fn a_sender_that_ends_in_doubt_says_so_and_gives_way() {
     let first = sender("w1", epoch);
     let begun = pool.begin_sending(None, &first).await.unwrap();
     assert!(matches!(begun, EpochAnswer::Done(true)));
-    assert!(pool.end_sending(&first, true).await.unwrap());
+    assert!(pool.end_sending(&first, Some(&first)).await.unwrap());
     let over = Sending {
         over: true,
         ..first.clone()
     };
     assert_eq!(pool.sending().await.unwrap(), Some(over.clone()));
     assert!(
-        !pool.end_sending(&first, false).await.unwrap(),
+        !pool.end_sending(&first, None).await.unwrap(),
         "its word stands"
     );
 
@@ -304,7 +304,28 @@ async fn a_sender_that_ends_in_doubt_says_so_and_gives_way() {
     assert!(matches!(unseen, EpochAnswer::Done(false)), "it has to know");
     let begun = pool.begin_sending(Some(&over), &second).await.unwrap();
     assert!(matches!(begun, EpochAnswer::Done(true)));
-    assert!(!pool.end_sending(&first, false).await.unwrap(), "another's");
-    assert!(pool.end_sending(&second, false).await.unwrap());
+    assert!(!pool.end_sending(&first, None).await.unwrap(), "another's");
+    assert!(pool.end_sending(&second, None).await.unwrap());
     assert_eq!(pool.sending().await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_sender_that_is_fenced_sees_nothing_of_the_next_epochs() {
+    let server = RedisServer::start();
+    let (pool, first) = open_pool(&server.state().await).await;
+    enqueue(&pool, first, &[1]).await;
+    let read = pool.outbox_under(first, None, 10).await.unwrap();
+    assert!(matches!(read, EpochAnswer::Done(read) if read.len() == 1));
+    let next = stamp(2, 0xbb);
+    switch_to(&pool, next, &holder(BOT, "w2")).await;
+    enqueue(&pool, next, &[2]).await;
+    assert!(is_fenced(
+        &pool.outbox_under(first, None, 10).await.unwrap()
+    ));
+    let read = pool.outbox_under(next, None, 1).await.unwrap();
+    let EpochAnswer::Done(read) = read else {
+        panic!("refused")
+    };
+    let rest = pool.outbox_under(next, Some(&read[0].0), 10).await.unwrap();
+    assert!(matches!(rest, EpochAnswer::Done(rest) if rest[0].1.id.0[0] == 2));
 }
