@@ -98,11 +98,7 @@ async fn the_connections_of_a_cut_off_worker_are_left_alone_by_the_next_of_its_n
     let mut duo = Duo::open(1, &[], 0).await.unwrap();
     let bot = duo.stage.active().await.unwrap();
     Talk::private(&duo.stage, 0, bot).start(None).await.unwrap();
-    let ready = duo.stage.wait("every bot has two logins", SEEN, |status| {
-        let bots = status["pools"][0]["bots"].as_array().into_iter().flatten();
-        let mut logins = bots.map(|bot| bot["other_login"] == "resting");
-        logins.all(|rests| rests)
-    });
+    let ready = duo.stage.wait("every bot has two logins", SEEN, two_logins);
     let status = ready.await.unwrap();
     let name = status["pools"][0]["active"]["worker"].as_str().unwrap();
     let name = name.to_owned();
@@ -134,6 +130,43 @@ async fn the_connections_of_a_cut_off_worker_are_left_alone_by_the_next_of_its_n
     assert_eq!(ended.code(), Some(3), "{ended:?}");
     is_answered(&duo, 0).await;
     nothing_was_done_twice(&duo).await;
+}
+
+/// A service manager starts it again; nobody saw it die, and the lock that it left proves that it did.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_worker_that_is_started_again_goes_on_with_the_same_logins() {
+    let mut stage = Stage::open_with(1, str::to_owned, &["e1", "e2"])
+        .await
+        .unwrap();
+    let status = stage.wait("every bot has two logins", SEEN, two_logins);
+    let status = status.await.unwrap();
+    let active = status["pools"][0]["active"]["worker"].clone();
+    let name = if active == "e1" { "e2" } else { "e1" };
+    let before = slots(&status);
+    let pid = pid_of(&status, name);
+    stage.signal_worker(name, Signal::KILL).unwrap();
+    let mut killed = stage.forget_worker(name).unwrap();
+    killed.ended(SEEN).await.unwrap();
+    stage.start_worker(name).unwrap();
+    let back = stage.wait("it is back with its bots", SEEN, |status| {
+        let mut bots = status["pools"][0]["bots"].as_array().into_iter().flatten();
+        pid_of(status, name).is_some_and(|now| Some(now) != pid)
+            && bots.all(|bot| bot["connection"] == "ready")
+    });
+    assert_eq!(slots(&back.await.unwrap()), before, "{}", stage.log_tail());
+    let duplicated = stage.events_since(0, "auth_key_duplicated").await.unwrap();
+    assert!(duplicated.is_empty(), "{duplicated:#?}");
+}
+
+fn two_logins(status: &serde_json::Value) -> bool {
+    let mut bots = status["pools"][0]["bots"].as_array().into_iter().flatten();
+    bots.all(|bot| bot["other_login"] == "resting")
+}
+
+/// Which login each bot is connected with.
+fn slots(status: &serde_json::Value) -> Vec<serde_json::Value> {
+    let bots = status["pools"][0]["bots"].as_array().into_iter().flatten();
+    bots.map(|bot| bot["slot"].clone()).collect()
 }
 
 /// Whose heartbeat stands under the name.
