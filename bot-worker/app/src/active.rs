@@ -85,7 +85,10 @@ impl Active {
             return Err("the epoch is over".to_owned());
         };
         let usernames = usernames(context).await;
-        let owed = (!resumed.done).then_some(resumed);
+        // Another bot was named meanwhile, and may have been too short-lived to begin: who came to this one then is owed his prompt as well. Who has
+        // had it is turned away by the event's id.
+        let after_named = record.previous_bot.is_some_and(|before| before != bot);
+        let owed = (!resumed.done || after_named).then_some(resumed);
         let before = owed.and_then(|owed| owed.before);
         let previous = before.and_then(|before| usernames.iter().find(|(bot, _)| *bot == before));
         let tenure = Arc::new(Tenure::new(Terms {

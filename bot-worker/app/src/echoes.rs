@@ -114,8 +114,9 @@ impl Echoes {
 /// its cursor passes the messages before its sender begins.
 pub async fn settle(context: &BotContext, echoes: &[Echo]) -> Result<(), StateError> {
     let (state, bot) = (&context.state, context.lease.bot);
-    let mut ledger = Ledger::new(state.told(bot).await?);
+    // In this order: what another login settles in between is then known by its word.
     let mut waiting = state.outbox(None, COMPARED).await?;
+    let mut ledger = Ledger::new(state.told(bot).await?);
     let mut found = Vec::new();
     for echo in echoes {
         let entries = waiting.iter().map(|(_, entry)| entry);

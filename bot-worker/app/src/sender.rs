@@ -21,7 +21,7 @@ mod load;
 mod park;
 mod turn;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -37,14 +37,15 @@ use shared_core::{
     BootMs, ConversationKey, EntryId, ErrorClass, MilestoneKind, OutboxEntry, SendTarget, Told,
 };
 use shared_io::clock;
-use shared_io::redis::{OutboxPosition, Sending};
+use shared_io::redis::OutboxPosition;
 use shared_io::telegram::CallError;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::engine::Input;
-use crate::tenure::Tenure;
+use crate::status::lock;
+use crate::tenure::{Left, Tenure};
 use deliver::{Outcome, deliver};
 use doubt::Doubt;
 use load::NotRead;
@@ -69,7 +70,7 @@ pub struct Sender {
     pacer: Pacer,
     after: Option<OutboxPosition>,
     backlog: Backlog<OutboxPosition>,
-    /// Another bot's prompts, to be dropped.
+    /// What is not to be sent any more, to be dropped: another bot's prompts, and what later entries make up for.
     foreign: Vec<OutboxPosition>,
     /// Conversations that what was found at the beginning will put a live prompt before, until that has been looked through.
     served: Option<Vec<ConversationKey>>,
@@ -81,6 +82,8 @@ pub struct Sender {
     /// Which of its answers are left out.
     in_doubt: Option<InDoubt<OutboxPosition>>,
     in_flight: FuturesUnordered<BoxFuture<'static, Sent>>,
+    /// Where what is in flight stands.
+    leaving: BTreeSet<OutboxPosition>,
     stop: CancellationToken,
     tries: HashMap<EntryId, Tries>,
     replied: AtomicBool,
@@ -130,6 +133,7 @@ impl Sender {
             unheard: Vec::new(),
             in_doubt: None,
             in_flight: FuturesUnordered::new(),
+            leaving: BTreeSet::new(),
             stop,
             tries: HashMap::new(),
             replied: AtomicBool::new(false),
@@ -141,28 +145,10 @@ impl Sender {
     /// Runs until the session is over (`Some`, with Telegram's error), or the epoch is, or it is told to stop (`None`).
     pub async fn run(mut self) -> Option<CallError> {
         let before = turn::take(&self.tenure, &self.stop).await?;
-        if !self.begun(before.before()).await {
-            return None;
-        }
+        self.begin(before.before());
         let over = self.send_all().await;
         self.wind_down(over.is_some()).await;
         over
-    }
-
-    /// Until it is known what may have been sent before. False: told to stop.
-    async fn begun(&mut self, before: Option<&Sending>) -> bool {
-        loop {
-            let stop = self.stop.clone();
-            let begun = tokio::select! {
-                () = stop.cancelled() => return false,
-                begun = self.begin(before) => begun,
-            };
-            match begun {
-                Ok(()) => return true,
-                Err(error) => warn!(%error, "what was sent before could not be read yet"),
-            }
-            tokio::time::sleep(READ_AGAIN).await;
-        }
     }
 
     async fn send_all(&mut self) -> Option<CallError> {
@@ -171,7 +157,7 @@ impl Sender {
         let mut settling: Option<BoxFuture<'static, ()>> = None;
         loop {
             if std::mem::take(&mut look) {
-                match self.load().await {
+                match self.read().await {
                     Ok(()) => {
                         unread = false;
                         self.count_unended();
@@ -192,7 +178,10 @@ impl Sender {
                 let tenure = Arc::clone(&self.tenure);
                 settling = Some(Box::pin(async move { tenure.settle_sent().await }));
             }
-            let mut pause = self.start_sends();
+            let mut pause = match self.doubt.is_read() {
+                true => self.start_sends(),
+                false => READ_AGAIN,
+            };
             if unread {
                 pause = pause.min(READ_AGAIN);
             }
@@ -228,25 +217,47 @@ impl Sender {
             true => turn::WIND_DOWN_DEAD,
             false => self.tenure.wind_down(),
         };
-        let mut unknown = self.tries.values().filter(|it| it.unknown).count();
         let answers = async {
             while let Some(sent) = self.in_flight.next().await {
-                match sent.outcome {
-                    Outcome::Sent(told) => self.tenure.is_sent(sent.position, told),
-                    Outcome::NotNeeded => self.tenure.is_sent(sent.position, None),
-                    Outcome::Failed(error) if is_unknown(error.class) => unknown += 1,
-                    _ => {}
+                let unknown = match sent.outcome {
+                    Outcome::Sent(told) => {
+                        self.tenure.is_sent(sent.position, told);
+                        false
+                    }
+                    Outcome::NotNeeded => {
+                        self.tenure.is_sent(sent.position, None);
+                        false
+                    }
+                    Outcome::Failed(error) => is_unknown(error.class),
+                    _ => false,
+                };
+                if !unknown {
+                    self.leaving.remove(&sent.position);
                 }
             }
         };
         let _late = tokio::time::timeout(bound, answers).await;
-        unknown += self.in_flight.len();
         self.tenure.settle_sent().await;
-        // What the sender before this one left in doubt and the boxes have not told is in doubt for the next one as well.
-        let all_known = unknown == 0 && !self.tenure.has_sent() && !self.doubt.is_open();
-        self.tenure
-            .sends_in_doubt
-            .store(!all_known, Ordering::Release);
+        let left = self.left();
+        *lock(&self.tenure.left) = left;
+    }
+
+    /// What is in doubt now that nothing is waited for any more.
+    fn left(&self) -> Left {
+        if self.doubt.is_open() {
+            // What the sender before this one left in doubt and the boxes have not told is in doubt for the next one as well.
+            return Left::Something;
+        }
+        let tries = &self.tries;
+        let unknown = |entry: &OutboxEntry| tries.get(&entry.id).is_some_and(|it| it.unknown);
+        let waiting = self.queue.entries().filter(|(_, entry)| unknown(entry));
+        let mut doubtful: Vec<_> = waiting.map(|(at, _)| *at).collect();
+        doubtful.extend(&self.leaving);
+        doubtful.extend(self.tenure.unsettled_positions());
+        match doubtful.is_empty() {
+            true => Left::Nothing,
+            false => Left::These(doubtful),
+        }
     }
 
     /// Starts what may leave; says how long there is nothing to do otherwise.
@@ -259,7 +270,8 @@ impl Sender {
             }
             match self.queue.next(&mut self.pacer, now) {
                 Next::Send(position, entry) => {
-                    self.tenure.sends_in_doubt.store(true, Ordering::Release);
+                    *lock(&self.tenure.left) = Left::Something;
+                    self.leaving.insert(position);
                     let attempt = self
                         .tries
                         .get(&entry.id)
@@ -290,6 +302,7 @@ impl Sender {
             outcome,
         } = sent;
         let target = entry.target;
+        self.leaving.remove(&position);
         match outcome {
             Outcome::Sent(told) => {
                 self.pacer.taken();

@@ -37,6 +37,16 @@ pub struct Terms {
     pub stood: Option<OutboxPosition>,
 }
 
+/// Of what this tenure has sent, or found to be in doubt, nobody knows whether Telegram took it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Left {
+    #[default]
+    Nothing,
+    Something,
+    /// These entries, and no others.
+    These(Vec<OutboxPosition>),
+}
+
 /// What the tasks of one epoch share.
 pub struct Tenure {
     pub context: Arc<BotContext>,
@@ -62,8 +72,10 @@ pub struct Tenure {
     pub told_newer: Mutex<HashMap<ConversationKey, BootMs>>,
     /// Whoever sent before has ended, and what it left is known.
     pub has_turn: AtomicBool,
-    /// Something has been sent, and not yet everything is known to have been taken or not.
-    pub sends_in_doubt: AtomicBool,
+    /// `us:{P}:sending` names this tenure. An earlier one of the same process and epoch may stand there in the same words.
+    pub took_turn: AtomicBool,
+    /// What would be in doubt if the tenure ended now.
+    pub left: Mutex<Left>,
     /// A sender of another bot that left some of its sends in doubt, until it is known what they may have been.
     pub inherited_doubt: Mutex<Option<Sending>>,
     /// Chats that the sender has something for. Not entries: a chat that is held may have many of them, and nobody in another one is to wait for that.
@@ -98,7 +110,8 @@ impl Tenure {
             inbox: Notify::new(),
             told_newer: Mutex::default(),
             has_turn: AtomicBool::new(false),
-            sends_in_doubt: AtomicBool::new(false),
+            took_turn: AtomicBool::new(false),
+            left: Mutex::default(),
             inherited_doubt: Mutex::default(),
             waiting: AtomicUsize::new(0),
             sent: Mutex::default(),
@@ -201,6 +214,11 @@ impl Tenure {
 
     pub fn has_sent(&self) -> bool {
         !lock(&self.sent).is_empty()
+    }
+
+    /// Sent, and still in Redis.
+    pub fn unsettled_positions(&self) -> Vec<OutboxPosition> {
+        lock(&self.sent).iter().map(|(at, _)| *at).collect()
     }
 
     pub fn is_unsettled(&self, position: OutboxPosition) -> bool {

@@ -1,7 +1,8 @@
 //! Answers that another bot may have said: it was killed, hung or cut off with sends on their way, and nobody can ask it.
 //!
 //! ```text
-//! what stood in the outbox when this bot took over      what becomes of it
+//! what stood in the outbox when this bot took over,     what becomes of it
+//! and was on its way, or may have been
 //! an answer that puts a prompt before its member        left out: the debt of a change of bots shows him where he stands, with all that he
 //!                                                       has said so far, whether he has read the answer or not
 //! anything else (help, last words, a file to keep)      said: it may come twice, and nothing else would bring it
@@ -19,22 +20,29 @@ use shared_core::{Button, OutboxEntry, OutboxKind, Priority, UnixMs};
 const SHOWN_FOR: Duration = Duration::from_secs(25 * 60);
 
 /// The answers of one change of bots. `P` is a position in the outbox.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct InDoubt<P> {
     /// What stood last when this bot took over.
     up_to: P,
+    /// Which of that; empty where the one before could not say.
+    among: Vec<P>,
     now: UnixMs,
 }
 
 impl<P: Ord> InDoubt<P> {
-    pub fn new(up_to: P, now: UnixMs) -> Self {
-        Self { up_to, now }
+    pub fn new(up_to: P, among: Vec<P>, now: UnixMs) -> Self {
+        Self { up_to, among, now }
+    }
+
+    /// May the bot before this one have said it?
+    pub fn covers(&self, position: &P) -> bool {
+        *position <= self.up_to && (self.among.is_empty() || self.among.contains(position))
     }
 
     /// Is this entry not to be said, because its conversation will be shown where it stands?
     pub fn leaves_out(&self, position: &P, entry: &OutboxEntry) -> bool {
         let age_ms = u128::from(self.now.since(entry.since));
-        *position <= self.up_to
+        self.covers(position)
             && entry.priority == Priority::Answer
             && age_ms < SHOWN_FOR.as_millis()
             && brings_a_live_prompt(entry)
@@ -87,7 +95,7 @@ mod tests {
             text: "Start".into(),
             url: "https://t.me/x".into(),
         });
-        let in_doubt = InDoubt::new(7, NOW);
+        let in_doubt = InDoubt::new(7, Vec::new(), NOW);
         let leaves_out = |at: u32, entry: OutboxEntry| in_doubt.leaves_out(&at, &entry);
         assert!(leaves_out(7, answer(Priority::Answer, 100, press())));
         assert!(
@@ -97,6 +105,12 @@ mod tests {
         assert!(!leaves_out(7, answer(Priority::Answer, 100, None)), "help");
         assert!(!leaves_out(7, answer(Priority::Answer, 100, link)));
         assert!(!leaves_out(7, answer(Priority::Reprompt, 100, press())));
+        let known = InDoubt::new(7, vec![5], NOW);
+        assert!(known.leaves_out(&5, &answer(Priority::Answer, 100, press())));
+        assert!(
+            !known.leaves_out(&7, &answer(Priority::Answer, 100, press())),
+            "it had not left"
+        );
         let long_ago = answer(Priority::Answer, 30 * 60 * 1_000, press());
         assert!(
             !leaves_out(7, long_ago),

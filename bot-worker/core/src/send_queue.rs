@@ -4,6 +4,8 @@
 //! Doubtful entries ([`SendQueue::doubt`]: they may have been sent by whoever sent before) keep their places and hold up their chats until the
 //! doubt ends or they are taken out as sent.
 //!
+//! Of several edits of one message that wait the last one leaves: after a takeover the earlier ones may have been made, and would take their reader back.
+//!
 //! Invariants: at most one entry per chat is in flight, so a chat's order is the order of its commits; an entry that was taken is
 //! either finished or put back at the front, never dropped. `P` is the entry's position in the outbox. The queue does not send,
 //! does not know Telegram, and asks [`Pacer`] when a chat may be written to.
@@ -146,6 +148,12 @@ impl<P: Clone + Ord> SendQueue<P> {
         chat.map(|waiting| (&waiting.position, &waiting.entry))
     }
 
+    /// Everything that waits.
+    pub fn entries(&self) -> impl Iterator<Item = (&P, &OutboxEntry)> {
+        let waiting = self.chats.values().flatten();
+        waiting.map(|waiting| (&waiting.position, &waiting.entry))
+    }
+
     /// How many wait for this chat.
     pub fn waiting(&self, target: SendTarget) -> usize {
         self.chats.get(&target).map_or(0, VecDeque::len)
@@ -161,6 +169,27 @@ impl<P: Clone + Ord> SendQueue<P> {
         }
         self.len -= 1;
         Some(removed.entry)
+    }
+
+    /// Takes out what waits to be made of the same message: only the last of it counts. What is in flight is not touched.
+    pub fn supersede(&mut self, by: &OutboxEntry) -> Vec<(P, OutboxEntry)> {
+        let OutboxKind::Edit { r#box, message, .. } = &by.kind else {
+            return Vec::new();
+        };
+        let (of_box, of) = (*r#box, *message);
+        let edits = |entry: &OutboxEntry| matches!(&entry.kind, OutboxKind::Edit { r#box, message, .. } if (*r#box, *message) == (of_box, of));
+        let Some(chat) = self.chats.get_mut(&by.target) else {
+            return Vec::new();
+        };
+        let waiting = std::mem::take(chat).into_iter();
+        let (gone, left): (Vec<_>, Vec<_>) = waiting.partition(|one| edits(&one.entry));
+        *chat = left.into();
+        if chat.is_empty() {
+            self.chats.remove(&by.target);
+        }
+        self.len -= gone.len();
+        let gone = gone.into_iter();
+        gone.map(|one| (one.position, one.entry)).collect()
     }
 
     pub fn is_in_flight(&self, target: SendTarget) -> bool {
@@ -223,7 +252,7 @@ mod tests {
     #![allow(clippy::panic)]
     use super::*;
     use crate::pacing::Rates;
-    use shared_core::{ConversationKey, EntryId, MemberId, UnixMs};
+    use shared_core::{BotId, BoxId, ConversationKey, EntryId, MemberId, MessageId, UnixMs};
 
     fn entry(member: i64, id: u8, priority: Priority) -> OutboxEntry {
         OutboxEntry {
@@ -246,6 +275,39 @@ mod tests {
             Next::Send(position, _) => Some(position),
             Next::WaitUntil(_) | Next::Idle => None,
         }
+    }
+
+    fn edit(member: i64, id: u8, message: i32) -> OutboxEntry {
+        OutboxEntry {
+            kind: OutboxKind::Edit {
+                r#box: BoxId::Private(BotId(7)),
+                message: MessageId(message),
+                text: String::new(),
+                keyboard: None,
+            },
+            ..entry(member, id, Priority::Answer)
+        }
+    }
+
+    #[test]
+    fn of_the_edits_of_one_message_the_last_one_leaves() {
+        let mut queue = SendQueue::default();
+        queue.push(1, edit(1, 1, 50));
+        queue.push(2, edit(1, 2, 51));
+        queue.push(3, entry(1, 3, Priority::Answer));
+        queue.push(4, edit(2, 4, 50));
+        assert!(queue.supersede(&entry(1, 5, Priority::Answer)).is_empty());
+        let last = edit(1, 6, 50);
+        let gone = queue.supersede(&last);
+        assert_eq!(gone.len(), 1);
+        assert_eq!(gone[0].0, 1, "not another message's, nor another chat's");
+        queue.push(6, last);
+        let left = queue.chat(SendTarget::Member(MemberId(1)));
+        assert_eq!(left.map(|(at, _)| *at).collect::<Vec<_>>(), [2, 3, 6]);
+        assert_eq!(queue.len(), 4);
+        let mut pacer = Pacer::new(Rates::default());
+        assert_eq!(taken(&mut queue, &mut pacer, 0), Some(2));
+        assert!(queue.supersede(&edit(1, 7, 51)).is_empty(), "on its way");
     }
 
     #[test]

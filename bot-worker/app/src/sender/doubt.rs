@@ -11,7 +11,7 @@
 //! Another bot cannot hear what the one before it said. It does not wait; of what a sender that was killed or gave up may have had on its way it leaves out
 //! what it shows anyhow (`bot-worker-core`, `in_doubt`), and the rest is counted.
 
-use std::sync::atomic::Ordering;
+use std::collections::HashSet;
 use std::time::Duration;
 
 use bot_worker_core::echo::{Ledger, Meaning};
@@ -23,6 +23,7 @@ use tracing::{info, warn};
 
 use super::{IN_FLIGHT, Sender};
 use crate::status::lock;
+use crate::tenure::Left;
 
 /// A difference that takes longer is being refused, or waited for by order.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -30,6 +31,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// How the sender stands to what it did not send itself.
 pub(super) struct Doubt {
     ledger: Ledger,
+    is_read: bool,
     /// Since when there is something doubtful; `None` when there is not.
     since: Option<BootMs>,
     /// What was heard and cannot be explained before a call is answered.
@@ -42,10 +44,16 @@ impl Doubt {
     pub(super) fn none() -> Self {
         Self {
             ledger: Ledger::default(),
+            is_read: false,
             since: None,
             unexplained: Vec::new(),
             explained: Vec::new(),
         }
+    }
+
+    /// Is it known what was acknowledged before?
+    pub(super) fn is_read(&self) -> bool {
+        self.is_read
     }
 
     /// Is there something of which the boxes have not told yet?
@@ -62,23 +70,37 @@ impl Doubt {
 
 impl Sender {
     /// Before anything is sent. `before`: a sender that did not say that it has ended.
-    pub(super) async fn begin(&mut self, before: Option<&Sending>) -> Result<(), StateError> {
+    pub(super) fn begin(&mut self, before: Option<&Sending>) {
         let me = self.tenure.context.lease.bot;
-        let state = self.tenure.context.state.clone();
-        self.doubt.ledger = Ledger::new(state.told(me).await?);
         let was_me = before.is_some_and(|before| before.bot == me);
         if (was_me || self.tenure.follows_itself())
             && let Some(stood) = self.tenure.stood
         {
             self.queue.doubt(stood);
             self.doubt.since = Some(clock::boot_now());
-            self.tenure.sends_in_doubt.store(true, Ordering::Release);
+            *lock(&self.tenure.left) = Left::Something;
         }
         self.unended = before.is_some() && !was_me;
         *lock(&self.tenure.inherited_doubt) = before.filter(|_| self.unended).cloned();
         let shows = self.unended && self.tenure.owed.is_some();
         let stood = self.tenure.stood.filter(|_| shows);
-        self.in_doubt = stood.map(|stood| InDoubt::new(stood, clock::unix_now()));
+        let among = before.map(|before| {
+            let known = before.doubtful.iter();
+            known.filter_map(|at| at.parse().ok()).collect()
+        });
+        let among = among.unwrap_or_default();
+        self.in_doubt = stood.map(|stood| InDoubt::new(stood, among, clock::unix_now()));
+    }
+
+    /// The words of what was acknowledged before, once: after the first look into the outbox. What is settled between the two is known by its word;
+    /// read the other way round, its entry would be gone and its word unknown, and the next reply that looks the same would be taken for it.
+    pub(super) async fn read_words(&mut self) -> Result<(), StateError> {
+        if !std::mem::replace(&mut self.doubt.is_read, true) {
+            let me = self.tenure.context.lease.bot;
+            let told = self.tenure.context.state.told(me).await;
+            self.doubt.is_read = told.is_ok();
+            self.doubt.ledger = Ledger::new(told?);
+        }
         Ok(())
     }
 
@@ -86,7 +108,11 @@ impl Sender {
     pub(super) fn count_unended(&mut self) {
         if std::mem::take(&mut self.unended) {
             *lock(&self.tenure.inherited_doubt) = None;
-            self.may_be_repeated(self.queue.chats());
+            let in_doubt = self.in_doubt.as_ref();
+            let waiting = self.queue.entries();
+            let covered = waiting.filter(|(at, _)| in_doubt.is_none_or(|it| it.covers(at)));
+            let chats: HashSet<SendTarget> = covered.map(|(_, entry)| entry.target).collect();
+            self.may_be_repeated(chats.len());
         }
     }
 

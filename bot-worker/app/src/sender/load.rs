@@ -35,7 +35,13 @@ impl From<StateError> for NotRead {
 type Entries = Vec<(OutboxPosition, OutboxEntry)>;
 
 impl Sender {
-    pub(super) async fn load(&mut self) -> Result<(), NotRead> {
+    /// The outbox, and, the first time, the words of what was acknowledged before.
+    pub(super) async fn read(&mut self) -> Result<(), NotRead> {
+        self.load().await?;
+        Ok(self.read_words().await?)
+    }
+
+    async fn load(&mut self) -> Result<(), NotRead> {
         self.refill().await?;
         while self.queue.len() < LOADED {
             let page = page(&self.tenure, self.after).await?;
@@ -119,6 +125,10 @@ impl Sender {
         {
             served.push(entry.conversation);
         }
+        for (position, superseded) in self.queue.supersede(&entry) {
+            self.tries.remove(&superseded.id);
+            self.foreign.push(position);
+        }
         let chat: SendTarget = entry.target;
         if self.backlog.takes(chat, self.queue.waiting(chat), before) {
             self.queue.push(position, entry);
@@ -134,7 +144,7 @@ impl Sender {
         }
     }
 
-    /// What another bot composed in its own name, or may have said: this one owes its own.
+    /// What another bot composed in its own name, or may have said (this one owes its own), and edits that later ones make up for.
     async fn drop_foreign(&mut self) -> Result<(), StateError> {
         if self.foreign.is_empty() {
             return Ok(());
@@ -144,7 +154,7 @@ impl Sender {
         let _ = state.discard(self.tenure.stamp, &self.foreign).await?;
         debug!(
             count = self.foreign.len(),
-            "another bot's prompts are dropped"
+            "entries that are of no use any more are dropped"
         );
         self.foreign.clear();
         Ok(())

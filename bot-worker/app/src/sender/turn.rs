@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::status::lock;
-use crate::tenure::Tenure;
+use crate::tenure::{Left, Tenure};
 
 /// Longer than a sender waits for its last answers ([`WIND_DOWN`]).
 const PATIENCE: Duration = Duration::from_millis(2500);
@@ -56,6 +56,7 @@ impl Tenure {
             nonce: self.context.lease.nonce,
             epoch: self.stamp,
             over: false,
+            doubtful: Vec::new(),
         }
     }
 
@@ -69,11 +70,25 @@ impl Tenure {
 
     /// Nothing of ours is on its way any more. Whose sends are in doubt is left for the next sender: ours, or still those of the one before us.
     pub async fn end_sending(&self) {
+        if !self.took_turn.load(Ordering::Acquire) {
+            return;
+        }
         let mine = self.sending();
         let inherited = lock(&self.inherited_doubt).clone();
-        let own = self.sends_in_doubt.load(Ordering::Acquire);
-        let in_doubt = inherited.or_else(|| own.then(|| mine.clone()));
-        let ended = self.context.state.end_sending(&mine, in_doubt.as_ref());
+        let doubtful = match &*lock(&self.left) {
+            Left::Nothing => None,
+            Left::Something => Some(Vec::new()),
+            Left::These(at) => Some(at.iter().map(ToString::to_string).collect()),
+        };
+        let own = doubtful.map(|doubtful| Sending {
+            doubtful,
+            ..mine.clone()
+        });
+        let left = inherited.or(own).map(|whose| Sending {
+            over: true,
+            ..whose
+        });
+        let ended = self.context.state.end_sending(&mine, left.as_ref());
         if let Err(error) = ended.await {
             warn!(%error, "the next sender is not told that this one has ended; it waits a moment");
         }
@@ -119,6 +134,7 @@ async fn look(tenure: &Tenure, since: BootMs) -> Result<Turn, StateError> {
         .await?
     {
         EpochAnswer::Done(true) => {
+            tenure.took_turn.store(true, Ordering::Release);
             let waited_ms = clock::boot_now().since(since).as_millis();
             info!(epoch = %tenure.stamp, waited_ms, "sending");
             Ok(Turn::Ours(Taken(before)))

@@ -81,6 +81,13 @@ position!(
     PoisonPosition
 );
 
+impl FromStr for OutboxPosition {
+    type Err = NotAPosition;
+    fn from_str(text: &str) -> Result<Self, NotAPosition> {
+        text.parse().map(Self)
+    }
+}
+
 impl FromStr for PoisonPosition {
     type Err = NotAPosition;
     fn from_str(text: &str) -> Result<Self, NotAPosition> {

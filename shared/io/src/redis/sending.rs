@@ -26,6 +26,9 @@ pub struct Sending {
     /// It has ended, and nobody knows of some of its last sends whether Telegram took them.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub over: bool,
+    /// Which ones, where it could say so: their positions in the outbox.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub doubtful: Vec<String>,
 }
 
 impl PoolState {
@@ -65,18 +68,14 @@ impl PoolState {
         }
     }
 
-    /// Says that nothing of ours is on its way any more, and of whom some sends are in doubt. In whatever epoch: it stays true.
+    /// Says that nothing of ours is on its way any more, and what is left in doubt, if anything is. In whatever epoch: it stays true.
     pub async fn end_sending(
         &self,
         mine: &Sending,
-        in_doubt: Option<&Sending>,
+        left: Option<&Sending>,
     ) -> Result<bool, StateError> {
         let op = self.op("end sending as", &mine.bot);
-        let over = in_doubt.map(|whose| Sending {
-            over: true,
-            ..whose.clone()
-        });
-        let after = over.map(|over| json(op, &over)).transpose()?;
+        let after = left.map(|left| json(op, left)).transpose()?;
         let mut script = scripts::END_SENDING.prepare_invoke();
         script
             .key(&self.keys.sending)

@@ -282,15 +282,17 @@ async fn a_sender_that_ends_in_doubt_says_so_and_gives_way() {
         nonce: nonce(5),
         epoch,
         over: false,
+        doubtful: Vec::new(),
     };
     let first = sender("w1", epoch);
     let begun = pool.begin_sending(None, &first).await.unwrap();
     assert!(matches!(begun, EpochAnswer::Done(true)));
-    assert!(pool.end_sending(&first, Some(&first)).await.unwrap());
     let over = Sending {
         over: true,
+        doubtful: vec!["7-0".to_owned()],
         ..first.clone()
     };
+    assert!(pool.end_sending(&first, Some(&over)).await.unwrap());
     assert_eq!(pool.sending().await.unwrap(), Some(over.clone()));
     assert!(
         !pool.end_sending(&first, None).await.unwrap(),

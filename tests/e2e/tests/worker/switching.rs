@@ -157,16 +157,22 @@ async fn there_and_back_again_nothing_is_answered_twice() {
     stage.fired(revoke).await.unwrap();
     let third = stage.switched_from(second).await.unwrap();
     let talk = chats.iter().find(|it| is_with(it, third)).unwrap();
-    talk.see("✓ Description: ").await.unwrap();
+    let shown = talk.see("Step 3/6").await.unwrap();
+    assert!(shown.text.contains(DESCRIPTION), "{}", shown.text);
     talk.choose_category().await.unwrap();
     stage.settled().await.unwrap();
-    for answer in ["✓ Title: ", "✓ Description: ", "✓ Category: ", "Welcome!"] {
+    let times = async |answer| {
         let mut times = 0;
         for chat in &chats {
             times += chat.count(answer).await.unwrap();
         }
-        assert_eq!(times, 1, "{answer}");
+        times
+    };
+    for answer in ["✓ Title: ", "✓ Category: ", "Welcome!"] {
+        assert_eq!(times(answer).await, 1, "{answer}");
     }
+    // Where nobody can know whether the second bot has said it, it is shown with all the rest instead.
+    assert!(times("✓ Description: ").await <= 1);
 }
 
 fn is_with(talk: &Talk<'_>, bot: i64) -> bool {
