@@ -7,6 +7,7 @@ use shared_core::{BotId, Epoch, Milestone, SmokeReport};
 use super::PoolState;
 use super::commit::json;
 use super::error::{StateError, json_fault};
+use super::scripts;
 
 /// A report is read within the switch; ten minutes let a person look as well.
 const SMOKE_KEPT_MS: u64 = 600_000;
@@ -15,22 +16,17 @@ const SMOKE_KEPT_MS: u64 = 600_000;
 const MILESTONES_KEPT: usize = 1000;
 
 impl PoolState {
-    pub async fn put_smoke(&self, report: &SmokeReport) -> Result<(), StateError> {
+    /// Publishes it. One that a test of an earlier epoch comes with late (its line was silent) is of no interest any more: `false`.
+    pub async fn put_smoke(&self, report: &SmokeReport) -> Result<bool, StateError> {
         let op = self.op("publish the smoke report of", &report.bot);
-        let mut pipeline = ::redis::pipe();
-        pipeline
-            .cmd("SET")
-            .arg(self.keys.smoke(report.bot))
+        let mut script = scripts::PUT_SMOKE.prepare_invoke();
+        script
+            .key(self.keys.smoke(report.bot))
             .arg(json(op, report)?)
-            .arg("PX")
+            .arg(report.epoch.0.to_string())
             .arg(SMOKE_KEPT_MS)
-            .ignore();
-        pipeline
-            .cmd("PUBLISH")
-            .arg(&self.root.bell)
-            .arg("")
-            .ignore();
-        self.link.pipeline(op, &pipeline).await
+            .arg(&self.root.bell);
+        self.link.script(op, &script).await
     }
 
     /// The bot's last report. Whether it belongs to the epoch in question is in it.

@@ -38,6 +38,7 @@ scripts! {
     HELD_SETTLE = "held_settle.lua";
     BEGIN_RESUMPTION = "begin_resumption.lua";
     RESUMED = "resumed.lua";
+    PUT_SMOKE = "put_smoke.lua";
     READ_OUTBOX = "read_outbox.lua";
     BEGIN_SENDING = "begin_sending.lua";
     END_SENDING = "end_sending.lua";

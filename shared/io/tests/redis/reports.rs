@@ -191,8 +191,16 @@ async fn reports_are_read_back() {
     let server = RedisServer::start();
     let pool = server.state().await.pool(&pool_id());
     assert_eq!(pool.smoke(BOT).await.unwrap(), None);
-    pool.put_smoke(&smoke_report()).await.unwrap();
+    assert!(pool.put_smoke(&smoke_report()).await.unwrap());
     assert_eq!(pool.smoke(BOT).await.unwrap(), Some(smoke_report()));
+    let at = |epoch| SmokeReport {
+        epoch: Epoch(epoch),
+        ..smoke_report()
+    };
+    assert!(pool.put_smoke(&at(10)).await.unwrap());
+    assert!(!pool.put_smoke(&at(9)).await.unwrap(), "it came late");
+    assert_eq!(pool.smoke(BOT).await.unwrap(), Some(at(10)));
+    assert!(pool.put_smoke(&at(10)).await.unwrap(), "repeated");
     let published = [
         milestone(1, MilestoneKind::FirstReply),
         milestone(2, MilestoneKind::Activated),
