@@ -52,6 +52,8 @@ pub struct Active {
     told_caught_up: bool,
     /// The round of listening that is under way.
     hearing: Option<u64>,
+    /// The last one that the engine has been told of.
+    heard: u64,
 }
 
 impl Active {
@@ -121,6 +123,7 @@ impl Active {
             tenure,
             told_caught_up: false,
             hearing: None,
+            heard: 0,
         })
     }
 
@@ -134,13 +137,14 @@ impl Active {
     }
 
     /// For [`asked_to_hear`], while no round of listening is under way.
-    pub fn ear(&self) -> Option<Arc<Tenure>> {
-        self.hearing.is_none().then(|| Arc::clone(&self.tenure))
+    pub fn ear(&self) -> Option<(Arc<Tenure>, u64)> {
+        let ear = || (Arc::clone(&self.tenure), self.heard);
+        self.hearing.is_none().then(ear)
     }
 
     /// A round begins: every box has been asked for its difference.
     pub fn listens(&mut self) {
-        self.hearing = self.tenure.echoes.is_asked();
+        self.hearing = self.tenure.echoes.asked_after(self.heard);
     }
 
     pub async fn take(&mut self, batch: Batch) {
@@ -150,8 +154,12 @@ impl Active {
 
     /// Every difference since the committed cursors has been handed over.
     pub async fn caught_up(&mut self) {
-        if let Some(round) = self.hearing.take() {
-            let _ = self.input.send(Input::Heard(round)).await;
+        // An engine that is full is not waited for: the next look says it.
+        if let Some(round) = self.hearing
+            && self.input.try_send(Input::Heard(round)).is_ok()
+        {
+            self.hearing = None;
+            self.heard = round;
             // Somebody may have asked meanwhile.
             self.tenure.echoes.to_hear.notify_one();
         }
@@ -231,11 +239,11 @@ impl Active {
 }
 
 /// Waits until the sender wants to hear what Telegram has taken.
-pub async fn asked_to_hear(ear: Option<Arc<Tenure>>) {
-    let Some(tenure) = ear else {
+pub async fn asked_to_hear(ear: Option<(Arc<Tenure>, u64)>) {
+    let Some((tenure, heard)) = ear else {
         return std::future::pending().await;
     };
-    while tenure.echoes.is_asked().is_none() {
+    while tenure.echoes.asked_after(heard).is_none() {
         tenure.echoes.to_hear.notified().await;
     }
 }

@@ -83,10 +83,10 @@ impl Echoes {
         round
     }
 
-    /// The latest round that is asked for and not yet heard.
-    pub fn is_asked(&self) -> Option<u64> {
+    /// The latest round that is asked for, if it is a later one than this.
+    pub fn asked_after(&self, heard: u64) -> Option<u64> {
         let asked = self.asked.load(Ordering::Acquire);
-        (asked > self.answered()).then_some(asked)
+        (asked > heard).then_some(asked)
     }
 
     /// All rounds up to this one are heard.

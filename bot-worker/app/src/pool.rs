@@ -119,11 +119,8 @@ impl PoolTask {
             if running.contains_key(&bot) {
                 continue;
             }
-            if !self
-                .predecessors
-                .leave(assignment, &self.shared.redis)
-                .await
-            {
+            let (state, redis) = (self.shared.redis.pool(&self.pool), &self.shared.redis);
+            if !self.predecessors.leave(assignment, &state, redis).await {
                 something_waits = true;
                 continue;
             }

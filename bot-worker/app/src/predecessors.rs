@@ -11,7 +11,7 @@
 //! Invariant: a nonce leaves the file only when its death has been reported. Where there is no such file (another host, a folder that cannot be
 //! written) nothing is proven, and nothing else is lost.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -19,24 +19,23 @@ use std::path::Path;
 
 use shared_core::{Assignment, BootMs, LETS_GO_AFTER, Nonce, WorkerId};
 use shared_io::clock;
-use shared_io::redis::RedisState;
+use shared_io::redis::{PoolState, RedisState};
 use tracing::{info, warn};
 
 /// So many are remembered whose deaths could not be reported.
 const UNREPORTED: usize = 64;
 
-/// The locked file with this process' nonce.
-pub struct Seat(#[expect(dead_code, reason = "its lock is held")] File);
+/// The locked file.
+pub struct Seat {
+    file: File,
+    /// Those whose deaths Redis did not take.
+    unreported: Vec<Nonce>,
+}
 
 impl Seat {
-    /// Takes the seat in the data folder and reports who sat there before. `None`: somebody of this name may be alive here.
-    pub async fn take(
-        data: &Path,
-        redis: &RedisState,
-        worker: &WorkerId,
-        nonce: Nonce,
-    ) -> Option<Self> {
-        let (mut file, before) = match open(data, worker) {
+    /// Locks the file in the data folder and reports who sat there before. `None`: somebody of this name may be alive here.
+    pub async fn take(data: &Path, redis: &RedisState, worker: &WorkerId) -> Option<Self> {
+        let (file, before) = match open(data, worker) {
             Ok(found) => found?,
             Err(error) => {
                 info!(%worker, %error, "this process will not be able to prove that it is dead");
@@ -44,20 +43,21 @@ impl Seat {
             }
         };
         let mut unreported = Vec::new();
-        for dead in before.into_iter().filter(|dead| *dead != nonce) {
+        for dead in before {
             if let Err(error) = redis.report_death(worker, dead).await {
                 warn!(%worker, %dead, %error, "the death of an earlier process could not be reported");
                 unreported.push(dead);
             }
         }
-        let from = unreported.len().saturating_sub(UNREPORTED - 1);
-        let written = unreported.iter().skip(from).chain([&nonce]);
-        match write(&mut file, written) {
-            Ok(()) => Some(Self(file)),
-            Err(error) => {
-                info!(%worker, %error, "this process will not be able to prove that it is dead");
-                None
-            }
+        Some(Self { file, unreported })
+    }
+
+    /// Writes this process down, once the name is its own: whoever did not get it has held nothing.
+    pub fn sit(&mut self, worker: &WorkerId, nonce: Nonce) {
+        let from = self.unreported.len().saturating_sub(UNREPORTED - 1);
+        let nonces = self.unreported.iter().skip(from).chain([&nonce]);
+        if let Err(error) = write(&mut self.file, nonces) {
+            info!(%worker, %error, "this process will not be able to prove that it is dead");
         }
     }
 }
@@ -97,10 +97,11 @@ fn write<'a>(file: &mut File, nonces: impl Iterator<Item = &'a Nonce>) -> io::Re
     file.sync_data()
 }
 
-/// What this process knows of the earlier ones.
+/// What this process knows of the others of its name.
 pub struct Predecessors {
     nonce: Nonce,
-    since: BootMs,
+    /// Since when each is known that something was given to.
+    seen: BTreeMap<Nonce, BootMs>,
     dead: BTreeSet<Nonce>,
 }
 
@@ -108,22 +109,43 @@ impl Predecessors {
     pub fn of(nonce: Nonce) -> Self {
         Self {
             nonce,
-            since: clock::boot_now(),
+            seen: BTreeMap::new(),
             dead: BTreeSet::new(),
         }
     }
 
-    /// May this process connect the bot? Asks Redis only about processes that it does not know yet.
-    pub async fn leave(&mut self, given: &Assignment, redis: &RedisState) -> bool {
+    /// May this process connect the bot? What was given to an earlier one is noted as this one's first, so that a later one knows whom to ask about.
+    pub async fn leave(
+        &mut self,
+        given: &Assignment,
+        state: &PoolState,
+        redis: &RedisState,
+    ) -> bool {
         let Some(process) = given.process.filter(|process| *process != self.nonce) else {
             return true;
         };
-        if clock::boot_now().since(self.since) >= LETS_GO_AFTER || self.dead.contains(&process) {
+        if !self.is_gone(process, &given.worker, redis).await {
+            return false;
+        }
+        match state.inherit(given, self.nonce).await {
+            Ok(inherited) => inherited,
+            Err(error) => {
+                warn!(bot = %given.bot, %error, "what an earlier process was given could not be taken over yet");
+                false
+            }
+        }
+    }
+
+    /// Asks Redis only about processes that are not known yet.
+    async fn is_gone(&mut self, process: Nonce, worker: &WorkerId, redis: &RedisState) -> bool {
+        let now = clock::boot_now();
+        let since = *self.seen.entry(process).or_insert(now);
+        if now.since(since) >= LETS_GO_AFTER || self.dead.contains(&process) {
             return true;
         }
         match redis.deaths().await {
             Ok(deaths) => {
-                let ours = deaths.into_iter().filter(|(name, _)| *name == given.worker);
+                let ours = deaths.into_iter().filter(|(name, _)| name == worker);
                 self.dead.extend(ours.map(|(_, nonce)| nonce));
             }
             Err(error) => warn!(%error, "who is dead could not be read"),

@@ -144,8 +144,8 @@ impl Sender {
 
     /// Runs until the session is over (`Some`, with Telegram's error), or the epoch is, or it is told to stop (`None`).
     pub async fn run(mut self) -> Option<CallError> {
-        let before = turn::take(&self.tenure, &self.stop).await?;
-        self.begin(before.before());
+        let taken = turn::take(&self.tenure, &self.stop).await?;
+        self.begin(&taken);
         let over = self.send_all().await;
         self.wind_down(over.is_some()).await;
         over
@@ -272,6 +272,7 @@ impl Sender {
                 Next::Send(position, entry) => {
                     *lock(&self.tenure.left) = Left::Something;
                     self.leaving.insert(position);
+                    self.is_leaving(entry.target);
                     let attempt = self
                         .tries
                         .get(&entry.id)

@@ -9,7 +9,9 @@ use shared_core::{
     BootMs, ConversationKey, EpochStamp, EventId, MemberId, Milestone, MilestoneKind, Told, UnixMs,
 };
 use shared_io::clock;
-use shared_io::redis::{EpochAnswer, OutboxPosition, RedisState, Resumed, Sending, StateError};
+use shared_io::redis::{
+    EpochAnswer, OutboxPosition, RedisState, Resumed, SendsInDoubt, StateError,
+};
 use shared_io::telegram::Calls;
 use tokio::sync::{Notify, watch};
 use tracing::{debug, warn};
@@ -76,8 +78,8 @@ pub struct Tenure {
     pub took_turn: AtomicBool,
     /// What would be in doubt if the tenure ended now.
     pub left: Mutex<Left>,
-    /// A sender of another bot that left some of its sends in doubt, until it is known what they may have been.
-    pub inherited_doubt: Mutex<Option<Sending>>,
+    /// What another bot left in doubt, until it is known what that may have been.
+    pub inherited_doubt: Mutex<Option<SendsInDoubt>>,
     /// Chats that the sender has something for. Not entries: a chat that is held may have many of them, and nobody in another one is to wait for that.
     pub waiting: AtomicUsize,
     /// Entries that are known to be sent and still stand in Redis, each with the word of its message.

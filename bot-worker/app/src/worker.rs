@@ -47,8 +47,11 @@ pub async fn run(
     let shared = Arc::new(open(config, worker, nonce, vouched).await?);
     let silent = shared.config.policy.worker_silent;
     let data = shared.config.data_dir();
-    let _seat = Seat::take(data, &shared.redis, &shared.worker, nonce).await;
+    let mut seat = Seat::take(data, &shared.redis, &shared.worker).await;
     name::claim(&shared.redis, &shared.worker, nonce, silent).await?;
+    if let Some(seat) = &mut seat {
+        seat.sit(&shared.worker, nonce);
+    }
     let stop = CancellationToken::new();
     let background = CancellationToken::new();
     let mut tasks = JoinSet::new();

@@ -18,9 +18,10 @@ use bot_worker_core::echo::{Ledger, Meaning};
 use bot_worker_core::in_doubt::InDoubt;
 use shared_core::{BootMs, Echo, OutboxEntry, SendTarget, Ticket, Told};
 use shared_io::clock;
-use shared_io::redis::{Counter, OutboxPosition, Sending, StateError};
+use shared_io::redis::{Counter, OutboxPosition, StateError};
 use tracing::{info, warn};
 
+use super::turn::Taken;
 use super::{IN_FLIGHT, Sender};
 use crate::status::lock;
 use crate::tenure::Left;
@@ -69,27 +70,26 @@ impl Doubt {
 }
 
 impl Sender {
-    /// Before anything is sent. `before`: a sender that did not say that it has ended.
-    pub(super) fn begin(&mut self, before: Option<&Sending>) {
+    /// Before anything is sent.
+    pub(super) fn begin(&mut self, taken: &Taken) {
         let me = self.tenure.context.lease.bot;
-        let was_me = before.is_some_and(|before| before.bot == me);
-        if (was_me || self.tenure.follows_itself())
-            && let Some(stood) = self.tenure.stood
+        let stood = self.tenure.stood;
+        if (taken.is_of(me) || self.tenure.follows_itself())
+            && let Some(stood) = stood
         {
             self.queue.doubt(stood);
             self.doubt.since = Some(clock::boot_now());
             *lock(&self.tenure.left) = Left::Something;
         }
-        self.unended = before.is_some() && !was_me;
-        *lock(&self.tenure.inherited_doubt) = before.filter(|_| self.unended).cloned();
+        let of_others = taken.of_others(me);
+        self.unended = of_others.is_some();
+        let among = of_others.iter().flat_map(|it| &it.entries);
+        let among: Vec<OutboxPosition> = among.filter_map(|at| at.parse().ok()).collect();
         let shows = self.unended && self.tenure.owed.is_some();
-        let stood = self.tenure.stood.filter(|_| shows);
-        let among = before.map(|before| {
-            let known = before.doubtful.iter();
-            known.filter_map(|at| at.parse().ok()).collect()
-        });
-        let among = among.unwrap_or_default();
-        self.in_doubt = stood.map(|stood| InDoubt::new(stood, among, clock::unix_now()));
+        self.in_doubt = stood
+            .filter(|_| shows)
+            .map(|stood| InDoubt::new(stood, among, clock::unix_now()));
+        *lock(&self.tenure.inherited_doubt) = of_others;
     }
 
     /// The words of what was acknowledged before, once: after the first look into the outbox. What is settled between the two is known by its word;
@@ -129,7 +129,13 @@ impl Sender {
         let round = self.tenure.echoes.ask();
         let now = clock::boot_now();
         self.pacer.hold(chat, now.plus(PATIENCE));
+        self.is_leaving(chat);
         self.unheard.push((chat, round, now.plus(pause)));
+    }
+
+    /// Something leaves for this chat: what was asked about before says nothing of it.
+    pub(super) fn is_leaving(&mut self, chat: SendTarget) {
+        self.unheard.retain(|(held, _, _)| *held != chat);
     }
 
     /// What was asked about has been heard and explained: what still waits there was not sent.

@@ -13,9 +13,9 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use shared_core::BootMs;
+use shared_core::{BootMs, BotId};
 use shared_io::clock;
-use shared_io::redis::{EpochAnswer, Sending, StateError};
+use shared_io::redis::{Begun, EpochAnswer, Sending, SendsInDoubt, StateError};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -38,13 +38,32 @@ enum Turn {
     NotYet,
 }
 
-/// The turn, and whose it was before.
-pub struct Taken(Option<Sending>);
+/// The turn, and what those before left in doubt.
+pub struct Taken {
+    /// A sender that did not say that it has ended.
+    unended: Option<Sending>,
+    left: Option<SendsInDoubt>,
+}
 
 impl Taken {
-    /// A sender that did not say that all it sent is known.
-    pub fn before(&self) -> Option<&Sending> {
-        self.0.as_ref()
+    /// Did this bot leave something in doubt? It can hear what it was.
+    pub fn is_of(&self, me: BotId) -> bool {
+        self.each().any(|bot| bot == me)
+    }
+
+    /// What another bot left, which this one cannot hear. No entries: whatever stands in the outbox.
+    pub fn of_others(&self, me: BotId) -> Option<SendsInDoubt> {
+        let unended = self.unended.as_ref().filter(|it| it.bot != me);
+        let all = unended.map(|it| SendsInDoubt {
+            bot: it.bot,
+            entries: Vec::new(),
+        });
+        all.or_else(|| self.left.clone().filter(|it| it.bot != me))
+    }
+
+    fn each(&self) -> impl Iterator<Item = BotId> {
+        let unended = self.unended.iter().map(|it| it.bot);
+        unended.chain(self.left.iter().map(|it| it.bot))
     }
 }
 
@@ -55,8 +74,6 @@ impl Tenure {
             worker: self.context.lease.worker.clone(),
             nonce: self.context.lease.nonce,
             epoch: self.stamp,
-            over: false,
-            doubtful: Vec::new(),
         }
     }
 
@@ -74,20 +91,14 @@ impl Tenure {
             return;
         }
         let mine = self.sending();
-        let inherited = lock(&self.inherited_doubt).clone();
-        let doubtful = match &*lock(&self.left) {
+        let entries = match &*lock(&self.left) {
             Left::Nothing => None,
             Left::Something => Some(Vec::new()),
             Left::These(at) => Some(at.iter().map(ToString::to_string).collect()),
         };
-        let own = doubtful.map(|doubtful| Sending {
-            doubtful,
-            ..mine.clone()
-        });
-        let left = inherited.or(own).map(|whose| Sending {
-            over: true,
-            ..whose
-        });
+        let bot = mine.bot;
+        let own = entries.map(|entries| SendsInDoubt { bot, entries });
+        let left = lock(&self.inherited_doubt).clone().or(own);
         let ended = self.context.state.end_sending(&mine, left.as_ref());
         if let Err(error) = ended.await {
             warn!(%error, "the next sender is not told that this one has ended; it waits a moment");
@@ -99,8 +110,9 @@ impl Tenure {
 pub async fn take(tenure: &Tenure, stop: &CancellationToken) -> Option<Taken> {
     let since = clock::boot_now();
     let mut told = false;
+    let mut seen = None;
     loop {
-        match look(tenure, since).await {
+        match look(tenure, since, &mut seen).await {
             Ok(Turn::Ours(taken)) => return Some(taken),
             Ok(Turn::Over) => return None,
             Ok(Turn::NotYet) => {}
@@ -117,9 +129,18 @@ pub async fn take(tenure: &Tenure, stop: &CancellationToken) -> Option<Taken> {
     }
 }
 
-async fn look(tenure: &Tenure, since: BootMs) -> Result<Turn, StateError> {
+/// `seen`: who was found in the place. When it is taken and the answer is lost, the next look finds ourselves there.
+async fn look(
+    tenure: &Tenure,
+    since: BootMs,
+    seen: &mut Option<Sending>,
+) -> Result<Turn, StateError> {
     let state = &tenure.context.state;
+    let mine = tenure.sending();
     let before = state.sending().await?;
+    if before.as_ref() != Some(&mine) || seen.is_none() {
+        seen.clone_from(&before);
+    }
     if let Some(other) = &before
         && !can_send_no_more(tenure, other).await?
     {
@@ -129,26 +150,21 @@ async fn look(tenure: &Tenure, since: BootMs) -> Result<Turn, StateError> {
         }
         warn!(bot = %other.bot, worker = %other.worker, "the sender before this one does not end; beginning all the same");
     }
-    match state
-        .begin_sending(before.as_ref(), &tenure.sending())
-        .await?
-    {
-        EpochAnswer::Done(true) => {
+    match state.begin_sending(before.as_ref(), &mine).await? {
+        EpochAnswer::Done(Begun::Ours { left }) => {
             tenure.took_turn.store(true, Ordering::Release);
             let waited_ms = clock::boot_now().since(since).as_millis();
             info!(epoch = %tenure.stamp, waited_ms, "sending");
-            Ok(Turn::Ours(Taken(before)))
+            let unended = seen.take();
+            Ok(Turn::Ours(Taken { unended, left }))
         }
-        EpochAnswer::Done(false) => Ok(Turn::NotYet),
+        EpochAnswer::Done(Begun::Anothers) => Ok(Turn::NotYet),
         EpochAnswer::Fenced { .. } => Ok(Turn::Over),
     }
 }
 
 /// A session of this very process and bot ended before this one began. Of anybody else the lease tells.
 async fn can_send_no_more(tenure: &Tenure, other: &Sending) -> Result<bool, StateError> {
-    if other.over {
-        return Ok(true);
-    }
     let me = &tenure.context.lease;
     if (other.bot, &other.worker, other.nonce) == (me.bot, &me.worker, me.nonce) {
         return Ok(true);

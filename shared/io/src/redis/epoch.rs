@@ -6,9 +6,10 @@ use shared_core::{
     Assignment, BotId, EpochRecord, EpochStamp, Holder, Nonce, Phase, PoolBoard, UnixMs,
 };
 
+use super::commit::json;
 use super::error::{Op, StateError, json_fault};
 use super::reply::Reply;
-use super::{Bell, PoolState};
+use super::{Bell, PoolState, scripts};
 
 /// The record's fields in the order in which the prelude's `record` gives them.
 pub(super) const FIELDS: [&str; 7] = ["epoch", "nonce", "phase", "bot", "worker", "prev", "since"];
@@ -52,6 +53,32 @@ impl PoolState {
             .query(op, ::redis::cmd("HGETALL").arg(&self.keys.assign))
             .await?;
         assignments(op, found)
+    }
+
+    /// What was given to an earlier process of this worker's name becomes this one's, under the same grant. False: it has changed since.
+    pub async fn inherit(&self, given: &Assignment, process: Nonce) -> Result<bool, StateError> {
+        let op = self.op("inherit", &given.bot);
+        let mut command = ::redis::cmd("HGET");
+        command.arg(&self.keys.assign).arg(given.bot.to_string());
+        let read: Option<String> = self.link.query(op, &command).await?;
+        let stands = read.as_deref().map(serde_json::from_str::<Assignment>);
+        let stands = stands.transpose();
+        let stands = stands
+            .map_err(|error| StateError::unreadable(op, json_fault("the assignment", &error)))?;
+        let Some((read, stands)) = read.zip(stands).filter(|(_, stands)| stands == given) else {
+            return Ok(false);
+        };
+        let ours = Assignment {
+            process: Some(process),
+            ..stands
+        };
+        let mut script = scripts::SWAP_FIELD.prepare_invoke();
+        script
+            .key(&self.keys.assign)
+            .arg(given.bot.to_string())
+            .arg(read)
+            .arg(json(op, &ours)?);
+        self.link.script(op, &script).await
     }
 
     /// What a worker looks at when the bell rings: all in one round trip.

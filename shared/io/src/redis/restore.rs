@@ -221,6 +221,7 @@ impl PoolState {
             &keys.resumed,
             &keys.waiting,
             &keys.sending,
+            &keys.left,
             &keys.timers,
             &keys.dirty,
             &keys.taken,

@@ -40,6 +40,7 @@ scripts! {
     RESUMED = "resumed.lua";
     PUT_SMOKE = "put_smoke.lua";
     READ_OUTBOX = "read_outbox.lua";
+    SWAP_FIELD = "swap_field.lua";
     BEGIN_SENDING = "begin_sending.lua";
     END_SENDING = "end_sending.lua";
     MOVE_CHANNELS = "move_channels.lua";

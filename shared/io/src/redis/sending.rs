@@ -2,10 +2,12 @@
 //!
 //! ```text
 //! begin_sending    the next sender, once the one before it has ended, or can send no more because its bot's lease is not its own
-//! end_sending      a sender whose last calls are answered and settled; or given up, and then the next one finds it said so
+//! end_sending      a sender whose last calls are answered and settled; or given up, and then it leaves word of what is in doubt
 //! ```
 //! Invariant: the place is taken under the epoch and only from whoever the taker saw there. It says nothing about who may commit. What a sender
-//! had on its way when it died stays unknown: its entries are sent again, by the same bot under the same random id.
+//! had on its way when it died stays unknown: its entries are sent again, by the same bot under the same random id. What is in doubt has a key of its
+//! own, which stands until the next sender has ended: a begin that is repeated because its answer was lost finds it again, and a program that does not
+//! know it goes by it.
 
 use serde::{Deserialize, Serialize};
 use shared_core::{BotId, EpochStamp, Nonce, WorkerId};
@@ -23,12 +25,24 @@ pub struct Sending {
     pub worker: WorkerId,
     pub nonce: Nonce,
     pub epoch: EpochStamp,
-    /// It has ended, and nobody knows of some of its last sends whether Telegram took them.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub over: bool,
-    /// Which ones, where it could say so: their positions in the outbox.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub doubtful: Vec<String>,
+}
+
+/// Sends of which nobody knows whether Telegram took them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SendsInDoubt {
+    /// Through which bot.
+    pub bot: BotId,
+    /// Their positions in the outbox; empty where it could be whatever stands there.
+    #[serde(default)]
+    pub entries: Vec<String>,
+}
+
+/// Who has the sender's place now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use]
+pub enum Begun {
+    Ours { left: Option<SendsInDoubt> },
+    Anothers,
 }
 
 impl PoolState {
@@ -45,42 +59,51 @@ impl PoolState {
             .map_err(|error| StateError::unreadable(op, json_fault("who sends", &error)))
     }
 
-    /// Takes the place of `before`. `Done(false)`: somebody else has it by now.
+    /// Takes the place of `before`, unless somebody else has it by now.
     pub async fn begin_sending(
         &self,
         before: Option<&Sending>,
         mine: &Sending,
-    ) -> Result<EpochAnswer<bool>, StateError> {
+    ) -> Result<EpochAnswer<Begun>, StateError> {
         let op = self.op("begin to send as", &mine.bot);
         let before = before.map(|before| json(op, before)).transpose()?;
         let mut script = scripts::BEGIN_SENDING.prepare_invoke();
         script
             .key(&self.keys.epoch)
             .key(&self.keys.sending)
+            .key(&self.keys.left)
             .arg(&stamp_arguments(mine.epoch))
             .arg(before.unwrap_or_default())
             .arg(json(op, mine)?);
-        let reply: Reply = self.link.script(op, &script).await?;
+        let mut reply: Reply = self.link.script(op, &script).await?;
         match reply.word.as_str() {
-            "done" => Ok(EpochAnswer::Done(true)),
-            "other" => Ok(EpochAnswer::Done(false)),
+            "done" => {
+                let left: String = reply.take(op)?;
+                // A word of another version is as good as none: it may be whatever stands there.
+                let left = (!left.is_empty()).then(|| serde_json::from_str(&left).ok());
+                Ok(EpochAnswer::Done(Begun::Ours {
+                    left: left.flatten(),
+                }))
+            }
+            "other" => Ok(EpochAnswer::Done(Begun::Anothers)),
             _ => fenced(op, reply),
         }
     }
 
-    /// Says that nothing of ours is on its way any more, and what is left in doubt, if anything is. In whatever epoch: it stays true.
+    /// Says that nothing of ours is on its way any more, and what is in doubt, if anything is. In whatever epoch: it stays true.
     pub async fn end_sending(
         &self,
         mine: &Sending,
-        left: Option<&Sending>,
+        left: Option<&SendsInDoubt>,
     ) -> Result<bool, StateError> {
         let op = self.op("end sending as", &mine.bot);
-        let after = left.map(|left| json(op, left)).transpose()?;
+        let left = left.map(|left| json(op, left)).transpose()?;
         let mut script = scripts::END_SENDING.prepare_invoke();
         script
             .key(&self.keys.sending)
+            .key(&self.keys.left)
             .arg(json(op, mine)?)
-            .arg(after.unwrap_or_default());
+            .arg(left.unwrap_or_default());
         self.link.script(op, &script).await
     }
 }

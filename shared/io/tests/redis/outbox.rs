@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 
 use shared_core::{BotId, MemberId, MessageId, Print, SendTarget, Told};
-use shared_io::redis::{Committed, Counter, EpochAnswer, OutboxPosition, PoolState, Sending};
+use shared_io::redis::{
+    Begun, Committed, Counter, EpochAnswer, OutboxPosition, PoolState, Sending, SendsInDoubt,
+};
 
 use crate::build::*;
 use crate::server::RedisServer;
@@ -273,7 +275,7 @@ async fn members_with_parked_replies_are_paged_through() {
 }
 
 #[tokio::test]
-async fn a_sender_that_ends_in_doubt_says_so_and_gives_way() {
+async fn a_sender_that_ends_in_doubt_leaves_word_of_it() {
     let server = RedisServer::start();
     let (pool, epoch) = open_pool(&server.state().await).await;
     let sender = |name: &str, epoch| Sending {
@@ -281,19 +283,19 @@ async fn a_sender_that_ends_in_doubt_says_so_and_gives_way() {
         worker: worker(name),
         nonce: nonce(5),
         epoch,
-        over: false,
-        doubtful: Vec::new(),
+    };
+    let ours = |left: Option<&SendsInDoubt>| {
+        let left = left.cloned();
+        EpochAnswer::Done(Begun::Ours { left })
     };
     let first = sender("w1", epoch);
-    let begun = pool.begin_sending(None, &first).await.unwrap();
-    assert!(matches!(begun, EpochAnswer::Done(true)));
-    let over = Sending {
-        over: true,
-        doubtful: vec!["7-0".to_owned()],
-        ..first.clone()
+    assert_eq!(pool.begin_sending(None, &first).await.unwrap(), ours(None));
+    let left = SendsInDoubt {
+        bot: BOT,
+        entries: vec!["7-0".to_owned()],
     };
-    assert!(pool.end_sending(&first, Some(&over)).await.unwrap());
-    assert_eq!(pool.sending().await.unwrap(), Some(over.clone()));
+    assert!(pool.end_sending(&first, Some(&left)).await.unwrap());
+    assert_eq!(pool.sending().await.unwrap(), None);
     assert!(
         !pool.end_sending(&first, None).await.unwrap(),
         "its word stands"
@@ -302,13 +304,17 @@ async fn a_sender_that_ends_in_doubt_says_so_and_gives_way() {
     let next = stamp(2, 0xbb);
     switch_to(&pool, next, &holder(BOT, "w2")).await;
     let second = sender("w2", next);
-    let unseen = pool.begin_sending(None, &second).await.unwrap();
-    assert!(matches!(unseen, EpochAnswer::Done(false)), "it has to know");
-    let begun = pool.begin_sending(Some(&over), &second).await.unwrap();
-    assert!(matches!(begun, EpochAnswer::Done(true)));
+    for _ in 0..2 {
+        // Its answer was lost: asked again it finds the same.
+        let begun = pool.begin_sending(None, &second).await.unwrap();
+        assert_eq!(begun, ours(Some(&left)));
+    }
+    let third = sender("w3", next);
+    let begun = pool.begin_sending(None, &third).await.unwrap();
+    assert_eq!(begun, EpochAnswer::Done(Begun::Anothers));
     assert!(!pool.end_sending(&first, None).await.unwrap(), "another's");
     assert!(pool.end_sending(&second, None).await.unwrap());
-    assert_eq!(pool.sending().await.unwrap(), None);
+    assert_eq!(pool.begin_sending(None, &third).await.unwrap(), ours(None));
 }
 
 #[tokio::test]

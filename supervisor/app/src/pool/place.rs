@@ -60,8 +60,11 @@ impl Pool {
     ) -> Result<(), Stopped> {
         let now = clock::unix_now();
         let corrected = snapshot.assignments.iter().filter_map(|given| {
+            let had = process_of(given);
+            let is_gone = had.is_some_and(|had| fleet.is_dead(&had.worker, had.nonce));
             let is = Assignment {
-                process: holder_of(given, snapshot).or(given.process),
+                // Whoever comes next need not know of that death himself.
+                process: holder_of(given, snapshot).or(given.process.filter(|_| !is_gone)),
                 ..given.clone()
             };
             let user = given.other_process.as_ref();

@@ -56,7 +56,7 @@ impl Look<'_> {
         if self.starting_worker().is_none() {
             let homeless: Vec<BotId> = self
                 .standbys(holder)
-                .filter(|bot| self.is_homeless(*bot))
+                .filter(|bot| self.is_homeless(*bot) && self.may_move(*bot))
                 .collect();
             placements.extend(self.give_homes(&homeless, holder));
         }
@@ -94,6 +94,11 @@ impl Look<'_> {
             worker: given.worker.clone(),
             slot,
         })
+    }
+
+    /// An orphan's live login stays where it may be in use.
+    fn may_move(&self, bot: BotId) -> bool {
+        !self.snapshot.is_orphaned(bot) || self.snapshot.resting(bot, self.now).is_some()
     }
 
     fn is_homeless(&self, bot: BotId) -> bool {

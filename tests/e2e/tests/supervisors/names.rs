@@ -134,7 +134,7 @@ async fn the_connections_of_a_cut_off_worker_are_left_alone_by_the_next_of_its_n
 
 /// A service manager starts it again; nobody saw it die, and the lock that it left proves that it did.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_killed_worker_that_is_started_again_goes_on_with_the_same_logins() {
+async fn a_killed_worker_that_is_started_again_proves_that_it_was_dead() {
     let mut stage = Stage::open_with(1, str::to_owned, &["e1", "e2"])
         .await
         .unwrap();
@@ -142,7 +142,6 @@ async fn a_killed_worker_that_is_started_again_goes_on_with_the_same_logins() {
     let status = status.await.unwrap();
     let active = status["pools"][0]["active"]["worker"].clone();
     let name = if active == "e1" { "e2" } else { "e1" };
-    let before = slots(&status);
     let pid = pid_of(&status, name);
     stage.signal_worker(name, Signal::KILL).unwrap();
     let mut killed = stage.forget_worker(name).unwrap();
@@ -153,7 +152,11 @@ async fn a_killed_worker_that_is_started_again_goes_on_with_the_same_logins() {
         pid_of(status, name).is_some_and(|now| Some(now) != pid)
             && bots.all(|bot| bot["connection"] == "ready")
     });
-    assert_eq!(slots(&back.await.unwrap()), before, "{}", stage.log_tail());
+    back.await.unwrap();
+    // Whether the leader moves its bots meanwhile or leaves them to it: neither is a guess.
+    let log = stage.log_tail();
+    assert!(log.contains("has seen this worker's process end"), "{log}");
+    assert!(!log.contains("has passed to"), "{log}");
     let duplicated = stage.events_since(0, "auth_key_duplicated").await.unwrap();
     assert!(duplicated.is_empty(), "{duplicated:#?}");
 }
@@ -161,12 +164,6 @@ async fn a_killed_worker_that_is_started_again_goes_on_with_the_same_logins() {
 fn two_logins(status: &serde_json::Value) -> bool {
     let mut bots = status["pools"][0]["bots"].as_array().into_iter().flatten();
     bots.all(|bot| bot["other_login"] == "resting")
-}
-
-/// Which login each bot is connected with.
-fn slots(status: &serde_json::Value) -> Vec<serde_json::Value> {
-    let bots = status["pools"][0]["bots"].as_array().into_iter().flatten();
-    bots.map(|bot| bot["slot"].clone()).collect()
 }
 
 /// Whose heartbeat stands under the name.
