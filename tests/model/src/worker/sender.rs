@@ -1,0 +1,478 @@
+//! `sender.rs`, `sender/load.rs`, `sender/aside.rs`, `sender/park.rs`: empties the outbox, each entry until it is known what became of it.
+//!
+//! Real: `SendQueue`, `Pacer`, `Backlog`. Invariants: an entry leaves Redis only when its outcome is known; before each send the lease must hold.
+
+use std::cell::RefCell;
+use std::collections::{HashMap, VecDeque};
+use std::rc::Rc;
+use std::time::Duration;
+
+use bot_worker_core::backlog::Backlog;
+use bot_worker_core::pacing::{Pacer, Rates};
+use bot_worker_core::send_queue::{Next, SendQueue};
+use bot_worker_core::Event;
+use shared_core::{
+    Button, ConversationKey, EntryId, ErrorClass, EventId, MemberId, OutboxEntry, OutboxKind,
+    PlaceKey, Priority, SendTarget, Told,
+};
+
+use super::deliver::{Outcome, deliver, out_of_reach};
+use super::doubt::Doubt;
+use super::tenure::{Item, Origin, Tenure};
+use super::turn;
+use crate::bug::Bug;
+use crate::redis::Position;
+use crate::sim::Away;
+
+const IN_FLIGHT: usize = 32;
+const POLL: u64 = 1_000;
+const READ_AGAIN: u64 = 25;
+const SETTLE_AGAIN: u64 = 50;
+const REFUSALS: u32 = 12;
+const REFUSED_AGAIN: u64 = 5_000;
+
+/// Wider than the product's defaults, so that a history does not wait for Telegram's pace.
+const RATES: Rates = Rates {
+    chat_per_second: 20,
+    chat_burst: 5,
+    group_per_minute: 2_000,
+    group_burst: 20,
+    bulk_per_second: 200,
+    bulk_burst: 50,
+};
+
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Tries {
+    /// The last one failed so that nobody knows whether Telegram did it.
+    pub unknown: bool,
+    copies: u32,
+    failures: u32,
+}
+
+struct Sent {
+    position: Position,
+    entry: OutboxEntry,
+    outcome: Outcome,
+}
+
+pub struct Sender {
+    pub tenure: Rc<Tenure>,
+    pub queue: SendQueue<Position>,
+    pacer: Pacer,
+    after: Option<Position>,
+    backlog: Backlog<Position>,
+    foreign: Vec<Position>,
+    served: Option<Vec<ConversationKey>>,
+    pub doubt: Doubt,
+    pub unended: bool,
+    in_flight: usize,
+    done: Rc<RefCell<VecDeque<Sent>>>,
+    pub tries: HashMap<EntryId, Tries>,
+    settling: Rc<std::cell::Cell<bool>>,
+}
+
+enum After {
+    GoOn,
+    Over,
+    Fatal(ErrorClass),
+}
+
+impl Sender {
+    pub fn new(tenure: Rc<Tenure>) -> Self {
+        Self {
+            tenure,
+            queue: SendQueue::default(),
+            pacer: Pacer::new(RATES),
+            after: None,
+            backlog: Backlog::default(),
+            foreign: Vec::new(),
+            served: Some(Vec::new()),
+            doubt: Doubt::default(),
+            unended: false,
+            in_flight: 0,
+            done: Rc::default(),
+            tries: HashMap::new(),
+            settling: Rc::default(),
+        }
+    }
+
+    /// Runs until the session or the epoch is over, or it is told to stop.
+    pub async fn run(mut self) {
+        let tenure = Rc::clone(&self.tenure);
+        let fatal = self.send_until_over().await;
+        if let Some(fatal) = fatal {
+            self.wind_down(fatal.is_some()).await;
+            tenure.end(fatal);
+        } else {
+            tenure.end(None);
+        }
+        tenure.sender_ended.set(true);
+        tenure.ended_bell.ring();
+    }
+
+    /// `None`: it never had its turn.
+    async fn send_until_over(&mut self) -> Option<Option<ErrorClass>> {
+        let before = turn::take(&self.tenure).await?;
+        loop {
+            if self.tenure.stop_sending.get() {
+                return None;
+            }
+            if self.begin(before.as_ref()).await.is_ok() {
+                break;
+            }
+            self.tenure.sends.sleep(READ_AGAIN).await;
+        }
+        Some(self.send_all().await)
+    }
+
+    async fn send_all(&mut self) -> Option<ErrorClass> {
+        let tenure = Rc::clone(&self.tenure);
+        let (mut look, mut unread) = (true, false);
+        loop {
+            if std::mem::take(&mut look) {
+                unread = self.load().await.is_err();
+                if !unread {
+                    self.count_unended();
+                    self.tell_served();
+                }
+            }
+            if !unread {
+                self.look_at_echoes();
+            }
+            self.settle_beside();
+            let mut pause = self.start_sends();
+            if unread {
+                pause = pause.min(READ_AGAIN);
+            }
+            tenure.waiting.set(self.queue.chats() + self.in_flight);
+            if tenure.stop_sending.get() {
+                return None;
+            }
+            let next = self.done.borrow_mut().pop_front();
+            if let Some(sent) = next {
+                self.in_flight -= 1;
+                match self.finish(sent).await {
+                    After::GoOn => look = self.queue.is_empty(),
+                    After::Over => return None,
+                    After::Fatal(class) => return Some(class),
+                }
+                continue;
+            }
+            if let Some(at) = self.doubt_ends() {
+                pause = pause.min(at.saturating_sub(tenure.sends.sim.now()).max(1));
+            }
+            // A ring may mean anything: an entry, an echo, an answer.
+            let rung = tenure.sends.rung_within(&tenure.sender_bell, pause).await;
+            look = rung || unread || pause == POLL;
+        }
+    }
+
+    /// Takes what is known to be sent out of Redis, beside the sends.
+    fn settle_beside(&self) {
+        if self.settling.get() || self.tenure.sent.borrow().is_empty() {
+            return;
+        }
+        self.settling.set(true);
+        let (tenure, settling) = (Rc::clone(&self.tenure), Rc::clone(&self.settling));
+        self.tenure.sends.spawn(async move {
+            tenure.settle_sent().await;
+            if !tenure.sent.borrow().is_empty() {
+                tenure.sends.sleep(SETTLE_AGAIN).await;
+            }
+            settling.set(false);
+            tenure.sender_bell.ring();
+        });
+    }
+
+    /// Waits a moment for what is in flight.
+    async fn wind_down(&mut self, session_is_dead: bool) {
+        let tenure = Rc::clone(&self.tenure);
+        let bound = match session_is_dead {
+            true => Tenure::wind_down_dead(),
+            false => tenure.wind_down(),
+        };
+        let until = tenure.sends.sim.now() + bound;
+        while self.in_flight > 0 && tenure.sends.sim.now() < until {
+            let next = self.done.borrow_mut().pop_front();
+            let Some(sent) = next else {
+                let left = until - tenure.sends.sim.now();
+                tenure.sends.rung_within(&tenure.sender_bell, left).await;
+                continue;
+            };
+            self.in_flight -= 1;
+            match sent.outcome {
+                Outcome::Sent(told) => tenure.is_sent(sent.position, told),
+                Outcome::NotNeeded => tenure.is_sent(sent.position, None),
+                _ => {}
+            }
+        }
+        let unknown = u64::try_from(self.in_flight).unwrap_or(0);
+        tenure.sends.sim.ghost.borrow_mut().said += unknown;
+        tenure.settle_sent().await;
+    }
+
+    /// Starts what may leave; says how long there is nothing to do otherwise.
+    fn start_sends(&mut self) -> u64 {
+        let sim = Rc::clone(&self.tenure.sends.sim);
+        let now = sim.boot();
+        self.pacer.forget_idle(now);
+        while self.in_flight < IN_FLIGHT {
+            if !self.tenure.may_send() {
+                return 50;
+            }
+            match self.queue.next(&mut self.pacer, now) {
+                Next::Send(position, entry) => {
+                    if sim.has(Bug::SettledBeforeSend) {
+                        self.tenure.is_sent(position, None);
+                    }
+                    self.send(position, *entry);
+                }
+                Next::WaitUntil(at) => {
+                    return u64::try_from(at.since(now).as_millis()).unwrap_or(POLL).clamp(1, POLL);
+                }
+                Next::Idle => return POLL,
+            }
+        }
+        POLL
+    }
+
+    fn send(&mut self, position: Position, entry: OutboxEntry) {
+        self.in_flight += 1;
+        let attempt = self.tries.get(&entry.id).copied().unwrap_or_default().copies;
+        let (tenure, done) = (Rc::clone(&self.tenure), Rc::clone(&self.done));
+        self.tenure.sends.spawn(async move {
+            let outcome = deliver(&tenure, &entry, attempt).await;
+            tenure.sends.sim.say(|| format!("{} sends {}: {outcome:?}", tenure.bot.id(), entry.id));
+            done.borrow_mut().push_back(Sent {
+                position,
+                entry,
+                outcome,
+            });
+            tenure.sender_bell.ring();
+        });
+    }
+
+    async fn finish(&mut self, sent: Sent) -> After {
+        let Sent { position, entry, outcome } = sent;
+        let target = entry.target;
+        match outcome {
+            Outcome::Sent(told) => {
+                self.pacer.taken();
+                self.done_with(position, &entry, told);
+            }
+            Outcome::NotNeeded => self.done_with(position, &entry, None),
+            Outcome::Event { event, id } => {
+                self.queue.finish(target);
+                self.tries.remove(&entry.id);
+                let settles = Some(position);
+                let item = Item::Internal { event, id, settles };
+                self.tenure.push(entry.conversation, item, Origin::Own);
+            }
+            Outcome::Park(member) => return self.park(position, entry, member).await,
+            Outcome::Refused => {
+                let failures = self.tries.get(&entry.id).copied().unwrap_or_default().failures;
+                if failures >= REFUSALS {
+                    return self.refuse(position, entry).await;
+                }
+                self.tries.entry(entry.id).or_default().failures += 1;
+                self.hold(target, REFUSED_AGAIN);
+                self.queue.put_back(position, entry);
+            }
+            Outcome::Never => return self.refuse(position, entry).await,
+            Outcome::CopyAgain => {
+                self.tries.entry(entry.id).or_default().copies += 1;
+                self.queue.put_back(position, entry);
+            }
+            Outcome::Failed(class) if class.is_fatal() => return After::Fatal(class),
+            Outcome::Failed(class) => self.again(position, entry, class),
+        }
+        After::GoOn
+    }
+
+    fn done_with(&mut self, position: Position, entry: &OutboxEntry, told: Option<Told>) {
+        self.queue.finish(entry.target);
+        self.tries.remove(&entry.id);
+        self.doubt.note(told);
+        self.tenure.is_sent(position, told);
+        if let SendTarget::Member(member) = entry.target {
+            self.tenure.unpark_soon(member);
+        }
+    }
+
+    fn again(&mut self, position: Position, entry: OutboxEntry, class: ErrorClass) {
+        self.tenure.bot.error(class);
+        let tries = self.tries.entry(entry.id).or_default();
+        tries.failures += 1;
+        tries.unknown |= matches!(class, ErrorClass::Network | ErrorClass::Server);
+        let pause = 200 * u64::from(tries.failures.min(10));
+        self.hold(entry.target, pause);
+        self.queue.put_back(position, entry);
+    }
+
+    fn hold(&mut self, target: SendTarget, pause: u64) {
+        let until = self.tenure.sends.sim.boot().plus(Duration::from_millis(pause));
+        self.pacer.hold(target, until);
+    }
+
+    /// His replies wait until he presses Start.
+    async fn park(&mut self, position: Position, entry: OutboxEntry, member: MemberId) -> After {
+        let (ctx, held) = (self.tenure.sends.clone(), self.tenure.history());
+        let bot = self.tenure.bot.id();
+        let first = self.tries.entry(entry.id).or_default();
+        first.failures += 1;
+        let is_first = first.failures == 1;
+        let reached = ctx.redis(held, move |redis, _| {
+            redis.live.reach.get(&bot).is_some_and(|reach| reach.contains(&member))
+        });
+        if is_first && reached.await == Ok(true) {
+            self.hold(entry.target, 1_000);
+            self.queue.put_back(position, entry);
+            return After::GoOn;
+        }
+        let (stamp, loses) = (self.tenure.stamp, ctx.sim.has(Bug::ParkedNowhere));
+        let parked = ctx.redis(held, move |redis, _| redis.park(stamp, position, member, loses)).await;
+        // Also when it is not known whether it came through.
+        self.tenure.parked.borrow_mut().insert(member);
+        self.moved_away(position, entry, parked)
+    }
+
+    async fn refuse(&mut self, position: Position, entry: OutboxEntry) -> After {
+        let (ctx, held, stamp) = (self.tenure.sends.clone(), self.tenure.history(), self.tenure.stamp);
+        let refused = ctx.redis(held, move |redis, _| redis.refuse(stamp, position)).await;
+        let unsaid = unsaid(&entry).filter(|_| refused == Ok(true));
+        let key = entry.conversation;
+        let after = self.moved_away(position, entry, refused);
+        if let Some(item) = unsaid {
+            self.tenure.push(key, item, Origin::Own);
+        }
+        after
+    }
+
+    /// The entry was moved by a script of the epoch; where that did not come through, it is tried again.
+    fn moved_away(&mut self, position: Position, entry: OutboxEntry, moved: Result<bool, Away>) -> After {
+        match moved {
+            Ok(true) => {
+                self.queue.finish(entry.target);
+                self.tries.remove(&entry.id);
+                After::GoOn
+            }
+            Ok(false) => After::Over,
+            Err(_) => {
+                self.hold(entry.target, 500);
+                self.queue.put_back(position, entry);
+                After::GoOn
+            }
+        }
+    }
+
+    async fn load(&mut self) -> Result<(), Away> {
+        self.refill().await?;
+        for (position, entry) in self.page(self.after).await? {
+            let before = self.after.replace(position);
+            self.take_in(position, &entry, before);
+        }
+        self.drop_foreign().await
+    }
+
+    async fn page(&self, after: Option<Position>) -> Result<Vec<(Position, Rc<OutboxEntry>)>, Away> {
+        let held = self.tenure.history();
+        self.tenure.sends.redis(held, move |redis, _| redis.outbox_after(after)).await
+    }
+
+    /// Chats of which a part was passed over and that have run dry.
+    async fn refill(&mut self) -> Result<(), Away> {
+        let queue = &self.queue;
+        let Some(dry) = self.backlog.dry(|chat| queue.waiting(chat)) else {
+            return Ok(());
+        };
+        let page = match self.page(dry.from).await {
+            Ok(page) => page,
+            Err(away) => {
+                self.backlog.put_back(dry);
+                return Err(away);
+            }
+        };
+        let mut at = dry.from;
+        for (position, entry) in page {
+            if Some(position) > self.after {
+                break;
+            }
+            let before = at.replace(position);
+            if dry.wants(entry.target, position) {
+                self.take_in(position, &entry, before);
+            }
+        }
+        Ok(())
+    }
+
+    fn take_in(&mut self, position: Position, entry: &Rc<OutboxEntry>, before: Option<Position>) {
+        let (me, sim) = (self.tenure.bot.id(), &self.tenure.sends.sim);
+        if entry.by.is_some_and(|by| by != me) && !sim.has(Bug::ForeignPromptsSent) {
+            self.foreign.push(position);
+            return;
+        }
+        if let Some((event, id)) = out_of_reach(&self.tenure, entry) {
+            let settles = Some(position);
+            let item = Item::Internal { event, id, settles };
+            return self.tenure.push(entry.conversation, item, Origin::Own);
+        }
+        if let Some(served) = self.served.as_mut().filter(|_| brings_a_live_prompt(entry)) {
+            served.push(entry.conversation);
+        }
+        let chat = entry.target;
+        if self.backlog.takes(chat, self.queue.waiting(chat), before) {
+            self.queue.push(position, (**entry).clone());
+        }
+    }
+
+    fn tell_served(&mut self) {
+        if let Some(served) = self.served.take() {
+            self.tenure.served.borrow_mut().extend(served);
+            self.tenure.has_turn.set(true);
+        }
+    }
+
+    async fn drop_foreign(&mut self) -> Result<(), Away> {
+        if self.foreign.is_empty() {
+            return Ok(());
+        }
+        let (stamp, held, foreign) = (self.tenure.stamp, self.tenure.history(), self.foreign.clone());
+        let dropped = self.tenure.sends.redis(held, move |redis, sim| {
+            redis.discard(&mut sim.ghost.borrow_mut(), stamp, &foreign)
+        });
+        dropped.await?;
+        self.foreign.clear();
+        Ok(())
+    }
+}
+
+/// What the conversation hears, if its own chat was to get an answer.
+fn unsaid(entry: &OutboxEntry) -> Option<Item> {
+    let here = match (entry.conversation.place, entry.target) {
+        (PlaceKey::Private, SendTarget::Member(member)) => member == entry.conversation.member,
+        (PlaceKey::Group(group), SendTarget::Channel(channel)) => group == channel,
+        _ => false,
+    };
+    let is_answer = entry.priority == Priority::Answer && entry.by.is_none();
+    let is_said = !matches!(entry.kind, OutboxKind::StoreFile { .. });
+    (here && is_answer && is_said).then(|| {
+        let mut id = entry.id.0;
+        id[15] ^= 2;
+        Item::Internal {
+            event: Event::Unsaid,
+            id: EventId(id),
+            settles: None,
+        }
+    })
+}
+
+/// Will this entry put buttons that work in front of the member?
+fn brings_a_live_prompt(entry: &OutboxEntry) -> bool {
+    match &entry.kind {
+        OutboxKind::Say { keyboard, .. } | OutboxKind::Edit { keyboard, .. } => {
+            let mut buttons = keyboard.iter().flat_map(|keyboard| &keyboard.0).flatten();
+            buttons.any(|button| matches!(button, Button::Press { .. }))
+        }
+        OutboxKind::StoreFile { .. } => false,
+    }
+}
