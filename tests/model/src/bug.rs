@@ -44,6 +44,8 @@ bugs! {
     IdFromDifference = "id-from-difference",
     /// live updates are given out while the difference before them is fetched
     LiveBeforeCatchUp = "live-before-catch-up",
+    /// what was received of a group before its cursor is known is taken in after it
+    ReceivedBeforeKept = "received-before-kept",
     /// a cursor moves to whatever was seen last when anything is settled
     CursorOverGap = "cursor-over-gap",
     /// an update is settled before its commit

@@ -189,12 +189,17 @@ impl Ghost {
         self.waived.extend(before);
     }
 
+    /// Is it taken in, or known to mean nothing?
+    pub fn is_handled(&self, state: &State, incoming: &Incoming) -> bool {
+        incoming.id().is_none_or(|id| {
+            self.waived.contains(&id) || state.has_applied(&incoming.conversation(), &id)
+        })
+    }
+
     /// A kept message is let go.
     pub fn lets_go(&mut self, state: &State, incoming: &Incoming) {
-        let Some(id) = incoming.id() else { return };
-        let done = self.waived.contains(&id) || state.has_applied(&incoming.conversation(), &id);
-        if let BoxId::Private(bot) = incoming.r#box
-            && !done
+        if let (Some(id), BoxId::Private(bot)) = (incoming.id(), incoming.r#box)
+            && !self.is_handled(state, incoming)
         {
             self.fail(Wrong::LetGo(bot, id));
         }

@@ -187,10 +187,17 @@ impl Telegram {
             host,
             opened: now,
             last_call: now,
-            open: true,
+            open: false,
             line: Rc::clone(&line),
         });
         Ok(line)
+    }
+
+    /// The client knows of it; one whose answer was lost is given up by its client.
+    pub fn adopt(&mut self, id: usize, now: u64) {
+        if let Some(connection) = self.connections.get_mut(id) {
+            (connection.open, connection.opened) = (true, now);
+        }
     }
 
     /// A new login needs a token that lives.
@@ -207,14 +214,13 @@ impl Telegram {
             return Err(NETWORK);
         };
         this.last_call = now;
-        let (bot, key, opened) = (this.bot, this.key, this.opened);
+        let (bot, key, opened, is_open) = (this.bot, this.key, this.opened, this.open);
         if self.revoked[bot_index(bot)] || self.dead_keys.contains(&key) {
             return Err(Refused(ErrorClass::SessionDead(SessionFate::Gone)));
         }
-        let mut others = self.connections.iter();
-        let in_two = others.any(|other| {
-            other.line.id != id && other.key == key && other.open && other.last_call > opened && other.opened < now
-        });
+        // What was on its way when a connection was closed is no second user of its key.
+        let mut others = self.connections.iter().filter(|other| other.line.id != id && other.key == key);
+        let in_two = is_open && others.any(|other| other.open && other.last_call > opened);
         if in_two {
             self.dead_keys.insert(key);
             ghost.lost_keys += 1;

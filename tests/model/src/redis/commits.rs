@@ -143,11 +143,17 @@ impl Redis {
             return false;
         }
         for (channel, pts) in moved {
-            let known = state.channels.get(channel).copied();
-            if known.is_some_and(|known| *pts > known) {
-                state.channels.insert(*channel, *pts);
-                let from = known.unwrap_or(0);
-                ghost.passes(state, telegram, BoxId::Channel(*channel), from, *pts);
+            match state.channels.get(channel).copied() {
+                Some(known) if *pts > known => {
+                    state.channels.insert(*channel, *pts);
+                    ghost.passes(state, telegram, BoxId::Channel(*channel), known, *pts);
+                }
+                Some(_) => {}
+                // It could not be seeded: what was said before belongs to nobody.
+                None => {
+                    state.channels.insert(*channel, *pts);
+                    ghost.seeded(telegram, *pts);
+                }
             }
         }
         true

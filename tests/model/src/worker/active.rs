@@ -151,7 +151,10 @@ async fn stop_sends(tenure: &Rc<Tenure>, patience: u64) {
             tenure.ended_bell.rung().await;
         }
     };
-    ctx.within(patience, ended).await;
+    if ctx.within(patience, ended).await.is_none() {
+        tenure.may_be_repeated();
+    }
+    tenure.sender_ended.set(true);
     tenure.sends.scope.end();
     ctx.within(DRAIN, tenure.settle_sent()).await;
     // Whatever was on its way is answered or given up: the next sender may begin.

@@ -8,7 +8,9 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
-use shared_core::{BotId, BoxId, ChannelId, Echo, ErrorClass, Incoming, IncomingKind, MessageId};
+use shared_core::{
+    BotId, BoxId, ChannelId, Echo, ErrorClass, Incoming, IncomingKind, MessageId, Place, SendTarget,
+};
 
 use super::calls::Calls;
 use crate::bug::Bug;
@@ -142,8 +144,22 @@ impl Feed {
         self.fetches.ring();
     }
 
-    /// The pool's channels, from their committed cursors on.
+    /// The pool's channels, from their committed cursors on. What was received of them before and not taken yet is dropped.
     pub fn set_channels(&self, channels: &[(ChannelId, i32)]) {
+        let is_set = |channel: &ChannelId| channels.iter().any(|(set, _)| set == channel);
+        if !self.calls.ctx.sim.has(Bug::ReceivedBeforeKept) {
+            for batch in self.ready.borrow_mut().iter_mut() {
+                batch.channels_after.retain(|(channel, _)| !is_set(channel));
+                batch.items.retain(|item| match item.place {
+                    Place::Group(channel) => !is_set(&channel),
+                    Place::Private => true,
+                });
+                batch.echoes.retain(|echo| match echo.chat {
+                    SendTarget::Channel(channel) => !is_set(&channel),
+                    SendTarget::Member(_) => true,
+                });
+            }
+        }
         for (channel, pts) in channels {
             self.load(BoxId::Channel(*channel), *pts);
         }
@@ -213,6 +229,14 @@ impl Feed {
         let at_once = sim.has(Bug::LiveBeforeCatchUp);
         let r#box = update.r#box;
         let mut due = Vec::new();
+        let follows = matches!(r#box, BoxId::Channel(_)) && !self.boxes.borrow().contains_key(&r#box);
+        if follows {
+            // A group without a cursor begins with the first update that is seen of it.
+            self.load(r#box, update.pts - 1);
+            if let Some(tracked) = self.boxes.borrow_mut().get_mut(&r#box) {
+                tracked.fetch = Fetch::Idle;
+            }
+        }
         if let Some(tracked) = self.boxes.borrow_mut().get_mut(&r#box) {
             tracked.offer(update, sim.now(), at_once, &mut due);
         }

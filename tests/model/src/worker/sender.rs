@@ -145,6 +145,7 @@ impl Sender {
                 pause = pause.min(READ_AGAIN);
             }
             tenure.waiting.set(self.queue.chats() + self.in_flight);
+            self.note_on_their_way();
             if tenure.stop_sending.get() {
                 return None;
             }
@@ -203,12 +204,23 @@ impl Sender {
             match sent.outcome {
                 Outcome::Sent(told) => tenure.is_sent(sent.position, told),
                 Outcome::NotNeeded => tenure.is_sent(sent.position, None),
+                Outcome::Failed(ErrorClass::Network | ErrorClass::Server) => {
+                    self.tries.entry(sent.entry.id).or_default().unknown = true;
+                }
                 _ => {}
             }
         }
-        let unknown = u64::try_from(self.in_flight).unwrap_or(0);
-        tenure.sends.sim.ghost.borrow_mut().said += unknown;
+        self.note_on_their_way();
+        tenure.may_be_repeated();
         tenure.settle_sent().await;
+    }
+
+    /// What Telegram may have shown without our knowing: what is in flight, what failed on the line and waits for another try, and of each
+    /// chat the first reply while there is doubt.
+    fn note_on_their_way(&self) {
+        let tried = self.tries.values().filter(|tries| tries.unknown).count();
+        let doubtful = self.doubt_ends().map_or(0, |_| self.queue.chats());
+        self.tenure.on_their_way.set(self.in_flight + tried + doubtful);
     }
 
     /// Starts what may leave; says how long there is nothing to do otherwise.

@@ -102,6 +102,7 @@ impl Session {
             false => connecting.await.unwrap_or(Err(NETWORK))?,
         };
         let now = ctx.sim.now();
+        ctx.sim.telegram.borrow_mut().adopt(line.id, now);
         bot.status(|status| status.answered_at = Some(now));
         let calls = Calls {
             ctx: ctx.clone(),

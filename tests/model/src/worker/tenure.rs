@@ -75,6 +75,8 @@ pub struct Tenure {
     pub ended_bell: Bell,
     pub has_turn: Cell<bool>,
     pub waiting: Cell<usize>,
+    /// Sends that Telegram may have shown without our knowing.
+    pub on_their_way: Cell<usize>,
     pub sent: RefCell<Vec<(Position, Option<Told>)>>,
     pub heard: RefCell<Vec<(Ticket, Echo)>>,
     pub caught_up: Cell<bool>,
@@ -125,6 +127,7 @@ impl Tenure {
             ended_bell: Bell::default(),
             has_turn: Cell::new(false),
             waiting: Cell::new(0),
+            on_their_way: Cell::new(0),
             sent: RefCell::default(),
             heard: RefCell::default(),
             caught_up: Cell::new(false),
@@ -362,6 +365,12 @@ impl Tenure {
 
     pub fn is_sent(&self, position: Position, told: Option<Told>) {
         self.sent.borrow_mut().push((position, told));
+    }
+
+    /// The tenure ends with these unknown. The product counts less (docs/model.md, "Where the model is ahead of the product").
+    pub fn may_be_repeated(&self) {
+        let count = u64::try_from(self.on_their_way.take()).unwrap_or(u64::MAX);
+        self.sends.sim.ghost.borrow_mut().said += count;
     }
 
     pub fn is_unsettled(&self, position: Position) -> bool {
