@@ -114,12 +114,18 @@ fn finish(
     }
     next.state = stepped.dialogue;
     let outbox = outbox_of(stepped.effects, ctx.pool, &ctx.key, update, me, ctx.now);
-    // A press of an old button, which is only answered, leaves him with that button.
-    let is_told = outbox
-        .entries
-        .iter()
-        .any(|entry| matches!(entry.kind, OutboxKind::Say { .. } | OutboxKind::Edit { .. }));
-    let serves = prompts || (is_active && (is_told || !stepped.open));
+    // What is merely said (the list of commands) leaves him with the prompt that he had, and so does a press of an old button, which is only
+    // answered: after a switch that prompt is another bot's. One that is redrawn was pressed with this bot.
+    let is_redrawn = outbox.entries.iter().any(|entry| {
+        matches!(
+            &entry.kind,
+            OutboxKind::Edit {
+                keyboard: Some(_),
+                ..
+            }
+        )
+    });
+    let serves = prompts || (is_active && (is_redrawn || !stepped.open));
     Ok(Taken {
         stored: next.encode()?,
         open: stepped.open.then_some(next.at),

@@ -100,6 +100,26 @@ fn a_known_update_leads_to_nothing_or_only_settles() {
     assert_eq!(settled.open, heard.open, "still open, and as long ago");
 }
 
+/// After a switch the prompt above it is the other bot's: it still has to be shown again.
+#[test]
+fn an_answer_without_a_prompt_leaves_him_with_the_one_that_he_had() {
+    let talk = Talk::private();
+    let mut envelope = Envelope::default();
+    for (id, text, serves) in [
+        (1, "/help", true),
+        (2, "/upload", true),
+        (3, "/help", false),
+        (4, "/what", false),
+        (5, "A title", true),
+        (6, "/resume", true),
+        (7, "/cancel", true),
+    ] {
+        let step = taken(&talk, &envelope, &message(id), &said(id, text), false).unwrap();
+        assert_eq!(step.serves, serves, "{text}");
+        envelope = step.envelope;
+    }
+}
+
 #[test]
 fn what_others_say_is_no_activity_of_the_member() {
     let mut talk = Talk::private();
