@@ -31,6 +31,9 @@ pub struct Refused(pub ErrorClass);
 
 pub const NETWORK: Refused = Refused(ErrorClass::Network);
 
+/// What a process has sent when it ends still arrives, within this.
+const LINGERS: u64 = 100;
+
 /// One update of a box.
 #[derive(Debug, Clone)]
 pub enum What {
@@ -208,11 +211,14 @@ impl Telegram {
         }
     }
 
-    /// A call comes over this connection: does its session live?
-    pub fn hears(&mut self, ghost: &mut Ghost, id: usize, now: u64) -> Result<BotId, Refused> {
+    /// A call comes over this connection: does its session live? What comes late on one that was closed meanwhile is not heard.
+    pub fn hears(&mut self, ghost: &mut Ghost, id: usize, asked: u64, now: u64) -> Result<BotId, Refused> {
         let Some(this) = self.connections.get_mut(id) else {
             return Err(NETWORK);
         };
+        if !this.open && now - asked > LINGERS {
+            return Err(NETWORK);
+        }
         this.last_call = now;
         let (bot, key, opened, is_open) = (this.bot, this.key, this.opened, this.open);
         if self.revoked[bot_index(bot)] || self.dead_keys.contains(&key) {
@@ -230,12 +236,6 @@ impl Telegram {
             return Err(Refused(ErrorClass::SessionDead(SessionFate::Duplicated)));
         }
         Ok(bot)
-    }
-
-    pub fn close(&mut self, id: usize) {
-        if let Some(connection) = self.connections.get_mut(id) {
-            connection.open = false;
-        }
     }
 
     /// Whatever this process has open for a bot.

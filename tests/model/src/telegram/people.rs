@@ -200,7 +200,8 @@ impl Telegram {
             r#box,
             place,
             member: from,
-            name: String::new(),
+            // No two have the same: what is said to one does not look like what is said to another.
+            name: format!("n{}", from.0),
             date: UnixMs(now.0 / 1000 * 1000),
             what: IncomingKind::Message {
                 message,
@@ -224,7 +225,7 @@ impl Telegram {
             r#box: seen.r#box,
             place,
             member: seen.key.member,
-            name: String::new(),
+            name: format!("n{}", seen.key.member.0),
             date: now,
             what: IncomingKind::Press {
                 query,

@@ -33,7 +33,7 @@ impl Calls {
             self.ctx.sleep(1).await;
             return Err(NETWORK);
         }
-        let (id, bot) = (self.line.id, self.bot.lease.bot);
+        let (id, bot, asked) = (self.line.id, self.bot.lease.bot, sim.now());
         let silent = sim.telegram.borrow().is_silent(bot, sim.now());
         let swallowed = silent && sim.net.borrow_mut().chance(self.ctx.host(), 50);
         if swallowed {
@@ -43,7 +43,7 @@ impl Calls {
         let answer = self.ctx.call(Server::Telegram, move |sim| {
             let mut telegram = sim.telegram.borrow_mut();
             let mut ghost = sim.ghost.borrow_mut();
-            let bot = telegram.hears(&mut ghost, id, sim.now())?;
+            let bot = telegram.hears(&mut ghost, id, asked, sim.now())?;
             f(&mut telegram, &mut ghost, bot, sim)
         });
         if silent {
@@ -86,11 +86,6 @@ pub fn push(sim: &Sim, update: &Update) {
             });
         }
     }
-}
-
-/// Is the session over?
-pub fn is_fatal(refused: Refused) -> bool {
-    refused.0.is_fatal()
 }
 
 /// A call that brought nothing, and may be made again.

@@ -61,7 +61,7 @@ impl Sender {
 
     /// The product counts one reply a chat; of a sender that was killed between Telegram's answers and their settling there may be more
     /// (docs/model.md, "Where the model is ahead of the product").
-    fn shown_already(&self) -> usize {
+    pub fn shown_already(&self) -> usize {
         let ghost = self.tenure.sends.sim.ghost.borrow();
         let outbox = self.tenure.sends.sim.redis.borrow();
         outbox.live.outbox.values().filter(|entry| ghost.is_shown(entry.id)).count()
@@ -108,12 +108,16 @@ impl Sender {
             .filter(|(position, entry)| may_be_sent(position, entry))
             .collect();
         let entries = doubtful.iter().map(|(_, entry)| *entry);
-        match self.doubt.ledger.explain(echo, entries) {
+        let meaning = self.doubt.ledger.explain(echo, entries);
+        let (sim, me) = (&self.tenure.sends.sim, self.tenure.bot.id());
+        sim.say(|| format!("{me} hears its own {}{}: {meaning:?}", echo.chat, echo.message));
+        match meaning {
             Meaning::Known(told) => self.tenure.unsettled(told),
             Meaning::Stranger => None,
             Meaning::Sent(at) => {
                 let position = doubtful.get(at).map(|(position, _)| **position)?;
                 let entry = self.queue.remove(echo.chat, &position)?;
+                sim.say(|| format!("{me} finds {} sent", entry.id));
                 self.tries.remove(&entry.id);
                 let told = Told::Message(echo.chat, echo.message);
                 self.tenure.is_sent(position, Some(told));

@@ -185,10 +185,12 @@ async fn renew_all(worker: &Rc<Worker>, timing: &LeaseTiming) {
                 false => sent_at,
             };
             for ((claim, cell), answer) in claims.iter().zip(&cells).zip(answers) {
+                sim.say(|| format!("{} of {}: {answer:?}, asked at {}", worker.id, claim.lease.bot, sent_at.0));
                 match answer {
                     Claimed::Held => {
                         cell.renewed(sent_at, sim.boot(), history);
-                        if cell.is_held(sim.boot()) {
+                        // An answer may come for a lease that was given back meanwhile; nobody acts on that one.
+                        if worker.believes_in(claim.lease.bot) {
                             audit(sim, worker, claim.lease.bot);
                         }
                     }

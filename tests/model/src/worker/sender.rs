@@ -118,6 +118,7 @@ impl Sender {
                 return None;
             }
             if self.begin(before.as_ref()).await.is_ok() {
+                self.note_on_their_way();
                 break;
             }
             self.tenure.sends.sleep(READ_AGAIN).await;
@@ -220,7 +221,8 @@ impl Sender {
     fn note_on_their_way(&self) {
         let tried = self.tries.values().filter(|tries| tries.unknown).count();
         let doubtful = self.doubt_ends().map_or(0, |_| self.queue.chats());
-        self.tenure.on_their_way.set(self.in_flight + tried + doubtful);
+        let unended = if self.unended { self.shown_already() } else { 0 };
+        self.tenure.on_their_way.set(self.in_flight + tried + doubtful + unended);
     }
 
     /// Starts what may leave; says how long there is nothing to do otherwise.

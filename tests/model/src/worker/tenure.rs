@@ -394,7 +394,10 @@ impl Tenure {
         let settled = self.calls.ctx.redis(held, move |redis, sim| {
             redis.settle(&mut sim.ghost.borrow_mut(), bot, &sent);
         });
-        if settled.await.is_ok() {
+        let settled = settled.await;
+        let sim = &self.calls.ctx.sim;
+        sim.say(|| format!("{bot} settles {settling:?}: {settled:?}"));
+        if settled.is_ok() {
             let is_settled = |position| settling.iter().any(|(known, _)| *known == position);
             self.sent.borrow_mut().retain(|(position, _)| !is_settled(*position));
         }
