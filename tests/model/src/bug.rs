@@ -46,14 +46,18 @@ bugs! {
     LiveBeforeCatchUp = "live-before-catch-up",
     /// what was received of a group before its cursor is known is taken in after it
     ReceivedBeforeKept = "received-before-kept",
+    /// the first slice of a difference counts as all of it
+    FirstSliceOnly = "first-slice-only",
+    /// a live update is given out whatever is missing before it
+    GapIgnored = "gap-ignored",
+    /// a session starts from where the process last heard its box
+    CursorFromMemory = "cursor-from-memory",
     /// a cursor moves to whatever was seen last when anything is settled
     CursorOverGap = "cursor-over-gap",
     /// an update is settled before its commit
     SettledBeforeCommit = "settled-before-commit",
     /// what a refused commit was about counts as settled, and the epoch is left
     FencedIsSettled = "fenced-is-settled",
-    /// a version that moved is taken for an earlier try of one's own
-    StaleIsDone = "stale-is-done",
     /// replies are put into the outbox by another script than the state
     RepliesAfterState = "replies-after-state",
     /// a reply's id follows from the count of commits
@@ -62,12 +66,16 @@ bugs! {
     SettledBeforeSend = "settled-before-send",
     /// each try has a random id of its own
     RandomIdPerTry = "random-id-per-try",
+    /// a sender that is fenced and does not know it reads on in the outbox
+    OutboxReadUnfenced = "outbox-read-unfenced",
     /// a sender does not wait for the one before it
     NoTurn = "no-turn",
     /// another login sends what the one before it may have sent
     NoDoubt = "no-doubt",
     /// a cursor passes the bot's own messages unread
     EchoesUnsettled = "echoes-unsettled",
+    /// what was sent leaves the outbox only under the epoch in which it was
+    SettledByHolderOnly = "settled-by-holder-only",
     /// another bot's prompts are sent as they are
     ForeignPromptsSent = "foreign-prompts-sent",
     /// a reply is parked nowhere
@@ -78,16 +86,14 @@ bugs! {
     NothingOwed = "nothing-owed",
     /// that everybody has been shown where he stands is noted at the beginning
     ResumedTooSoon = "resumed-too-soon",
-    /// prompts do not wait for the sender's turn
-    PromptsBeforeTurn = "prompts-before-turn",
     /// a standby moves its cursor, and then keeps the messages before it
     KeptAfterCursor = "kept-after-cursor",
     /// a standby keeps nothing
     KeptNothing = "kept-nothing",
+    /// a standby that cannot keep what it heard goes on
+    KeepGivesUp = "keep-gives-up",
     /// a standby moves the group's cursor
     StandbyMovesChannels = "standby-moves-channels",
-    /// kept messages are removed in whatever epoch
-    HeldSettledUnfenced = "held-settled-unfenced",
     /// conversations are kept in memory beyond their epoch
     CacheOutlivesEpoch = "cache-outlives-epoch",
     /// an active bot does not look at the epoch again, and its lease is enough to send
@@ -100,24 +106,16 @@ bugs! {
     TenancyNotAsked = "tenancy-not-asked",
     /// a lease is given to who is assigned, whoever holds it
     LeaseTakenFromHolder = "lease-taken-from-holder",
+    /// what decides who may act counts before a copy has it
+    CopyNotAwaited = "copy-not-awaited",
     /// a session goes on when Redis has another history
     HistoryIgnored = "history-ignored",
-    /// an epoch below one that was seen is acted on
-    OldEpochActedOn = "old-epoch-acted-on",
-    /// a process goes on in an epoch that names its predecessor
-    InheritedActedOn = "inherited-acted-on",
     /// the leader's scripts do not ask who leads
     LeaderUnchecked = "leader-unchecked",
-    /// a leader that led, did not, and leads again believes what it knew
-    TenureIgnored = "tenure-ignored",
     /// epochs are counted from what Redis has
     EpochsUnreserved = "epochs-unreserved",
-    /// the fence script does not ask whether the number is above
-    EpochNotAbove = "epoch-not-above",
     /// any report of the bot counts as this epoch's test
     AnyReportCounts = "any-report-counts",
-    /// a switch waits for a target that is known to be lost
-    LostTargetIgnored = "lost-target-ignored",
     /// a hung child is not ended before its login goes elsewhere
     HungNotEnded = "hung-not-ended",
     /// the lease of a worker that lives is broken for a takeover

@@ -3,7 +3,7 @@
 //! Rest: one open epoch whose holder is at work; nothing in the outbox; every box that a living bot has read to its end; nothing kept that is owed.
 //! Then: who is in the middle of something has a live prompt of the bot that answers, or waits until he presses Start. Invariant: looks only.
 
-use shared_core::{BotId, BoxId, ConversationKey, Phase, PlaceKey};
+use shared_core::{BotId, BoxId, ConversationKey, EntryId, Phase, PlaceKey};
 
 use crate::fixed::{BOTS, GROUP, bot_index};
 use crate::ghost::Wrong;
@@ -74,6 +74,13 @@ pub fn at_rest(sim: &Sim) -> Result<(), Wrong> {
     }
     // Where Redis was set back, or a login was used in doubt, more may come twice than anybody could know.
     let explained = ghost.set_back || !ghost.in_doubt.is_empty();
+    let parked: Vec<EntryId> = redis.live.parked.values().flatten().map(|entry| entry.id).collect();
+    let waits = |entry: EntryId| parked.contains(&entry) || redis.live.refused.contains(&entry);
+    if !ghost.set_back
+        && let Some(entry) = ghost.lost_reply(waits)
+    {
+        return Err(Wrong::ReplyLost(entry));
+    }
     if !explained && ghost.repeats > ghost.said {
         let (shown, said) = (ghost.repeats, ghost.said);
         return Err(Wrong::ShownTwice { shown, said });

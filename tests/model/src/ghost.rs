@@ -40,10 +40,14 @@ pub enum Wrong {
     Unsent(EntryId),
     TwoHolders(BotId),
     KeyInTwo(BotId),
+    /// Two updates' replies have one id.
+    EntryIdTwice(EntryId),
+    /// A committed reply is nowhere, and nobody has seen it.
+    ReplyLost(EntryId),
+    /// A bot says what another one composed about itself.
+    ForeignWords(EntryId),
     /// More replies were shown twice than were said to be possible.
     ShownTwice { shown: u64, said: u64 },
-    /// A reply of a conversation came before one that was committed earlier.
-    Disorder(EntryId),
     /// Someone in the middle of something has no live prompt and nothing that waits for him.
     Unserved(ConversationKey),
     /// Faults have stopped, and this has not come to rest within the bound.
@@ -66,7 +70,9 @@ impl Wrong {
             Self::TwoHolders(_) => "no two holders of a connection",
             Self::KeyInTwo(_) => "no key in two connections",
             Self::ShownTwice { .. } => "no reply is shown twice unsaid",
-            Self::Disorder(_) => "replies keep their order",
+            Self::EntryIdTwice(_) => "an entry's id is given once",
+            Self::ReplyLost(_) => "no committed reply is lost",
+            Self::ForeignWords(_) => "no bot says another's words",
             Self::Unserved(_) => "every open conversation ends served or parked",
             Self::NotSettled(_) => "convergence within a bound",
             Self::Panic(_) => "no panic",
@@ -101,6 +107,9 @@ pub struct Ghost {
     epochs: BTreeMap<u64, Nonce>,
     waived: HashSet<UpdateId>,
     shown: HashMap<EntryId, Shown>,
+    /// Which update each reply answers; what was committed as something to be shown.
+    causes: HashMap<EntryId, (ConversationKey, UpdateId)>,
+    owed: BTreeSet<EntryId>,
     /// Replies that were shown once more, and how many the product said may be.
     pub repeats: u64,
     pub said: u64,
@@ -148,8 +157,27 @@ impl Ghost {
         }
     }
 
-    /// A reply is committed.
-    pub fn commits(&mut self, _entry: &OutboxEntry) {}
+    /// A reply is committed; `update` is what it answers.
+    pub fn commits(&mut self, entry: &OutboxEntry, update: Option<UpdateId>) {
+        let Some(update) = update else { return };
+        let cause = (entry.conversation, update);
+        let known = self.causes.insert(entry.id, cause);
+        if known.is_some_and(|known| known != cause) {
+            self.fail(Wrong::EntryIdTwice(entry.id));
+        }
+        if matches!(entry.kind, OutboxKind::Say { .. }) {
+            self.owed.insert(entry.id);
+        }
+    }
+
+    /// Which committed reply nobody has seen although nothing holds it any more; `waits` knows what is parked or was refused.
+    pub fn lost_reply(&self, waits: impl Fn(EntryId) -> bool) -> Option<EntryId> {
+        let is_known = |entry: &EntryId| {
+            self.shown.get(entry).is_some_and(|shown| shown.times > 0 || shown.needless)
+        };
+        let mut owed = self.owed.iter();
+        owed.find(|entry| !is_known(entry) && !waits(**entry)).copied()
+    }
 
     /// This update means nothing to its conversation, or to a standby.
     pub fn waive(&mut self, update: Option<UpdateId>) {
@@ -206,8 +234,11 @@ impl Ghost {
     }
 
     /// A member sees a reply; `entry` is none for what no outbox entry stands behind.
-    pub fn shows(&mut self, entry: Option<EntryId>) {
+    pub fn shows(&mut self, entry: Option<EntryId>, is_foreign: bool) {
         let Some(entry) = entry else { return };
+        if is_foreign {
+            self.fail(Wrong::ForeignWords(entry));
+        }
         let shown = self.shown.entry(entry).or_default();
         shown.times += 1;
         if shown.times > 1 {
@@ -228,6 +259,9 @@ impl Ghost {
     pub fn leaves(&mut self, entry: &OutboxEntry, how: Leaves) {
         let shown = self.shown.get(&entry.id);
         let known = shown.is_some_and(|shown| shown.times > 0 || shown.needless);
+        if how == Leaves::Foreign {
+            self.owed.remove(&entry.id);
+        }
         let must_show = matches!(entry.kind, OutboxKind::Say { .. });
         if how == Leaves::Sent && must_show && !known {
             self.fail(Wrong::Unsent(entry.id));

@@ -5,7 +5,7 @@
 
 use std::rc::Rc;
 
-use shared_core::LoginSlot;
+use shared_core::{LoginSlot, Order};
 
 use crate::fixed::{BOTS, MEMBERS, SUPERVISORS, WORKERS};
 use crate::sim::Sim;
@@ -60,10 +60,12 @@ pub enum Op {
     Revoke { bot: u8, tells: bool },
     KillKey { bot: u8, tells: bool },
     DropLines { bot: u8 },
+    /// An admin wants another bot (the first of them: the best standby), or whatever helps.
+    Order { to: u8 },
 }
 
 /// Kinds of faults, for drawing.
-const FAULTS: u64 = 17;
+const FAULTS: u64 = 19;
 
 impl Op {
     /// The kinds of faults that a history has: a few, so that they meet often.
@@ -115,6 +117,7 @@ impl Op {
             13 => Self::SqlDown { back },
             14 => Self::Silence { bot, back },
             15 => Self::Revoke { bot, tells },
+            17 | 18 => Self::Order { to: byte(rng, 5) },
             _ if rng.chance(30) => Self::DropLines { bot },
             _ => Self::KillKey { bot, tells },
         }
@@ -171,6 +174,15 @@ impl Op {
             }
             Self::Revoke { bot, tells } => revoke(&sim, bot.into(), tells),
             Self::KillKey { bot, tells } => kill_key(&sim, bot.into(), tells),
+            Self::Order { to } => {
+                let order = match to {
+                    0 | 1 => Order::Rotate,
+                    2 => Order::Recover,
+                    _ => Order::Switch { to: BOTS[usize::from(to) % BOTS.len()] },
+                };
+                sim.redis.borrow_mut().state().order = Some(order);
+                sim.ring_supervisors();
+            }
             Self::DropLines { bot } => sim.telegram.borrow_mut().drop_lines(BOTS[usize::from(bot)]),
         }
     }
@@ -224,7 +236,11 @@ fn stop(sim: &Sim, proc: &Rc<Proc>, back: u64) {
     proc.stopped.set(true);
     let proc = Rc::clone(proc);
     sim.at(sim.now() + back, move |sim| {
-        proc.stopped.set(false);
+        // Whatever it has open pings by itself, before anybody looks at a lease.
+        if proc.stopped.replace(false) && !proc.dead.get() {
+            let mut ghost = sim.ghost.borrow_mut();
+            sim.telegram.borrow_mut().pings(&mut ghost, proc.host, sim.now());
+        }
         sim.tasks.thaw();
     });
 }

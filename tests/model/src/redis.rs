@@ -17,7 +17,7 @@ use std::rc::Rc;
 
 use shared_core::{
     Assignment, BotId, ChannelId, ConversationKey, EntryId, EpochRecord, EpochStamp, Heartbeat, Incoming, LoginLease,
-    MemberId, Nonce, OutboxEntry, SmokeReport, Told, UnixMs, UpdateId, WorkerId,
+    MemberId, Nonce, Order, OutboxEntry, SmokeReport, Told, UnixMs, UpdateId, WorkerId,
 };
 use supervisor_core::Saga;
 
@@ -75,6 +75,8 @@ pub struct State {
     pub resumed: Option<Resumed>,
     pub sending: Option<Sending>,
     pub told: BTreeMap<BotId, Rc<Vec<Told>>>,
+    /// What an admin asks the leader for; the model keeps one at a time.
+    pub order: Option<Order>,
     pub smoke: BTreeMap<BotId, SmokeReport>,
     pub beats: BTreeMap<WorkerId, (Rc<Heartbeat>, u64)>,
     pub names: BTreeMap<WorkerId, Name>,

@@ -313,7 +313,7 @@ impl Ctx {
     ) -> Result<T, Away> {
         let answer = self.call(Server::Redis, move |sim| {
             let mut redis = sim.redis.borrow_mut();
-            if held_to.is_some_and(|held| held != redis.history) {
+            if held_to.is_some_and(|held| held != redis.history) && !sim.has(Bug::HistoryIgnored) {
                 return Err(Away::Replaced);
             }
             Ok(f(&mut redis, sim))
@@ -329,11 +329,11 @@ impl Ctx {
     ) -> Result<(T, u64), Away> {
         let answer = self.call(Server::Redis, move |sim| {
             let mut redis = sim.redis.borrow_mut();
-            if held_to.is_some_and(|held| held != redis.history) {
+            if held_to.is_some_and(|held| held != redis.history) && !sim.has(Bug::HistoryIgnored) {
                 return Err(Away::Replaced);
             }
             let answer = f(&mut redis, sim);
-            match redis.replicate() {
+            match redis.replicate() || sim.has(Bug::CopyNotAwaited) {
                 true => Ok((answer, redis.history)),
                 false => Err(Away::Uncopied),
             }

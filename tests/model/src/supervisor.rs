@@ -12,12 +12,12 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use shared_core::{
-    Assignment, BootMs, Epoch, EpochBlock, EpochRecord, EpochStamp, Nonce, OtherLogin, Overrides,
+    Assignment, BootMs, Epoch, EpochBlock, EpochRecord, EpochStamp, Nonce, Order, OtherLogin, Overrides,
     Phase, SwitchId,
 };
 use supervisor_core::{
-    Arrivals, Checked, FailedAttempt, Origin, PastMove, Plan, PoolBot, RedisView, Saga, SagaSeed,
-    Snapshot, WorkerView, check_plan, decide,
+    Arrivals, Checked, FailedAttempt, Ordered, Origin, PastMove, Plan, PoolBot, RedisView, Saga, SagaSeed,
+    Snapshot, WorkerView, check_plan, decide, ordered,
 };
 
 use crate::bug::Bug;
@@ -72,6 +72,8 @@ pub struct Supervisor {
     history: u64,
     bots: Vec<PoolBot>,
     held: Option<Held>,
+    /// What an admin asked for, as of the last look.
+    order: Option<Order>,
     /// Epochs whose switch SQL has.
     recorded: Rc<std::cell::RefCell<Vec<SwitchId>>>,
 }
@@ -107,6 +109,7 @@ impl Supervisor {
             history: 0,
             bots: bots.collect(),
             held: None,
+            order: None,
             recorded: Rc::default(),
             ctx: ctx.clone(),
         };
@@ -193,9 +196,7 @@ impl Supervisor {
                 self.renew_at = sim.now() + left.min(ASK) + 2;
             }
             Leading::Ours { since } => {
-                let known = self.held.as_ref().is_some_and(|held| {
-                    held.tenure == since || sim.has(Bug::TenureIgnored)
-                });
+                let known = self.held.as_ref().is_some_and(|held| held.tenure == since);
                 if !known {
                     self.held = None;
                     self.held = Some(self.take_over(since).await?);
@@ -248,9 +249,10 @@ impl Supervisor {
             let state = &redis.live;
             let given: Vec<Assignment> = state.assign.values().cloned().collect();
             let leases = BOTS.iter().filter_map(|bot| redis.lease(*bot, sim.now()));
-            (state.epoch.clone(), given, leases.collect::<Vec<_>>())
+            (state.epoch.clone(), given, leases.collect::<Vec<_>>(), state.order.clone())
         });
-        let (epoch, assignments, leases) = looked.await?;
+        let (epoch, assignments, leases, order) = looked.await?;
+        self.order = order;
         self.hear_of_logins(&workers, &assignments);
         let (sim, bots) = (Rc::clone(&self.ctx.sim), self.bots.clone());
         let Some(held) = &mut self.held else {
@@ -303,7 +305,10 @@ impl Supervisor {
         }
         self.free_other_logins(&mut snapshot).await?;
         self.close_saga().await?;
-        self.decide_and_act(&snapshot).await?;
+        match self.order.take() {
+            Some(order) => self.carry_out(&snapshot, &order).await?,
+            None => self.decide_and_act(&snapshot).await?,
+        }
         if self.saga().is_some_and(Saga::is_running) {
             return Ok(());
         }
@@ -323,6 +328,27 @@ impl Supervisor {
                 format!("supervisor {} decides: {} ({})", self.id, decision.plan, reasons.join("; "))
             });
         }
+        self.note_doubts(&decision.reasons);
+        let origin = Origin {
+            id: SwitchId(sim.nonce().0),
+            reasons: Vec::new(),
+            detected_at: now,
+        };
+        self.act(snapshot, &checked, origin).await
+    }
+
+    /// `pool/orders.rs`, without its book-keeping: taken once, then carried out or refused.
+    async fn carry_out(&mut self, snapshot: &Snapshot, order: &Order) -> Result<(), Stopped> {
+        let sim = Rc::clone(&self.ctx.sim);
+        self.ctx.redis(self.held_to(), |redis, _| redis.state().order = None).await?;
+        let (policy, now) = (sim.fixed.policy, sim.unix());
+        let Ok(Ordered::Move(decision)) = ordered(snapshot, &policy, now, order, "admin") else {
+            return Ok(());
+        };
+        let Ok(checked) = check_plan(snapshot, &policy, now, &decision.plan) else {
+            return Ok(());
+        };
+        sim.say(|| format!("supervisor {} is ordered to {order:?}: {}", self.id, decision.plan));
         self.note_doubts(&decision.reasons);
         let origin = Origin {
             id: SwitchId(sim.nonce().0),

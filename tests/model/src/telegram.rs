@@ -238,6 +238,16 @@ impl Telegram {
         Ok(bot)
     }
 
+    /// The connections of a process that was stopped say that they are there.
+    pub fn pings(&mut self, ghost: &mut Ghost, host: usize, now: u64) {
+        let its = self.connections.iter().filter(|it| it.open && it.host == host);
+        let ids: Vec<usize> = its.map(|it| it.line.id).collect();
+        for id in ids {
+            // Its answer tells the client nothing that it does not hear with its next call.
+            let _ = self.hears(ghost, id, now, now);
+        }
+    }
+
     /// Whatever this process has open for a bot.
     pub fn close_of(&mut self, host: usize, bot: BotId) {
         let its = self.connections.iter_mut();

@@ -73,6 +73,8 @@ pub struct Worker {
     bots: RefCell<Vec<Rc<Bot>>>,
     /// The epoch whose work this process does.
     works: Cell<Option<(EpochStamp, BotId)>>,
+    /// How far each box was heard; for the bug that starts from there.
+    heard: RefCell<BTreeMap<BotId, i32>>,
     /// For the bug that keeps conversations beyond their epoch.
     old_cache: RefCell<Option<BTreeMap<ConversationKey, Envelope<Dialogue>>>>,
 }
@@ -103,6 +105,7 @@ impl Worker {
             statuses: RefCell::default(),
             bots: RefCell::default(),
             works: Cell::new(None),
+            heard: RefCell::default(),
             old_cache: RefCell::default(),
             ctx: ctx.clone(),
         });

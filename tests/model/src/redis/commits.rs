@@ -89,7 +89,7 @@ impl Redis {
             state.outbox.remove(&position);
         }
         for entry in commit.entries {
-            ghost.commits(&entry);
+            ghost.commits(&entry, commit.update);
             let position = state.place();
             state.outbox.insert(position, entry);
         }
@@ -176,10 +176,9 @@ impl Redis {
         stamp: EpochStamp,
         bot: BotId,
         positions: &[Position],
-        bug: Option<Bug>,
     ) -> bool {
         let state = self.state();
-        if !state.is_open_for(stamp) && bug != Some(Bug::HeldSettledUnfenced) {
+        if !state.is_open_for(stamp) {
             return false;
         }
         for position in positions {

@@ -81,7 +81,6 @@ impl Redis {
         if let Some(seen) = &state.epoch
             && !repeated
             && seen.stamp.epoch >= stamp.epoch
-            && lead.bug != Some(Bug::EpochNotAbove)
         {
             return Fence::Behind(seen.stamp.epoch.0);
         }

@@ -48,8 +48,7 @@ impl Supervisor {
             return Ok(());
         };
         let policy = self.ctx.sim.fixed.policy;
-        let lost = saga.lost(snapshot, &policy).filter(|_| !self.ctx.sim.has(Bug::LostTargetIgnored));
-        let observation = match lost {
+        let observation = match saga.lost(snapshot, &policy) {
             Some(why) => Some(Observation::HolderLost { why }),
             None => self.outcome_of_smoke_test(&saga, snapshot).await?,
         };

@@ -17,8 +17,9 @@ pub struct Say {
     pub conversation: ConversationKey,
     pub buttons: Vec<String>,
     pub random_id: i64,
-    /// The reply that it is; the model's own.
+    /// The reply that it is, and whose words they are; the model's own.
     pub entry: Option<EntryId>,
+    pub by: Option<BotId>,
 }
 
 /// What is under a message, as far as it can be pressed.
@@ -65,7 +66,7 @@ impl Telegram {
         let r#box = box_of(bot, say.target);
         let message = self.next_message(r#box);
         self.random.insert(known, Some(message));
-        ghost.shows(say.entry);
+        ghost.shows(say.entry, say.by.is_some_and(|by| by != bot));
         self.people.sees(say.conversation, bot, r#box, message, say.buttons.clone());
         let echo = Echo {
             chat: say.target,

@@ -46,11 +46,10 @@ pub async fn start(calls: &Calls, feed: &Rc<Feed>, record: &EpochRecord) -> Resu
     }
     let resumption = ctx.redis(held_to, move |redis, _| redis.begin_resumption(stamp, bot)).await?;
     let resumed: Resumed = resumption.ok_or(NotYet)?;
-    let owed = (!resumed.done && !ctx.sim.has(Bug::NothingOwed)).then_some(resumed);
     let tenure = Rc::new(Tenure::new(Terms {
         calls: calls.clone(),
         stamp,
-        owed,
+        resumed,
         after_another: record.previous_bot != Some(bot),
         stood,
         intake: Intake::new(private, channels.clone()),
@@ -157,6 +156,11 @@ async fn stop_sends(tenure: &Rc<Tenure>, patience: u64) {
     tenure.sender_ended.set(true);
     tenure.sends.scope.end();
     ctx.within(DRAIN, tenure.settle_sent()).await;
-    // Whatever was on its way is answered or given up: the next sender may begin.
-    ctx.within(DRAIN, tenure.end_sending()).await;
+    let unsettled = tenure.sent.borrow().len();
+    tenure.on_their_way.set(unsettled);
+    tenure.may_be_repeated();
+    // Whatever was on its way is answered or given up: the next sender may begin. One that never had its turn must not end a predecessor's.
+    if tenure.took_turn.get() {
+        ctx.within(DRAIN, tenure.end_sending()).await;
+    }
 }

@@ -12,7 +12,6 @@ use shared_core::{
 use super::guard::LeaseCell;
 use super::session::{Ended, Session};
 use super::{Status, Worker};
-use crate::bug::Bug;
 use crate::sim::net::Server;
 use crate::sim::wait::Bell;
 use crate::sim::{Away, Ctx};
@@ -38,7 +37,7 @@ pub struct Bot {
 
 /// The stamp under which a predecessor of this name held the pool.
 fn inherited(worker: &Worker) -> Option<EpochStamp> {
-    if worker.vouched || worker.ctx.sim.has(Bug::InheritedActedOn) {
+    if worker.vouched {
         return None;
     }
     let view = worker.view.borrow();

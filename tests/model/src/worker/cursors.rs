@@ -117,10 +117,6 @@ impl Intake {
         self.pending.started.extend(tried.started);
         self.pending.held.extend(tried.held);
     }
-
-    pub fn is_clean(&self) -> bool {
-        self.water.in_flight() == 0 && self.pending.cursors.is_none() && self.pending.held.is_empty()
-    }
 }
 
 /// Writes what gathers until the epoch is over.
@@ -187,7 +183,7 @@ async fn write(tenure: &Tenure, written: &Cursors, tried: &Pending) -> Result<Ou
     if !tried.held.is_empty() {
         let (bot, positions) = (tenure.bot.id(), tried.held.clone());
         let settling = ctx.redis(held, move |redis, sim| {
-            redis.settle_held(&mut sim.ghost.borrow_mut(), stamp, bot, &positions, sim.bug)
+            redis.settle_held(&mut sim.ghost.borrow_mut(), stamp, bot, &positions)
         });
         if !settling.await? {
             return Ok(Outcome::Fenced);

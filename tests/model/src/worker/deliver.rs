@@ -72,6 +72,7 @@ async fn say(tenure: &Rc<Tenure>, entry: &OutboxEntry, keyboard: Option<&Keyboar
         buttons: buttons_of(keyboard),
         random_id: id,
         entry: Some(entry.id),
+        by: entry.by,
     };
     let line = tenure.calls.line.id;
     let sent = tenure.calls.call(move |telegram, ghost, bot, sim| {

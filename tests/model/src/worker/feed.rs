@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
 use shared_core::{
-    BotId, BoxId, ChannelId, Echo, ErrorClass, Incoming, IncomingKind, MessageId, Place, SendTarget,
+    BotId, BoxId, ChannelId, Echo, Incoming, IncomingKind, MessageId, Place, SendTarget,
 };
 
 use super::calls::Calls;
@@ -77,7 +77,7 @@ impl Tracked {
     }
 
     /// Takes a live update in; gives out what is due.
-    fn offer(&mut self, update: Update, now: u64, at_once: bool, due: &mut Vec<Update>) {
+    fn offer(&mut self, update: Update, now: u64, at_once: bool, gaps: bool, due: &mut Vec<Update>) {
         self.heard_at = now;
         if self.fetch != Fetch::Idle && !at_once {
             self.held.push(update);
@@ -86,7 +86,7 @@ impl Tracked {
         if update.pts <= self.pts {
             return;
         }
-        if update.pts > self.pts + 1 && !at_once {
+        if update.pts > self.pts + 1 && !at_once && !gaps {
             self.overdue.get_or_insert(now + GAP);
             self.early.push(update);
             return;
@@ -238,7 +238,7 @@ impl Feed {
             }
         }
         if let Some(tracked) = self.boxes.borrow_mut().get_mut(&r#box) {
-            tracked.offer(update, sim.now(), at_once, &mut due);
+            tracked.offer(update, sim.now(), at_once, sim.has(Bug::GapIgnored), &mut due);
         }
         self.fetches.ring();
         if let Some(last) = due.last().map(|update| update.pts) {
@@ -311,6 +311,11 @@ impl Feed {
         }
         match answer {
             Ok((updates, after, is_all)) => {
+                let first_only = self.calls.ctx.sim.has(Bug::FirstSliceOnly);
+                let (after, is_all) = match first_only {
+                    true => (self.calls.ctx.sim.telegram.borrow().pts(r#box), true),
+                    false => (after, is_all),
+                };
                 if after != pts {
                     self.give_updates(r#box, updates, after, true);
                 }
@@ -354,9 +359,4 @@ fn renamed(incoming: &Incoming, after: i32) -> Incoming {
         *message = MessageId(after);
     }
     renamed
-}
-
-/// Is this error the session's end?
-pub fn ends_session(refused: Option<Refused>) -> Option<ErrorClass> {
-    refused.map(|refused| refused.0).filter(|class| class.is_fatal())
 }

@@ -114,8 +114,6 @@ async fn attempt(
             stands(taken.envelope, taken.serves)
         }
         Committed::Gone => stands(envelope, false),
-        // An earlier try came through, or so it seems.
-        Committed::Stale if sim.has(Bug::StaleIsDone) => stands(taken.envelope, taken.serves),
         Committed::Stale => {
             tenure.sender_bell.ring();
             Try::ReadAgain

@@ -18,14 +18,14 @@ const NOTE_AGAIN: u64 = 1_000;
 
 pub async fn run(tenure: Rc<Tenure>) {
     let ctx = tenure.engine.clone();
-    if tenure.owed.is_none() {
+    if !tenure.owes() {
         return note_done(&tenure).await;
     }
     if ctx.sim.has(Bug::ResumedTooSoon) {
         note_done(&tenure).await;
     }
     // Whatever the sender before this one still sends brings that bot's buttons.
-    while !tenure.has_turn.get() && !ctx.sim.has(Bug::PromptsBeforeTurn) {
+    while !tenure.has_turn.get() {
         ctx.sleep(PAUSE).await;
     }
     let mut looked: Vec<ConversationKey> = Vec::new();

@@ -104,6 +104,7 @@ impl Sender {
             self.wind_down(fatal.is_some()).await;
             tenure.end(fatal);
         } else {
+            tenure.may_be_repeated();
             tenure.end(None);
         }
         tenure.sender_ended.set(true);
@@ -113,6 +114,11 @@ impl Sender {
     /// `None`: it never had its turn.
     async fn send_until_over(&mut self) -> Option<Option<ErrorClass>> {
         let before = turn::take(&self.tenure).await?;
+        self.tenure.took_turn.set(true);
+        if before.is_some() {
+            // Whoever ends before this is looked at ends with it unknown.
+            self.tenure.on_their_way.set(self.shown_already());
+        }
         loop {
             if self.tenure.stop_sending.get() {
                 return None;
@@ -220,9 +226,11 @@ impl Sender {
     /// chat the first reply while there is doubt.
     fn note_on_their_way(&self) {
         let tried = self.tries.values().filter(|tries| tries.unknown).count();
-        let doubtful = self.doubt_ends().map_or(0, |_| self.queue.chats());
-        let unended = if self.unended { self.shown_already() } else { 0 };
-        self.tenure.on_their_way.set(self.in_flight + tried + doubtful + unended);
+        let before = match self.unended || self.doubt_ends().is_some() {
+            true => self.queue.chats().max(self.shown_already()),
+            false => 0,
+        };
+        self.tenure.on_their_way.set(self.in_flight + tried + before);
     }
 
     /// Starts what may leave; says how long there is nothing to do otherwise.
@@ -388,9 +396,21 @@ impl Sender {
         self.drop_foreign().await
     }
 
+    /// Read under the epoch: who has been fenced and does not know it yet must not see what the next holder commits. The product reads
+    /// unfenced (docs/model.md, "Where the model is ahead of the product").
     async fn page(&self, after: Option<Position>) -> Result<Vec<(Position, Rc<OutboxEntry>)>, Away> {
-        let held = self.tenure.history();
-        self.tenure.sends.redis(held, move |redis, _| redis.outbox_after(after)).await
+        let (held, stamp) = (self.tenure.history(), self.tenure.stamp);
+        let page = self.tenure.sends.redis(held, move |redis, sim| {
+            let may_read = redis.live.is_open_for(stamp) || sim.has(Bug::OutboxReadUnfenced);
+            may_read.then(|| redis.outbox_after(after))
+        });
+        match page.await? {
+            Some(page) => Ok(page),
+            None => {
+                self.tenure.end(None);
+                Err(Away::Lost)
+            }
+        }
     }
 
     /// Chats of which a part was passed over and that have run dry.

@@ -117,6 +117,9 @@ impl Session {
         let (cursor, reach) = cursor.await.map_err(|_: Away| NETWORK)?;
         bot.status(|status| status.reach = u64::try_from(reach).unwrap_or(0));
         // With no cursor the box begins at its beginning: every bot has had one for long in the product.
+        let heard = bot.worker.heard.borrow().get(&id).copied();
+        let from_memory = ctx.sim.has(Bug::CursorFromMemory);
+        let cursor = cursor.max(heard.filter(|_| from_memory));
         let feed = Feed::new(calls.clone(), cursor.unwrap_or(1));
         Ok(Self {
             bot: Rc::clone(bot),
@@ -179,6 +182,9 @@ impl Session {
             return Some(self.died(refused.0).await);
         }
         if let Some(batch) = self.feed.next() {
+            if let Some(pts) = batch.private_after {
+                self.bot.worker.heard.borrow_mut().insert(self.bot.id(), pts);
+            }
             return match self.handle(batch).await {
                 Ok(()) => None,
                 Err(()) => Some(Ended::LineLost { was_ready: true }),
@@ -269,6 +275,7 @@ impl Session {
             }
             match standby::take(&self.calls, &batch, stands_by).await {
                 Ok(()) => return Ok(()),
+                Err(Some(_)) if ctx.sim.has(Bug::KeepGivesUp) => return Ok(()),
                 Err(Some(away)) if is_connection(away) => ctx.sleep(20).await,
                 Err(_) => return Err(()),
             }

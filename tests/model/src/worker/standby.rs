@@ -39,6 +39,16 @@ pub async fn take(calls: &Calls, batch: &Batch, stands_by: bool) -> Result<(), O
             _ => change.hold.push(Rc::clone(incoming)),
         }
     }
+    if ctx.sim.has(Bug::StandbyMovesChannels) {
+        let moved = batch.channels_after.clone();
+        let moving = ctx.redis(held_to, move |redis, sim| {
+            let stamp = redis.live.epoch.as_ref().map(|record| record.stamp);
+            if let Some(stamp) = stamp {
+                redis.move_channels(&mut sim.ghost.borrow_mut(), &sim.telegram.borrow(), stamp, &moved);
+            }
+        });
+        let _ = moving.await;
+    }
     if change.cursor.is_none() && change.started.is_empty() && change.hold.is_empty() {
         return Ok(());
     }
@@ -58,16 +68,6 @@ pub async fn take(calls: &Calls, batch: &Batch, stands_by: bool) -> Result<(), O
         Ok(true) => {}
         Ok(false) => return Err(None),
         Err(away) => return Err(Some(away)),
-    }
-    if ctx.sim.has(Bug::StandbyMovesChannels) {
-        let moved = batch.channels_after.clone();
-        let moving = ctx.redis(held_to, move |redis, sim| {
-            let stamp = redis.live.epoch.as_ref().map(|record| record.stamp);
-            if let Some(stamp) = stamp {
-                redis.move_channels(&mut sim.ghost.borrow_mut(), &sim.telegram.borrow(), stamp, &moved);
-            }
-        });
-        let _ = moving.await;
     }
     let me = bot.id();
     let reach = ctx.redis(held_to, move |redis, _| redis.live.reach.get(&me).map_or(0, |reach| reach.len()));

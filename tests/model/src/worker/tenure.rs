@@ -56,7 +56,7 @@ pub struct Tenure {
     pub engine: Ctx,
     pub sends: Ctx,
     pub stamp: EpochStamp,
-    pub owed: Option<Resumed>,
+    resumed: Resumed,
     pub after_another: bool,
     pub began: UnixMs,
     pub previous_username: Option<String>,
@@ -73,6 +73,7 @@ pub struct Tenure {
     pub stop_sending: Cell<bool>,
     pub sender_ended: Cell<bool>,
     pub ended_bell: Bell,
+    pub took_turn: Cell<bool>,
     pub has_turn: Cell<bool>,
     pub waiting: Cell<usize>,
     /// Sends that Telegram may have shown without our knowing.
@@ -91,7 +92,7 @@ pub struct Tenure {
 pub struct Terms {
     pub calls: Calls,
     pub stamp: EpochStamp,
-    pub owed: Option<Resumed>,
+    pub resumed: Resumed,
     pub after_another: bool,
     pub stood: Option<Position>,
     pub intake: Intake,
@@ -102,7 +103,7 @@ impl Tenure {
         let bot = Rc::clone(&terms.calls.bot);
         let ctx = &terms.calls.ctx;
         let sim = &ctx.sim;
-        let before = terms.owed.as_ref().and_then(|owed| owed.before);
+        let before = terms.resumed.before.filter(|_| !terms.resumed.done);
         let name = |bot: BotId| sim.fixed.usernames[crate::fixed::bot_index(bot)].clone();
         Self {
             engine: ctx.child(),
@@ -110,7 +111,7 @@ impl Tenure {
             bot,
             stamp: terms.stamp,
             previous_username: before.map(name),
-            owed: terms.owed,
+            resumed: terms.resumed,
             after_another: terms.after_another,
             began: sim.unix(),
             stood: terms.stood,
@@ -125,6 +126,7 @@ impl Tenure {
             stop_sending: Cell::new(false),
             sender_ended: Cell::new(false),
             ended_bell: Bell::default(),
+            took_turn: Cell::new(false),
             has_turn: Cell::new(false),
             waiting: Cell::new(0),
             on_their_way: Cell::new(0),
@@ -176,15 +178,21 @@ impl Tenure {
     /// One event per change of bots.
     pub fn resumption(&self) -> EventId {
         let mut id = [0; 16];
-        let since = self.owed.as_ref().map_or(0, |owed| owed.epoch);
-        id[..7].copy_from_slice(&since.to_be_bytes()[1..]);
+        id[..7].copy_from_slice(&self.resumed.epoch.to_be_bytes()[1..]);
         id[8..].copy_from_slice(&self.bot.id().0.to_be_bytes());
         EventId(id)
     }
 
     /// Did this bot, and no other, answer last?
     pub fn follows_itself(&self) -> bool {
-        self.owed.is_none() || !self.after_another
+        self.resumed.done || !self.after_another
+    }
+
+    /// Are open conversations to be shown where they stand? Also where this bot was the last to do so and another one's epoch lay in between in
+    /// which nobody came to it: somebody may have started this bot since (docs/model.md, "Where the model is ahead of the product").
+    pub fn owes(&self) -> bool {
+        let sim = &self.calls.ctx.sim;
+        (!self.resumed.done || self.after_another) && !sim.has(Bug::NothingOwed)
     }
 
     /// The work of this epoch is over.
@@ -354,6 +362,9 @@ impl Tenure {
     }
 
     pub fn unpark_soon(self: &Rc<Self>, member: MemberId) {
+        if self.engine.sim.has(Bug::NeverUnparked) {
+            return;
+        }
         if self.parked_known.get() && !self.parked.borrow().contains(&member) {
             return;
         }
@@ -391,7 +402,11 @@ impl Tenure {
             return;
         }
         let (bot, held, sent) = (self.bot.id(), self.history(), settling.clone());
+        let stamp = self.stamp;
         let settled = self.calls.ctx.redis(held, move |redis, sim| {
+            if sim.has(Bug::SettledByHolderOnly) && !redis.live.is_open_for(stamp) {
+                return;
+            }
             redis.settle(&mut sim.ghost.borrow_mut(), bot, &sent);
         });
         let settled = settled.await;

@@ -4,10 +4,9 @@
 
 use std::rc::Rc;
 
-use shared_core::{Assignment, BotId, Epoch, EpochRecord};
+use shared_core::{Assignment, Epoch, EpochRecord};
 
 use super::Worker;
-use crate::bug::Bug;
 
 const POLL: u64 = 250;
 
@@ -20,10 +19,6 @@ pub struct View {
 }
 
 impl View {
-    pub fn assignment(&self, bot: BotId) -> Option<&Assignment> {
-        self.assignments.iter().find(|given| given.bot == bot)
-    }
-
     /// The record, if it may be acted on.
     pub fn record(&self) -> Option<&EpochRecord> {
         let record = self.epoch.as_ref()?;
@@ -32,7 +27,6 @@ impl View {
 }
 
 pub async fn follow(worker: &Rc<Worker>) {
-    let bug = worker.ctx.sim.bug;
     loop {
         let looked = worker.ctx.redis(None, |redis, _| {
             let state = &redis.live;
@@ -42,12 +36,8 @@ pub async fn follow(worker: &Rc<Worker>) {
         if let Ok((epoch, assignments)) = looked.await {
             let mut view = worker.view.borrow_mut();
             let seen = epoch.as_ref().map_or(view.newest, |it| it.stamp.epoch);
-            let newest = match bug {
-                Some(Bug::OldEpochActedOn) => seen,
-                _ => view.newest.max(seen),
-            };
             let next = View {
-                newest,
+                newest: view.newest.max(seen),
                 epoch,
                 assignments,
                 known: true,
