@@ -35,7 +35,10 @@ pub fn unrest(sim: &Sim) -> Option<&'static str> {
     if !state.outbox.is_empty() {
         return Some("replies wait");
     }
-    if !state.resumed.as_ref().is_some_and(|it| it.bot == active && it.done) {
+    let stamp = state.epoch.as_ref().map(|record| record.stamp);
+    let workers = sim.workers.borrow();
+    let showed = workers.iter().flatten().any(|(_, worker)| worker.showed.get() == stamp);
+    if !showed || !state.resumed.as_ref().is_some_and(|it| it.bot == active && it.done) {
         return Some("conversations are owed a prompt");
     }
     // Without a cursor nothing of the group is owed.
@@ -68,7 +71,9 @@ pub fn at_rest(sim: &Sim) -> Result<(), Wrong> {
         };
         let can_be_told = key.place != PlaceKey::Private || telegram.has_started(active, key.member);
         let word = live_word(key, stored);
-        if can_be_told && !telegram.people.is_served(key, active, &word) {
+        // A prompt's number comes again when Redis was set back: then what was said last counts as well.
+        let said_last = ghost.set_back && telegram.people.said_last(key) == Some(active);
+        if can_be_told && !said_last && !telegram.people.is_served(key, active, &word) {
             return Err(Wrong::Unserved(*key));
         }
     }

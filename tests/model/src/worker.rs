@@ -73,6 +73,8 @@ pub struct Worker {
     bots: RefCell<Vec<Rc<Bot>>>,
     /// The epoch whose work this process does.
     works: Cell<Option<(EpochStamp, BotId)>>,
+    /// The epoch in which this process has shown everybody where he stands; asked by the model alone.
+    pub showed: Cell<Option<EpochStamp>>,
     /// How far each box was heard; for the bug that starts from there.
     heard: RefCell<BTreeMap<BotId, i32>>,
     /// For the bug that keeps conversations beyond their epoch.
@@ -105,6 +107,7 @@ impl Worker {
             statuses: RefCell::default(),
             bots: RefCell::default(),
             works: Cell::new(None),
+            showed: Cell::new(None),
             heard: RefCell::default(),
             old_cache: RefCell::default(),
             ctx: ctx.clone(),

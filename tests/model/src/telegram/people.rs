@@ -125,6 +125,10 @@ impl People {
         self.seen.iter().rev().find(|it| it.key == *key)
     }
 
+    pub fn said_last(&self, key: &ConversationKey) -> Option<BotId> {
+        self.last_said.get(key).copied()
+    }
+
     /// Has this bot put the prompt before him whose buttons begin with this word? One without buttons counts when the bot said something last.
     pub fn is_served(&self, key: &ConversationKey, bot: BotId, word: &str) -> bool {
         let of_prompt = |it: &&Seen| it.key == *key && it.data.iter().any(|data| data.starts_with(word));

@@ -33,12 +33,18 @@ impl Doubt {
 }
 
 impl Sender {
-    /// Before anything is sent. `before`: a sender that did not say that it has ended.
-    pub async fn begin(&mut self, before: Option<&Sending>) -> Result<(), Away> {
+    /// What is known of the bot's own messages; read after the outbox, so that what a sender before this one settles late is either there or known.
+    pub async fn read_words(&mut self) -> Result<(), Away> {
         let me = self.tenure.bot.id();
         let words = self.tenure.sends.redis(self.tenure.history(), move |redis, _| redis.live.told.get(&me).cloned());
         let words = words.await?;
         self.doubt.ledger = Ledger::new(words.iter().flat_map(|words| words.iter().copied()));
+        Ok(())
+    }
+
+    /// Before anything is sent. `before`: a sender that did not say that it has ended.
+    pub fn begin(&mut self, before: Option<&Sending>) {
+        let me = self.tenure.bot.id();
         let was_me = before.is_some_and(|before| before.bot == me);
         let sim = &self.tenure.sends.sim;
         if (was_me || self.tenure.follows_itself())
@@ -49,7 +55,6 @@ impl Sender {
             self.doubt.since = Some(sim.now());
         }
         self.unended = before.is_some() && !was_me;
-        Ok(())
     }
 
     /// Of each chat the first reply may be on its way from a bot that was killed.

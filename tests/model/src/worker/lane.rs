@@ -106,7 +106,7 @@ async fn attempt(
         unmark(&mut taken, &envelope);
     }
     let version = envelope.version;
-    Ok(match commit(tenure, key, version, &taken, settles, &update).await? {
+    Ok(match commit(tenure, key, version, &taken, settles, &update, event == Event::Resumed).await? {
         Committed::Done => {
             if !taken.outbox.entries.is_empty() {
                 tenure.sender_bell.ring();
@@ -129,6 +129,7 @@ async fn commit(
     taken: &Taken,
     settles: Option<Settles>,
     update: &UpdateId,
+    is_resumption: bool,
 ) -> Result<Committed, Away> {
     let sim = &tenure.engine.sim;
     sim.say(|| format!("{} commits {update} of {key} in {}", tenure.bot.id(), tenure.stamp));
@@ -142,7 +143,8 @@ async fn commit(
         open: taken.open,
         entries: entries.collect(),
         settles,
-        update: (!taken.known).then_some(*update),
+        // Being shown where one stands comes again in a conversation that was ended and begun anew since: its marks are gone, and no harm is done.
+        update: (!taken.known && !is_resumption).then_some(*update),
         bug: sim.bug,
     };
     if sim.has(Bug::RepliesAfterState) {

@@ -17,12 +17,17 @@ const NOTE_TRIES: u32 = 20;
 const NOTE_AGAIN: u64 = 1_000;
 
 pub async fn run(tenure: Rc<Tenure>) {
+    show_all(&tenure).await;
+    tenure.bot.worker.showed.set(Some(tenure.stamp));
+}
+
+async fn show_all(tenure: &Rc<Tenure>) {
     let ctx = tenure.engine.clone();
     if !tenure.owes() {
-        return note_done(&tenure).await;
+        return note_done(tenure).await;
     }
     if ctx.sim.has(Bug::ResumedTooSoon) {
-        note_done(&tenure).await;
+        note_done(tenure).await;
     }
     // Whatever the sender before this one still sends brings that bot's buttons.
     while !tenure.has_turn.get() {
@@ -31,7 +36,7 @@ pub async fn run(tenure: Rc<Tenure>) {
     let mut looked: Vec<ConversationKey> = Vec::new();
     loop {
         if tenure.waiting.get() <= BUSY {
-            match portion(&tenure, &looked).await {
+            match portion(tenure, &looked).await {
                 Ok((page, shown)) => {
                     tenure.reprompt(shown);
                     if page.is_empty() {
@@ -44,7 +49,7 @@ pub async fn run(tenure: Rc<Tenure>) {
         }
         ctx.sleep(PAUSE).await;
     }
-    note_done(&tenure).await;
+    note_done(tenure).await;
 }
 
 /// The next of them, and those of them who are written to unasked.

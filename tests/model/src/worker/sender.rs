@@ -119,12 +119,13 @@ impl Sender {
             // Whoever ends before this is looked at ends with it unknown.
             self.tenure.on_their_way.set(self.shown_already());
         }
+        self.begin(before.as_ref());
+        self.note_on_their_way();
         loop {
             if self.tenure.stop_sending.get() {
                 return None;
             }
-            if self.begin(before.as_ref()).await.is_ok() {
-                self.note_on_their_way();
+            if self.load().await.is_ok() && self.read_words().await.is_ok() {
                 break;
             }
             self.tenure.sends.sleep(READ_AGAIN).await;

@@ -192,7 +192,8 @@ impl Tenure {
     /// which nobody came to it: somebody may have started this bot since (docs/model.md, "Where the model is ahead of the product").
     pub fn owes(&self) -> bool {
         let sim = &self.calls.ctx.sim;
-        (!self.resumed.done || self.after_another) && !sim.has(Bug::NothingOwed)
+        let lay_between = self.after_another && self.resumed.epoch != self.stamp.epoch.0;
+        (!self.resumed.done || lay_between) && !sim.has(Bug::NothingOwed)
     }
 
     /// The work of this epoch is over.
