@@ -29,6 +29,9 @@ pub fn unrest(sim: &Sim) -> Option<&'static str> {
     };
     let (redis, telegram) = (sim.redis.borrow(), sim.telegram.borrow());
     let state = &redis.live;
+    if !telegram.is_connected(active) {
+        return Some("the active bot's session is over");
+    }
     if state.saga.as_ref().is_some_and(|saga| saga.is_running()) {
         return Some("a switch is under way");
     }

@@ -265,6 +265,12 @@ impl Telegram {
         }
     }
 
+    /// Has the bot an open connection whose login lives?
+    pub fn is_connected(&self, bot: BotId) -> bool {
+        let mut its = self.connections.iter().filter(|it| it.open && it.bot == bot);
+        its.any(|it| !self.is_dead(bot, it.key))
+    }
+
     pub fn is_dead(&self, bot: BotId, key: u64) -> bool {
         self.revoked[bot_index(bot)] || self.dead_keys.contains(&key)
     }

@@ -23,7 +23,7 @@ mod turn;
 mod view;
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use bot_worker_core::Dialogue;
@@ -73,6 +73,8 @@ pub struct Worker {
     bots: RefCell<Vec<Rc<Bot>>>,
     /// The epoch whose work this process does.
     works: Cell<Option<(EpochStamp, BotId)>>,
+    /// Logins that this process has found dead (`login/vault.rs`).
+    lost_keys: RefCell<BTreeSet<u64>>,
     /// The epoch in which this process has shown everybody where he stands; asked by the model alone.
     pub showed: Cell<Option<EpochStamp>>,
     /// How far each box was heard; for the bug that starts from there.
@@ -107,6 +109,7 @@ impl Worker {
             statuses: RefCell::default(),
             bots: RefCell::default(),
             works: Cell::new(None),
+            lost_keys: RefCell::default(),
             showed: Cell::new(None),
             heard: RefCell::default(),
             old_cache: RefCell::default(),

@@ -247,6 +247,10 @@ impl Bot {
     /// `login.rs`, `lose`: said in SQL, if SQL can be told.
     async fn lose_login(&self) {
         let (bot, slot) = (self.id(), self.lease.slot);
+        let key = self.ctx.sim.sql.borrow().login(bot, slot).key;
+        if self.ctx.sim.telegram.borrow().is_dead(bot, key) {
+            self.worker.lost_keys.borrow_mut().insert(key);
+        }
         let told = self.ctx.call(Server::Sql, move |sim| {
             let mut sql = sim.sql.borrow_mut();
             let key = sql.login(bot, slot).key;

@@ -33,13 +33,9 @@ impl Doubt {
 }
 
 impl Sender {
-    /// What is known of the bot's own messages; read after the outbox, so that what a sender before this one settles late is either there or known.
-    pub async fn read_words(&mut self) -> Result<(), Away> {
-        let me = self.tenure.bot.id();
-        let words = self.tenure.sends.redis(self.tenure.history(), move |redis, _| redis.live.told.get(&me).cloned());
-        let words = words.await?;
+    /// What is known of the bot's own messages.
+    pub fn know(&mut self, words: Option<Rc<Vec<Told>>>) {
         self.doubt.ledger = Ledger::new(words.iter().flat_map(|words| words.iter().copied()));
-        Ok(())
     }
 
     /// Before anything is sent. `before`: a sender that did not say that it has ended.

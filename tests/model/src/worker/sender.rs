@@ -125,7 +125,7 @@ impl Sender {
             if self.tenure.stop_sending.get() {
                 return None;
             }
-            if self.load().await.is_ok() && self.read_words().await.is_ok() {
+            if self.load_with_words().await.is_ok() {
                 break;
             }
             self.tenure.sends.sleep(READ_AGAIN).await;
@@ -386,6 +386,25 @@ impl Sender {
                 After::GoOn
             }
         }
+    }
+
+    /// The first look: what stands in the outbox and the words of what was sent, both at once, since a sender before this one may settle late.
+    async fn load_with_words(&mut self) -> Result<(), Away> {
+        let (held, stamp, me) = (self.tenure.history(), self.tenure.stamp, self.tenure.bot.id());
+        let both = self.tenure.sends.redis(held, move |redis, _| {
+            let words = redis.live.told.get(&me).cloned();
+            redis.live.is_open_for(stamp).then(|| (redis.outbox_after(None), words))
+        });
+        let Some((page, words)) = both.await? else {
+            self.tenure.end(None);
+            return Err(Away::Lost);
+        };
+        self.know(words);
+        for (position, entry) in page {
+            let before = self.after.replace(position);
+            self.take_in(position, &entry, before);
+        }
+        Ok(())
     }
 
     async fn load(&mut self) -> Result<(), Away> {

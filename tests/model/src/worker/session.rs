@@ -82,7 +82,12 @@ impl Session {
         bot.status(|status| {
             status.other = if other.lost { OtherLogin::Lost } else { OtherLogin::Resting };
         });
-        let key = match mine.lost {
+        // What this process has found dead stays so for it, whether SQL could be told or not.
+        let is_lost = |login: &crate::sql::Login| login.lost || bot.worker.lost_keys.borrow().contains(&login.key);
+        if is_lost(&other) {
+            bot.status(|status| status.other = OtherLogin::Lost);
+        }
+        let key = match is_lost(&mine) {
             false => mine.key,
             true => make_login(ctx, bot).await?,
         };

@@ -89,11 +89,11 @@ async fn commit(calls: &Calls, held_to: Option<u64>, change: Private) -> Result<
 async fn settle_echoes(calls: &Calls, batch: &Batch) -> Result<(), Away> {
     let (ctx, bot) = (&calls.ctx, calls.bot.id());
     let held_to = Some(calls.tenancy.history);
-    // The outbox first: a reply that is settled in between is then known by its word. The product reads the words first (docs/model.md, "Where
-    // the model is ahead of the product").
-    let waiting = ctx.redis(held_to, |redis, _| redis.outbox_after(None)).await?;
+    // Both at once: a reply that is settled in between would be in neither. The product reads the words first (docs/model.md, "Where the model is
+    // ahead of the product").
+    let both = ctx.redis(held_to, move |redis, _| (redis.live.told.get(&bot).cloned(), redis.outbox_after(None)));
+    let (words, waiting) = both.await?;
     let mut waiting: Vec<(Position, Rc<OutboxEntry>)> = waiting;
-    let words = ctx.redis(held_to, move |redis, _| redis.live.told.get(&bot).cloned()).await?;
     let mut ledger = Ledger::new(words.iter().flat_map(|words| words.iter().copied()));
     let mut found = Vec::new();
     for echo in &batch.echoes {
