@@ -96,8 +96,6 @@ bugs! {
     StandbyMovesChannels = "standby-moves-channels",
     /// conversations are kept in memory beyond their epoch
     CacheOutlivesEpoch = "cache-outlives-epoch",
-    /// an active bot does not look at the epoch again, and its lease is enough to send
-    NeverDemoted = "never-demoted",
     /// a lease counts from when its renewal was answered
     LeaseFromAnswer = "lease-from-answer",
     /// a lease is believed in after its time
@@ -132,6 +130,8 @@ impl FromStr for Bug {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, String> {
         let found = Self::ALL.iter().find(|bug| bug.name() == text);
-        found.copied().ok_or_else(|| format!("there is no bug `{text}`; see --bugs"))
+        found
+            .copied()
+            .ok_or_else(|| format!("there is no bug `{text}`; see --bugs"))
     }
 }

@@ -14,7 +14,10 @@ use crate::sim::Sim;
 pub fn holder(sim: &Sim) -> Option<BotId> {
     let redis = sim.redis.borrow();
     let record = redis.live.epoch.as_ref()?;
-    let holder = record.holder.as_ref().filter(|_| record.phase == Phase::Open)?;
+    let holder = record
+        .holder
+        .as_ref()
+        .filter(|_| record.phase == Phase::Open)?;
     let workers = sim.workers.borrow();
     let works = workers.iter().flatten().any(|(proc, worker)| {
         !proc.dead.get() && worker.id == holder.worker && worker.works_for(record.stamp, holder.bot)
@@ -40,8 +43,16 @@ pub fn unrest(sim: &Sim) -> Option<&'static str> {
     }
     let stamp = state.epoch.as_ref().map(|record| record.stamp);
     let workers = sim.workers.borrow();
-    let showed = workers.iter().flatten().any(|(_, worker)| worker.showed.get() == stamp);
-    if !showed || !state.resumed.as_ref().is_some_and(|it| it.bot == active && it.done) {
+    let showed = workers
+        .iter()
+        .flatten()
+        .any(|(_, worker)| worker.showed.get() == stamp);
+    if !showed
+        || !state
+            .resumed
+            .as_ref()
+            .is_some_and(|it| it.bot == active && it.done)
+    {
         return Some("conversations are owed a prompt");
     }
     // Without a cursor nothing of the group is owed.
@@ -54,25 +65,40 @@ pub fn unrest(sim: &Sim) -> Option<&'static str> {
     if held.is_some_and(|held| held.values().any(|kept| !ghost.is_handled(state, kept))) {
         return Some("the active bot has kept messages");
     }
-    for bot in BOTS.into_iter().filter(|bot| !telegram.revoked[bot_index(*bot)]) {
+    for bot in BOTS
+        .into_iter()
+        .filter(|bot| !telegram.revoked[bot_index(*bot)])
+    {
         let read = state.boxes.get(&bot).copied().unwrap_or(1);
         if read != telegram.pts(BoxId::Private(bot)) {
-            return Some(if bot == active { "the active bot's box is not read" } else { "a standby's box is not read" });
+            return Some(if bot == active {
+                "the active bot's box is not read"
+            } else {
+                "a standby's box is not read"
+            });
         }
     }
-    let waits = state.parked.keys().any(|member| telegram.has_started(active, *member));
+    let waits = state
+        .parked
+        .keys()
+        .any(|member| telegram.has_started(active, *member));
     waits.then_some("replies are parked for somebody who is there")
 }
 
 /// Everything has come to rest: is it as it should be?
 pub fn at_rest(sim: &Sim) -> Result<(), Wrong> {
     let active = holder(sim).ok_or(Wrong::NotSettled("nobody answers"))?;
-    let (redis, telegram, ghost) = (sim.redis.borrow(), sim.telegram.borrow(), sim.ghost.borrow());
+    let (redis, telegram, ghost) = (
+        sim.redis.borrow(),
+        sim.telegram.borrow(),
+        sim.ghost.borrow(),
+    );
     for (key, _) in redis.live.open.iter() {
         let Some(stored) = redis.live.conversations.get(key) else {
             return Err(Wrong::Unserved(*key));
         };
-        let can_be_told = key.place != PlaceKey::Private || telegram.has_started(active, key.member);
+        let can_be_told =
+            key.place != PlaceKey::Private || telegram.has_started(active, key.member);
         let word = live_word(key, stored);
         // A prompt's number comes again when Redis was set back: then what was said last counts as well.
         let said_last = ghost.set_back && telegram.people.said_last(key) == Some(active);
@@ -82,7 +108,13 @@ pub fn at_rest(sim: &Sim) -> Result<(), Wrong> {
     }
     // Where Redis was set back, or a login was used in doubt, more may come twice than anybody could know.
     let explained = ghost.set_back || !ghost.in_doubt.is_empty();
-    let parked: Vec<EntryId> = redis.live.parked.values().flatten().map(|entry| entry.id).collect();
+    let parked: Vec<EntryId> = redis
+        .live
+        .parked
+        .values()
+        .flatten()
+        .map(|entry| entry.id)
+        .collect();
     let waits = |entry: EntryId| parked.contains(&entry) || redis.live.refused.contains(&entry);
     if !ghost.set_back
         && let Some(entry) = ghost.lost_reply(waits)
@@ -98,7 +130,10 @@ pub fn at_rest(sim: &Sim) -> Result<(), Wrong> {
 
 /// What the buttons of the conversation's latest prompt begin with: the flow, the prompt's number, the member.
 fn live_word(key: &ConversationKey, stored: &Stored) -> String {
-    let state = stored.text.split_once("\"s\":{").map_or("", |(_, state)| state);
+    let state = stored
+        .text
+        .split_once("\"s\":{")
+        .map_or("", |(_, state)| state);
     let number = state.split_once("\"n\":").map_or("", |(_, number)| number);
     let digits: String = number.chars().take_while(char::is_ascii_digit).collect();
     let number: u32 = digits.parse().unwrap_or(0);

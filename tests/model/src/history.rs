@@ -50,7 +50,14 @@ pub fn draw(seed: u64) -> (Setup, Vec<Op>) {
 }
 
 /// Runs one history to its end.
-pub fn run(seed: u64, setup: Setup, ops: &[Op], bug: Option<Bug>, fixed: &Rc<Fixed>, trace: bool) -> Result<Figures, Failure> {
+pub fn run(
+    seed: u64,
+    setup: Setup,
+    ops: &[Op],
+    bug: Option<Bug>,
+    fixed: &Rc<Fixed>,
+    trace: bool,
+) -> Result<Figures, Failure> {
     let sim = World::new(seed, bug, Rc::clone(fixed), trace);
     let run = AssertUnwindSafe(|| play(&sim, setup, ops));
     let result = catch_unwind(run).unwrap_or_else(|panic| {

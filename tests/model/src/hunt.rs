@@ -91,7 +91,9 @@ fn work(what: Hunt, shared: &Shared, progress: Progress<'_>) {
         }
         // Histories before the one that failed are still run: the first one counts.
         if shared.has_failed.load(Ordering::Acquire)
-            && lock(&shared.failed).as_ref().is_some_and(|(first, _)| *first < at)
+            && lock(&shared.failed)
+                .as_ref()
+                .is_some_and(|(first, _)| *first < at)
         {
             break;
         }
@@ -141,7 +143,8 @@ fn shrink(what: Hunt, at: u64) -> Result<Found, String> {
     let (setup, mut ops) = draw(seed);
     let whole = ops.len();
     let fails = |ops: &[Op], rule: &'static str, fixed: &Rc<Fixed>| {
-        run(seed, setup, ops, what.bug, fixed, false).is_err_and(|failure| failure.wrong.rule() == rule)
+        run(seed, setup, ops, what.bug, fixed, false)
+            .is_err_and(|failure| failure.wrong.rule() == rule)
     };
     let Err(first) = run(seed, setup, &ops, what.bug, &fixed, false) else {
         return Err(format!("seed {seed} failed and does not fail again"));

@@ -9,12 +9,15 @@ use model::{Bug, Found, Hunt, Report, hunt, replay};
 use std::time::Instant;
 
 #[derive(Parser)]
-#[command(about = "Random histories of the whole protocol, with the real cores over a model of Redis, Telegram and members", after_help = "\
+#[command(
+    about = "Random histories of the whole protocol, with the real cores over a model of Redis, Telegram and members",
+    after_help = "\
 Examples:
   model --histories 1000000                  a million histories; the first that fails is printed, shrunk, with its trace
   model --replay 4711                        one history again, with its trace
   model --histories 10000 --bug no-turn      is this safeguard's absence noticed?
-  model --bugs                               the same for each of them, as a table")]
+  model --bugs                               the same for each of them, as a table"
+)]
 struct Arguments {
     /// How many histories.
     #[arg(long, default_value_t = 10_000)]
@@ -74,7 +77,11 @@ fn histories(arguments: &Arguments) -> Result<bool, String> {
     let report = hunt(what, &|done| {
         if done % 8192 == 0 {
             let seconds = began.elapsed().as_secs_f64();
-            eprintln!("{done} of {} histories, {:.0} a second", what.histories, done as f64 / seconds);
+            eprintln!(
+                "{done} of {} histories, {:.0} a second",
+                what.histories,
+                done as f64 / seconds
+            );
         }
     })?;
     let seconds = began.elapsed().as_secs_f64();
@@ -88,7 +95,11 @@ fn histories(arguments: &Arguments) -> Result<bool, String> {
 
 fn print_text(report: &Report, seconds: f64) {
     let (run, figures) = (report.run.max(1), &report.figures);
-    println!("{} histories in {seconds:.1} s, {:.0} a second", report.run, report.run as f64 / seconds);
+    println!(
+        "{} histories in {seconds:.1} s, {:.0} a second",
+        report.run,
+        report.run as f64 / seconds
+    );
     println!(
         "each: {} events, {} commits, {} epochs, {:.1} s of its own time; {} replies shown twice as said, {} logins lost",
         figures.events / run,
@@ -114,7 +125,14 @@ fn print_found(found: &Found) {
         println!("{line}");
     }
     println!("BROKEN: {}", found.failure.wrong);
-    println!("seed {} (history {}), {:?}, {} of {} operations are enough:", found.seed, found.at, found.setup, found.ops.len(), found.whole);
+    println!(
+        "seed {} (history {}), {:?}, {} of {} operations are enough:",
+        found.seed,
+        found.at,
+        found.setup,
+        found.ops.len(),
+        found.whole
+    );
     for op in &found.ops {
         println!("  {op:?}");
     }
@@ -164,10 +182,14 @@ fn table(arguments: &Arguments) -> Result<bool, String> {
         };
         let report = hunt(what, &|_| {})?;
         all &= report.found.is_some();
-        let found = report.found.map(|found| (found.at, found.ops.len(), found.failure.wrong.rule()));
+        let found = report
+            .found
+            .map(|found| (found.at, found.ops.len(), found.failure.wrong.rule()));
         match (&found, arguments.json) {
             (_, true) => {}
-            (Some((at, ops, rule)), false) => println!("{:<26}{at:>7}  {ops:>3}  {rule}", bug.name()),
+            (Some((at, ops, rule)), false) => {
+                println!("{:<26}{at:>7}  {ops:>3}  {rule}", bug.name())
+            }
             (None, false) => println!("{:<26}      -       not caught: {}", bug.name(), bug.what()),
         }
         rows.push(serde_json::json!({"bug": bug.name(), "what": bug.what(), "caught_at": found.map(|it| it.0), "rule": found.map(|it| it.2)}));

@@ -42,26 +42,80 @@ pub enum Op {
     Events(u8),
     /// So many milliseconds.
     Time(u16),
-    Say { who: u8, group: bool, pick: u32 },
-    Start { who: u8, bot: u8 },
-    KillWorker { host: u8, back: u16 },
-    StopWorker { host: u8, back: u16 },
-    KillSupervisor { which: u8, back: u16 },
-    StopSupervisor { which: u8, back: u16 },
-    CutRedis { host: u8, back: u16 },
-    CutTelegram { host: u8, back: u16 },
-    SpoilRedis { host: u8, percent: u8, back: u16 },
-    SpoilTelegram { host: u8, percent: u8, back: u16 },
-    RedisDown { back: u16 },
-    CutCopy { back: u16 },
-    FailOver { catches_up: bool },
-    SqlDown { back: u16 },
-    Silence { bot: u8, back: u16 },
-    Revoke { bot: u8, tells: bool },
-    KillKey { bot: u8, tells: bool },
-    DropLines { bot: u8 },
+    Say {
+        who: u8,
+        group: bool,
+        pick: u32,
+    },
+    Start {
+        who: u8,
+        bot: u8,
+    },
+    KillWorker {
+        host: u8,
+        back: u16,
+    },
+    StopWorker {
+        host: u8,
+        back: u16,
+    },
+    KillSupervisor {
+        which: u8,
+        back: u16,
+    },
+    StopSupervisor {
+        which: u8,
+        back: u16,
+    },
+    CutRedis {
+        host: u8,
+        back: u16,
+    },
+    CutTelegram {
+        host: u8,
+        back: u16,
+    },
+    SpoilRedis {
+        host: u8,
+        percent: u8,
+        back: u16,
+    },
+    SpoilTelegram {
+        host: u8,
+        percent: u8,
+        back: u16,
+    },
+    RedisDown {
+        back: u16,
+    },
+    CutCopy {
+        back: u16,
+    },
+    FailOver {
+        catches_up: bool,
+    },
+    SqlDown {
+        back: u16,
+    },
+    Silence {
+        bot: u8,
+        back: u16,
+    },
+    Revoke {
+        bot: u8,
+        tells: bool,
+    },
+    KillKey {
+        bot: u8,
+        tells: bool,
+    },
+    DropLines {
+        bot: u8,
+    },
     /// An admin wants another bot (the first of them: the best standby), or whatever helps.
-    Order { to: u8 },
+    Order {
+        to: u8,
+    },
 }
 
 /// Kinds of faults, for drawing.
@@ -106,10 +160,21 @@ impl Op {
             2 | 3 => Self::StopWorker { host, back },
             4 => Self::KillSupervisor { which, back },
             5 => Self::StopSupervisor { which, back },
-            6 => Self::CutRedis { host: any_host, back },
+            6 => Self::CutRedis {
+                host: any_host,
+                back,
+            },
             7 => Self::CutTelegram { host, back },
-            8 => Self::SpoilRedis { host: any_host, percent, back },
-            9 => Self::SpoilTelegram { host, percent, back },
+            8 => Self::SpoilRedis {
+                host: any_host,
+                percent,
+                back,
+            },
+            9 => Self::SpoilTelegram {
+                host,
+                percent,
+                back,
+            },
             10 => Self::RedisDown { back },
             11 => Self::FailOver { catches_up: tells },
             12 if tells => Self::CutCopy { back },
@@ -129,11 +194,17 @@ impl Op {
             Self::Events(_) | Self::Time(_) => {}
             Self::Say { who, group, pick } => {
                 let place = if group { Place::Group } else { Place::Private };
-                let act = sim.telegram.borrow_mut().does(who.into(), place, pick.into(), sim.unix());
+                let act =
+                    sim.telegram
+                        .borrow_mut()
+                        .does(who.into(), place, pick.into(), sim.unix());
                 give_out(&sim, act);
             }
             Self::Start { who, bot } => {
-                let updates = sim.telegram.borrow_mut().starts(who.into(), bot.into(), sim.unix());
+                let updates = sim
+                    .telegram
+                    .borrow_mut()
+                    .starts(who.into(), bot.into(), sim.unix());
                 updates.iter().for_each(|update| push(&sim, update));
             }
             Self::KillWorker { host, back } => stage.kill_worker(host.into(), back.into()),
@@ -142,35 +213,67 @@ impl Op {
                     stop(&sim, proc, back.into());
                 }
             }
-            Self::KillSupervisor { which, back } => stage.kill_supervisor(which.into(), back.into()),
+            Self::KillSupervisor { which, back } => {
+                stage.kill_supervisor(which.into(), back.into())
+            }
             Self::StopSupervisor { which, back } => {
                 let proc = Rc::clone(&stage.supervisors.borrow()[usize::from(which)]);
                 stop(&sim, &proc, back.into());
             }
             Self::CutRedis { host, back } => cut(&sim, host.into(), Server::Redis, back.into()),
-            Self::CutTelegram { host, back } => cut(&sim, host.into(), Server::Telegram, back.into()),
-            Self::SpoilRedis { host, percent, back } => {
-                spoil(&sim, host.into(), Server::Redis, percent.into(), back.into());
+            Self::CutTelegram { host, back } => {
+                cut(&sim, host.into(), Server::Telegram, back.into())
             }
-            Self::SpoilTelegram { host, percent, back } => {
-                spoil(&sim, host.into(), Server::Telegram, percent.into(), back.into());
+            Self::SpoilRedis {
+                host,
+                percent,
+                back,
+            } => {
+                spoil(
+                    &sim,
+                    host.into(),
+                    Server::Redis,
+                    percent.into(),
+                    back.into(),
+                );
+            }
+            Self::SpoilTelegram {
+                host,
+                percent,
+                back,
+            } => {
+                spoil(
+                    &sim,
+                    host.into(),
+                    Server::Telegram,
+                    percent.into(),
+                    back.into(),
+                );
             }
             Self::RedisDown { back } => {
                 sim.net.borrow_mut().redis_down = true;
-                sim.at(sim.now() + u64::from(back), |sim| sim.net.borrow_mut().redis_down = false);
+                sim.at(sim.now() + u64::from(back), |sim| {
+                    sim.net.borrow_mut().redis_down = false
+                });
             }
             Self::CutCopy { back } => {
                 sim.redis.borrow_mut().copy_is_cut = true;
-                sim.at(sim.now() + u64::from(back), |sim| sim.redis.borrow_mut().copy_is_cut = false);
+                sim.at(sim.now() + u64::from(back), |sim| {
+                    sim.redis.borrow_mut().copy_is_cut = false
+                });
             }
             Self::FailOver { catches_up } => fail_over(&sim, catches_up),
             Self::SqlDown { back } => {
                 sim.net.borrow_mut().sql_down = true;
-                sim.at(sim.now() + u64::from(back), |sim| sim.net.borrow_mut().sql_down = false);
+                sim.at(sim.now() + u64::from(back), |sim| {
+                    sim.net.borrow_mut().sql_down = false
+                });
             }
             Self::Silence { bot, back } => {
                 let until = sim.now() + u64::from(back) * 2;
-                sim.telegram.borrow_mut().silence(BOTS[usize::from(bot)], until);
+                sim.telegram
+                    .borrow_mut()
+                    .silence(BOTS[usize::from(bot)], until);
             }
             Self::Revoke { bot, tells } => revoke(&sim, bot.into(), tells),
             Self::KillKey { bot, tells } => kill_key(&sim, bot.into(), tells),
@@ -178,7 +281,9 @@ impl Op {
                 let order = match to {
                     0 | 1 => Order::Rotate,
                     2 => Order::Recover,
-                    _ => Order::Switch { to: BOTS[usize::from(to) % BOTS.len()] },
+                    _ => Order::Switch {
+                        to: BOTS[usize::from(to) % BOTS.len()],
+                    },
                 };
                 sim.redis.borrow_mut().state().order = Some(order);
                 sim.ring_supervisors();
@@ -239,7 +344,9 @@ fn stop(sim: &Sim, proc: &Rc<Proc>, back: u64) {
         // Whatever it has open pings by itself, before anybody looks at a lease.
         if proc.stopped.replace(false) && !proc.dead.get() {
             let mut ghost = sim.ghost.borrow_mut();
-            sim.telegram.borrow_mut().pings(&mut ghost, proc.host, sim.now());
+            sim.telegram
+                .borrow_mut()
+                .pings(&mut ghost, proc.host, sim.now());
         }
         sim.tasks.thaw();
     });
@@ -247,12 +354,16 @@ fn stop(sim: &Sim, proc: &Rc<Proc>, back: u64) {
 
 fn cut(sim: &Sim, host: usize, server: Server, back: u64) {
     sim.net.borrow_mut().cut(host, server, true);
-    sim.at(sim.now() + back, move |sim| sim.net.borrow_mut().cut(host, server, false));
+    sim.at(sim.now() + back, move |sim| {
+        sim.net.borrow_mut().cut(host, server, false)
+    });
 }
 
 fn spoil(sim: &Sim, host: usize, server: Server, percent: u64, back: u64) {
     sim.net.borrow_mut().spoil(host, server, percent);
-    sim.at(sim.now() + back, move |sim| sim.net.borrow_mut().spoil(host, server, 0));
+    sim.at(sim.now() + back, move |sim| {
+        sim.net.borrow_mut().spoil(host, server, 0)
+    });
 }
 
 fn fail_over(sim: &Sim, catches_up: bool) {
@@ -269,14 +380,24 @@ fn fail_over(sim: &Sim, catches_up: bool) {
 /// The last bot that lives is left alone.
 fn revoke(sim: &Sim, bot: usize, tells: bool) {
     let mut telegram = sim.telegram.borrow_mut();
-    let others = telegram.revoked.iter().enumerate().filter(|(at, revoked)| *at != bot && !**revoked);
+    let others = telegram
+        .revoked
+        .iter()
+        .enumerate()
+        .filter(|(at, revoked)| *at != bot && !**revoked);
     if others.count() > 0 {
         telegram.revoke(BOTS[bot], tells);
     }
 }
 
 fn kill_key(sim: &Sim, bot: usize, tells: bool) {
-    let given = sim.redis.borrow().live.assign.get(&BOTS[bot]).map(|given| given.slot);
+    let given = sim
+        .redis
+        .borrow()
+        .live
+        .assign
+        .get(&BOTS[bot])
+        .map(|given| given.slot);
     let slot = given.unwrap_or(LoginSlot::A);
     let key = sim.sql.borrow().login(BOTS[bot], slot).key;
     sim.telegram.borrow_mut().kill_key(key, tells);
@@ -306,13 +427,16 @@ impl Stage {
 
     fn kill_worker(&mut self, host: usize, back: u64) {
         let workers = self.sim.workers.borrow();
-        let Some((proc, _)) = &workers[host] else { return };
+        let Some((proc, _)) = &workers[host] else {
+            return;
+        };
         proc.dead.set(true);
         self.sim.telegram.borrow_mut().close_all_of(host);
         // Its pidfd tells whoever started it.
         self.sim.ring_supervisors();
         if !self.setup.local {
-            self.sim.at(self.sim.now() + 100 + back, move |sim| revive(sim, host));
+            self.sim
+                .at(self.sim.now() + 100 + back, move |sim| revive(sim, host));
         }
     }
 
@@ -380,7 +504,9 @@ fn start_worker(sim: &Sim, host: usize) {
 
 /// A service manager starts it again.
 fn revive(sim: &Sim, host: usize) {
-    let is_dead = sim.workers.borrow()[host].as_ref().is_some_and(|(proc, _)| proc.dead.get());
+    let is_dead = sim.workers.borrow()[host]
+        .as_ref()
+        .is_some_and(|(proc, _)| proc.dead.get());
     if is_dead {
         start_worker(sim, host);
     }

@@ -16,8 +16,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use shared_core::{
-    Assignment, BotId, ChannelId, ConversationKey, EntryId, EpochRecord, EpochStamp, Heartbeat, Incoming, LoginLease,
-    MemberId, Nonce, Order, OutboxEntry, SmokeReport, Told, UnixMs, UpdateId, WorkerId,
+    Assignment, BotId, ChannelId, ConversationKey, EntryId, EpochRecord, EpochStamp, Heartbeat,
+    Incoming, LoginLease, MemberId, Nonce, Order, OutboxEntry, SmokeReport, Told, UnixMs, UpdateId,
+    WorkerId,
 };
 use supervisor_core::Saga;
 

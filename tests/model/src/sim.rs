@@ -69,7 +69,7 @@ pub struct World {
     pub sql: RefCell<Sql>,
     pub ghost: RefCell<Ghost>,
     /// What runs on each worker's host.
-    pub workers: RefCell<Vec<Option<(Rc<Proc>, Rc<Worker>)>>>,
+    pub workers: RefCell<Vec<Option<Running>>>,
     /// Who listens to the workers' bell and to the supervisors'.
     pub worker_bells: RefCell<Vec<(Scope, Rc<Bell>)>>,
     pub supervisor_bells: RefCell<Vec<(Scope, Rc<Bell>)>>,
@@ -79,6 +79,9 @@ pub struct World {
 }
 
 pub type Sim = Rc<World>;
+
+/// A worker's process and the worker.
+pub type Running = (Rc<Proc>, Rc<Worker>);
 
 /// Wall time at the world's beginning: clocks do not differ in the model.
 const EPOCH_MS: i64 = 1_700_000_000_000;

@@ -12,12 +12,12 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use shared_core::{
-    Assignment, BootMs, Epoch, EpochBlock, EpochRecord, EpochStamp, Nonce, Order, OtherLogin, Overrides,
-    Phase, SwitchId,
+    Assignment, BootMs, Epoch, EpochBlock, EpochRecord, EpochStamp, Nonce, Order, OtherLogin,
+    Overrides, Phase, SwitchId,
 };
 use supervisor_core::{
-    Arrivals, Checked, FailedAttempt, Ordered, Origin, PastMove, Plan, PoolBot, RedisView, Saga, SagaSeed,
-    Snapshot, WorkerView, check_plan, decide, ordered,
+    Arrivals, Checked, FailedAttempt, Ordered, Origin, PastMove, Plan, PoolBot, RedisView, Saga,
+    SagaSeed, Snapshot, WorkerView, check_plan, decide, ordered,
 };
 
 use crate::bug::Bug;
@@ -92,7 +92,9 @@ impl Supervisor {
             scope: scope.clone(),
         };
         let bell = Rc::new(Bell::default());
-        sim.supervisor_bells.borrow_mut().push((scope, Rc::clone(&bell)));
+        sim.supervisor_bells
+            .borrow_mut()
+            .push((scope, Rc::clone(&bell)));
         let bots = BOTS.iter().zip(0..).map(|(bot, priority)| PoolBot {
             bot: *bot,
             name: String::new(),
@@ -149,7 +151,10 @@ impl Supervisor {
             }
         }
         let asked = sim.boot();
-        let beats = self.ctx.redis(None, |redis, sim| redis.heartbeats(sim.now())).await;
+        let beats = self
+            .ctx
+            .redis(None, |redis, sim| redis.heartbeats(sim.now()))
+            .await;
         let Ok(beats) = beats else {
             self.up_since = None;
             return;
@@ -183,7 +188,9 @@ impl Supervisor {
     async fn renew_lead(&mut self) -> Result<(), Stopped> {
         let sim = Rc::clone(&self.ctx.sim);
         let (id, tenure) = (self.id, sim.nonce());
-        let renewed = self.ctx.copied(None, move |redis, sim| redis.take_lead(id, TTL, tenure, sim.now()));
+        let renewed = self.ctx.copied(None, move |redis, sim| {
+            redis.take_lead(id, TTL, tenure, sim.now())
+        });
         let (answer, history) = renewed.await?;
         self.renew_at = sim.now() + RENEW;
         if history != self.history {
@@ -212,7 +219,11 @@ impl Supervisor {
         let held_to = self.held_to();
         let looked = self.ctx.redis(held_to, |redis, _| {
             let state = &redis.live;
-            (state.epoch.clone(), state.assign.clone(), state.saga.clone())
+            (
+                state.epoch.clone(),
+                state.assign.clone(),
+                state.saga.clone(),
+            )
         });
         let (epoch, assign, saga) = looked.await?;
         let seen = epoch.as_ref().map_or(Epoch(0), |record| record.stamp.epoch);
@@ -221,7 +232,9 @@ impl Supervisor {
         let known = self.ctx.call(Server::Sql, move |sim| {
             let mut sql = sim.sql.borrow_mut();
             let block = sql.reserve(seen);
-            let rests = asked.iter().map(|it| (it.bot, !sql.login(it.bot, it.slot.other()).lost));
+            let rests = asked
+                .iter()
+                .map(|it| (it.bot, !sql.login(it.bot, it.slot.other()).lost));
             (block, rests.collect::<Vec<_>>(), sql.moves())
         });
         let (mut block, rests, past) = known.await.map_err(|_| Stopped::NoEpoch)?;
@@ -229,7 +242,9 @@ impl Supervisor {
             block.next = Epoch(seen.0 + 1);
         }
         for bot in &mut self.bots {
-            bot.resting_known = rests.iter().any(|(known, rests)| *known == bot.bot && *rests);
+            bot.resting_known = rests
+                .iter()
+                .any(|(known, rests)| *known == bot.bot && *rests);
         }
         let now = self.ctx.sim.now();
         Ok(Held {
@@ -249,7 +264,12 @@ impl Supervisor {
             let state = &redis.live;
             let given: Vec<Assignment> = state.assign.values().cloned().collect();
             let leases = BOTS.iter().filter_map(|bot| redis.lease(*bot, sim.now()));
-            (state.epoch.clone(), given, leases.collect::<Vec<_>>(), state.order.clone())
+            (
+                state.epoch.clone(),
+                given,
+                leases.collect::<Vec<_>>(),
+                state.order.clone(),
+            )
         });
         let (epoch, assignments, leases, order) = looked.await?;
         self.order = order;
@@ -324,8 +344,14 @@ impl Supervisor {
         };
         if !matches!(decision.plan, Plan::Nothing | Plan::Wait { .. }) {
             sim.say(|| {
-                let reasons: Vec<String> = decision.reasons.iter().map(ToString::to_string).collect();
-                format!("supervisor {} decides: {} ({})", self.id, decision.plan, reasons.join("; "))
+                let reasons: Vec<String> =
+                    decision.reasons.iter().map(ToString::to_string).collect();
+                format!(
+                    "supervisor {} decides: {} ({})",
+                    self.id,
+                    decision.plan,
+                    reasons.join("; ")
+                )
             });
         }
         self.note_doubts(&decision.reasons);
@@ -340,7 +366,9 @@ impl Supervisor {
     /// `pool/orders.rs`, without its book-keeping: taken once, then carried out or refused.
     async fn carry_out(&mut self, snapshot: &Snapshot, order: &Order) -> Result<(), Stopped> {
         let sim = Rc::clone(&self.ctx.sim);
-        self.ctx.redis(self.held_to(), |redis, _| redis.state().order = None).await?;
+        self.ctx
+            .redis(self.held_to(), |redis, _| redis.state().order = None)
+            .await?;
         let (policy, now) = (sim.fixed.policy, sim.unix());
         let Ok(Ordered::Move(decision)) = ordered(snapshot, &policy, now, order, "admin") else {
             return Ok(());
@@ -348,7 +376,12 @@ impl Supervisor {
         let Ok(checked) = check_plan(snapshot, &policy, now, &decision.plan) else {
             return Ok(());
         };
-        sim.say(|| format!("supervisor {} is ordered to {order:?}: {}", self.id, decision.plan));
+        sim.say(|| {
+            format!(
+                "supervisor {} is ordered to {order:?}: {}",
+                self.id, decision.plan
+            )
+        });
         self.note_doubts(&decision.reasons);
         let origin = Origin {
             id: SwitchId(sim.nonce().0),
@@ -358,7 +391,12 @@ impl Supervisor {
         self.act(snapshot, &checked, origin).await
     }
 
-    async fn act(&mut self, snapshot: &Snapshot, plan: &Checked, origin: Origin) -> Result<(), Stopped> {
+    async fn act(
+        &mut self,
+        snapshot: &Snapshot,
+        plan: &Checked,
+        origin: Origin,
+    ) -> Result<(), Stopped> {
         if let Plan::PlaceStandbys(placements) = plan.plan() {
             return self.place(snapshot, placements).await;
         }

@@ -13,8 +13,7 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::rc::Rc;
 
 use shared_core::{
-    BotId, BoxId, Echo, ErrorClass, Incoming, MemberId, MessageId, QueryId, SendTarget,
-    SessionFate,
+    BotId, BoxId, Echo, ErrorClass, Incoming, MemberId, MessageId, QueryId, SendTarget, SessionFate,
 };
 
 use crate::fixed::{BOTS, GROUP, bot_index};
@@ -22,7 +21,7 @@ use crate::ghost::{Ghost, Wrong};
 use crate::sim::rng::Rng;
 use crate::sim::wait::Bell;
 
-pub use people::{Act, Place, People};
+pub use people::{Act, People, Place};
 pub use sending::{Say, buttons_of};
 
 /// What Telegram refuses, or the line does.
@@ -212,7 +211,13 @@ impl Telegram {
     }
 
     /// A call comes over this connection: does its session live? What comes late on one that was closed meanwhile is not heard.
-    pub fn hears(&mut self, ghost: &mut Ghost, id: usize, asked: u64, now: u64) -> Result<BotId, Refused> {
+    pub fn hears(
+        &mut self,
+        ghost: &mut Ghost,
+        id: usize,
+        asked: u64,
+        now: u64,
+    ) -> Result<BotId, Refused> {
         let Some(this) = self.connections.get_mut(id) else {
             return Err(NETWORK);
         };
@@ -225,7 +230,10 @@ impl Telegram {
             return Err(Refused(ErrorClass::SessionDead(SessionFate::Gone)));
         }
         // What was on its way when a connection was closed is no second user of its key.
-        let mut others = self.connections.iter().filter(|other| other.line.id != id && other.key == key);
+        let mut others = self
+            .connections
+            .iter()
+            .filter(|other| other.line.id != id && other.key == key);
         let in_two = is_open && others.any(|other| other.open && other.last_call > opened);
         if in_two {
             self.dead_keys.insert(key);
@@ -240,7 +248,10 @@ impl Telegram {
 
     /// The connections of a process that was stopped say that they are there.
     pub fn pings(&mut self, ghost: &mut Ghost, host: usize, now: u64) {
-        let its = self.connections.iter().filter(|it| it.open && it.host == host);
+        let its = self
+            .connections
+            .iter()
+            .filter(|it| it.open && it.host == host);
         let ids: Vec<usize> = its.map(|it| it.line.id).collect();
         for id in ids {
             // Its answer tells the client nothing that it does not hear with its next call.
@@ -258,7 +269,11 @@ impl Telegram {
 
     /// Connections break; nobody's session is over.
     pub fn drop_lines(&mut self, bot: BotId) {
-        for connection in self.connections.iter_mut().filter(|it| it.open && it.bot == bot) {
+        for connection in self
+            .connections
+            .iter_mut()
+            .filter(|it| it.open && it.bot == bot)
+        {
             connection.open = false;
             connection.line.lost.set(true);
             connection.line.bell.ring();
@@ -267,7 +282,10 @@ impl Telegram {
 
     /// Has the bot an open connection whose login lives?
     pub fn is_connected(&self, bot: BotId) -> bool {
-        let mut its = self.connections.iter().filter(|it| it.open && it.bot == bot);
+        let mut its = self
+            .connections
+            .iter()
+            .filter(|it| it.open && it.bot == bot);
         its.any(|it| !self.is_dead(bot, it.key))
     }
 
@@ -295,7 +313,10 @@ impl Telegram {
     }
 
     fn end_sessions(&mut self, which: impl Fn(&Connection) -> bool, tells: bool) {
-        let ended = self.connections.iter_mut().filter(|it| it.open && which(it));
+        let ended = self
+            .connections
+            .iter_mut()
+            .filter(|it| it.open && which(it));
         for connection in ended {
             connection.open = false;
             if tells {
@@ -324,7 +345,10 @@ impl Telegram {
             BoxId::Private(own) => own == bot,
             BoxId::Channel(_) => true,
         };
-        let open = self.connections.iter().filter(|it| it.open && hears(it.bot));
+        let open = self
+            .connections
+            .iter()
+            .filter(|it| it.open && hears(it.bot));
         open.filter(|it| !self.is_silent(it.bot, now))
             .map(|it| (Rc::clone(&it.line), it.host))
             .collect()

@@ -28,8 +28,9 @@ use std::rc::Rc;
 
 use bot_worker_core::Dialogue;
 use shared_core::{
-    BotHealth, BotId, BotRole, Connection, ConversationKey, Envelope, EpochStamp, ErrorClass, ErrorSeen, Heartbeat,
-    LatencySummary, LoginSlot, Nonce, OtherLogin, Phase, PoolWork, UnixMs, WorkerId,
+    BotHealth, BotId, BotRole, Connection, ConversationKey, Envelope, EpochStamp, ErrorClass,
+    ErrorSeen, Heartbeat, LatencySummary, LoginSlot, Nonce, OtherLogin, Phase, PoolWork, UnixMs,
+    WorkerId,
 };
 
 use crate::redis::Name;
@@ -191,7 +192,9 @@ impl Worker {
                 taken
             });
             if let Ok(false) = beaten.await {
-                self.ctx.sim.say(|| format!("{} finds its name taken", self.id));
+                self.ctx
+                    .sim
+                    .say(|| format!("{} finds its name taken", self.id));
                 return self.exit();
             }
             urgent = self.ctx.rung_within(&self.beat_bell, BEAT).await;
@@ -263,14 +266,24 @@ impl Worker {
 
     fn with_status(&self, status: &Rc<RefCell<Status>>, change: impl FnOnce(&mut Status)) {
         let mut it = status.borrow_mut();
-        let before = (it.connection, it.lease_held, it.error.map(|(class, _)| class));
+        let before = (
+            it.connection,
+            it.lease_held,
+            it.error.map(|(class, _)| class),
+        );
         change(&mut it);
         let ready = it.connection == Connection::Ready && it.lease_held;
         it.settled_since = match ready {
             true => it.settled_since.or(Some(self.ctx.sim.now())),
             false => None,
         };
-        if before != (it.connection, it.lease_held, it.error.map(|(class, _)| class)) {
+        if before
+            != (
+                it.connection,
+                it.lease_held,
+                it.error.map(|(class, _)| class),
+            )
+        {
             self.beat_bell.ring();
         }
     }

@@ -29,7 +29,10 @@ fn no_history_breaks_a_rule() {
     let report = run(count(), None);
     if let Some(found) = report.found {
         let trace = found.failure.trace.join("\n");
-        panic!("{trace}\n{}\nseed {}, {:?}: {:?}", found.failure.wrong, found.seed, found.setup, found.ops);
+        panic!(
+            "{trace}\n{}\nseed {}, {:?}: {:?}",
+            found.failure.wrong, found.seed, found.setup, found.ops
+        );
     }
     assert_eq!(report.run, count());
     // A model in which nothing happens keeps every rule.
@@ -41,7 +44,11 @@ fn no_history_breaks_a_rule() {
 fn each_safeguard_taken_away_is_noticed() {
     for bug in Bug::ALL {
         let report = run(10_000, Some(*bug));
-        assert!(report.found.is_some(), "{bug}: no history went wrong although {}", bug.what());
+        assert!(
+            report.found.is_some(),
+            "{bug}: no history went wrong although {}",
+            bug.what()
+        );
     }
 }
 
@@ -53,7 +60,9 @@ fn a_seed_always_leads_to_the_same_end() {
         let again = replay(seed, Some(Bug::NoWatermarks)).unwrap();
         match (once, again) {
             (Ok(once), Ok(again)) => assert_eq!(once.events, again.events),
-            (Err(once), Err(again)) => assert_eq!((once.wrong, once.trace), (again.wrong, again.trace)),
+            (Err(once), Err(again)) => {
+                assert_eq!((once.wrong, once.trace), (again.wrong, again.trace))
+            }
             (once, again) => panic!("{once:?} and {again:?}"),
         }
     }
@@ -62,6 +71,11 @@ fn a_seed_always_leads_to_the_same_end() {
 #[test]
 fn a_history_that_fails_is_shrunk_and_still_fails() {
     let found = run(100, Some(Bug::SettledBeforeSend)).found.unwrap();
-    assert!(found.ops.len() < found.whole, "{} of {}", found.ops.len(), found.whole);
+    assert!(
+        found.ops.len() < found.whole,
+        "{} of {}",
+        found.ops.len(),
+        found.whole
+    );
     assert!(!found.failure.trace.is_empty());
 }

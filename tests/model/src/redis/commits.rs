@@ -117,7 +117,11 @@ impl Redis {
         }
         for incoming in change.hold {
             let position = state.place();
-            state.held.entry(bot).or_default().insert(position, incoming);
+            state
+                .held
+                .entry(bot)
+                .or_default()
+                .insert(position, incoming);
         }
         if let Some(pts) = change.cursor {
             let known = state.boxes.get(&bot).copied();

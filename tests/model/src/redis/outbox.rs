@@ -12,12 +12,7 @@ const TOLD_KEPT: usize = 4096;
 
 impl Redis {
     /// `settle.lua`: not fenced, since that it was sent stays true.
-    pub fn settle(
-        &mut self,
-        ghost: &mut Ghost,
-        bot: BotId,
-        sent: &[(Position, Option<Told>)],
-    ) {
+    pub fn settle(&mut self, ghost: &mut Ghost, bot: BotId, sent: &[(Position, Option<Told>)]) {
         let state = self.state();
         let mut words = state.told.get(&bot).map(Rc::clone).unwrap_or_default();
         for (position, told) in sent {
@@ -35,7 +30,13 @@ impl Redis {
     }
 
     /// `park.lua`; false: fenced.
-    pub fn park(&mut self, stamp: EpochStamp, position: Position, member: MemberId, loses: bool) -> bool {
+    pub fn park(
+        &mut self,
+        stamp: EpochStamp,
+        position: Position,
+        member: MemberId,
+        loses: bool,
+    ) -> bool {
         let state = self.state();
         if !state.is_open_for(stamp) {
             return false;
@@ -64,7 +65,12 @@ impl Redis {
     }
 
     /// `discard.lua`; false: fenced.
-    pub fn discard(&mut self, ghost: &mut Ghost, stamp: EpochStamp, positions: &[Position]) -> bool {
+    pub fn discard(
+        &mut self,
+        ghost: &mut Ghost,
+        stamp: EpochStamp,
+        positions: &[Position],
+    ) -> bool {
         let state = self.state();
         if !state.is_open_for(stamp) {
             return false;
@@ -101,7 +107,12 @@ impl Redis {
     }
 
     /// `begin_sending.lua`; `None`: fenced, `Some(false)`: somebody else has the place.
-    pub fn begin_sending(&mut self, stamp: EpochStamp, before: Option<&Sending>, mine: Sending) -> Option<bool> {
+    pub fn begin_sending(
+        &mut self,
+        stamp: EpochStamp,
+        before: Option<&Sending>,
+        mine: Sending,
+    ) -> Option<bool> {
         let state = self.state();
         if !state.is_open_for(stamp) {
             return None;

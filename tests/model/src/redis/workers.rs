@@ -32,14 +32,23 @@ pub enum Claimed {
 
 impl Redis {
     /// `renew_leases.lua`
-    pub fn renew_leases(&mut self, claims: &[Claim], ttl: u64, now: u64, bug: Option<Bug>) -> Vec<Claimed> {
+    pub fn renew_leases(
+        &mut self,
+        claims: &[Claim],
+        ttl: u64,
+        now: u64,
+        bug: Option<Bug>,
+    ) -> Vec<Claimed> {
         let state = self.state();
         let mut answers = Vec::with_capacity(claims.len());
         for Claim { lease, grant } in claims {
             let assigned = state.assign.get(&lease.bot).is_some_and(|given| {
                 given.worker == lease.worker && given.slot == lease.slot && given.grant == *grant
             });
-            let held = state.leases.get(&lease.bot).filter(|(_, until)| *until > now);
+            let held = state
+                .leases
+                .get(&lease.bot)
+                .filter(|(_, until)| *until > now);
             let free = held.is_none_or(|(held, _)| held == lease)
                 || bug == Some(Bug::LeaseTakenFromHolder);
             if !assigned || !free {
@@ -55,7 +64,11 @@ impl Redis {
     /// `delete_own.lua`, of a lease.
     pub fn release_lease(&mut self, lease: &LoginLease) {
         let state = self.state();
-        if state.leases.get(&lease.bot).is_some_and(|(held, _)| held == lease) {
+        if state
+            .leases
+            .get(&lease.bot)
+            .is_some_and(|(held, _)| held == lease)
+        {
             state.leases.remove(&lease.bot);
         }
     }
@@ -63,7 +76,10 @@ impl Redis {
     /// `beat.lua`; false: another process has the name.
     pub fn beat(&mut self, beat: Rc<Heartbeat>, now: u64) -> bool {
         let state = self.state();
-        let name = state.names.get(&beat.worker).filter(|name| name.until > now);
+        let name = state
+            .names
+            .get(&beat.worker)
+            .filter(|name| name.until > now);
         if name.is_some_and(|name| name.nonce != beat.nonce) {
             return false;
         }
@@ -78,9 +94,19 @@ impl Redis {
     }
 
     /// `claim_name.lua`; the holder, if it is another's.
-    pub fn claim_name(&mut self, worker: &WorkerId, nonce: Nonce, gone: Option<Name>, now: u64) -> Option<Name> {
+    pub fn claim_name(
+        &mut self,
+        worker: &WorkerId,
+        nonce: Nonce,
+        gone: Option<Name>,
+        now: u64,
+    ) -> Option<Name> {
         let state = self.state();
-        let by = state.names.get(worker).filter(|name| name.until > now).copied();
+        let by = state
+            .names
+            .get(worker)
+            .filter(|name| name.until > now)
+            .copied();
         let free = by.is_none_or(|by| {
             by.nonce == nonce
                 || gone.is_some_and(|gone| (gone.nonce, gone.seq) == (by.nonce, by.seq))
@@ -91,7 +117,9 @@ impl Redis {
         }
         let seq = by.filter(|by| by.nonce == nonce).map_or(0, |by| by.seq);
         let until = now + BEAT_KEPT;
-        state.names.insert(worker.clone(), Name { nonce, seq, until });
+        state
+            .names
+            .insert(worker.clone(), Name { nonce, seq, until });
         None
     }
 
@@ -99,7 +127,11 @@ impl Redis {
     pub fn report_death(&mut self, worker: &WorkerId, nonce: Nonce) {
         let state = self.state();
         state.deaths.insert((worker.clone(), nonce));
-        if state.names.get(worker).is_some_and(|name| name.nonce == nonce) {
+        if state
+            .names
+            .get(worker)
+            .is_some_and(|name| name.nonce == nonce)
+        {
             state.names.remove(worker);
         }
     }
@@ -108,6 +140,8 @@ impl Redis {
     pub fn heartbeats(&self, now: u64) -> Vec<(Rc<Heartbeat>, u64)> {
         let beats = self.live.beats.values();
         let fresh = beats.filter(|(_, at)| now - at < BEAT_KEPT);
-        fresh.map(|(beat, at)| (Rc::clone(beat), now - at)).collect()
+        fresh
+            .map(|(beat, at)| (Rc::clone(beat), now - at))
+            .collect()
     }
 }

@@ -56,7 +56,9 @@ impl Net {
     pub fn new(seed: u64) -> Self {
         Self {
             lines: [[Line::default(); 3]; HOSTS],
-            rng: (0..HOSTS).map(|host| Rng::of(seed, host as u64 + 1)).collect(),
+            rng: (0..HOSTS)
+                .map(|host| Rng::of(seed, host as u64 + 1))
+                .collect(),
             redis_down: false,
             sql_down: false,
         }

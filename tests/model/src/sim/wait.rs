@@ -83,10 +83,7 @@ impl Bell {
 }
 
 /// Whichever comes first; the first one wins a tie.
-pub async fn race<A, B>(
-    a: impl Future<Output = A>,
-    b: impl Future<Output = B>,
-) -> Result<A, B> {
+pub async fn race<A, B>(a: impl Future<Output = A>, b: impl Future<Output = B>) -> Result<A, B> {
     let mut a = std::pin::pin!(a);
     let mut b = std::pin::pin!(b);
     std::future::poll_fn(move |cx| {

@@ -29,7 +29,11 @@ impl Running {
 }
 
 impl Supervisor {
-    pub(super) async fn begin(&mut self, seed: SagaSeed, snapshot: &Snapshot) -> Result<(), Stopped> {
+    pub(super) async fn begin(
+        &mut self,
+        seed: SagaSeed,
+        snapshot: &Snapshot,
+    ) -> Result<(), Stopped> {
         let Advanced { saga, actions } = Saga::start(seed);
         let saga = match self.saga() {
             Some(unrecorded) => saga.after(unrecorded),
@@ -69,7 +73,9 @@ impl Supervisor {
             return Ok(None);
         };
         let bot = to.bot;
-        let report = self.ctx.redis(self.held_to(), move |redis, _| redis.live.smoke.get(&bot).cloned());
+        let report = self.ctx.redis(self.held_to(), move |redis, _| {
+            redis.live.smoke.get(&bot).cloned()
+        });
         let report = report.await?;
         let any = self.ctx.sim.has(Bug::AnyReportCounts);
         let ours = report.filter(|it| (it.epoch == stamp.epoch && it.worker == to.worker) || any);
@@ -96,7 +102,9 @@ impl Supervisor {
     async fn perform(&mut self, actions: Vec<Action>, snapshot: &Snapshot) -> Result<(), Stopped> {
         let mut left = VecDeque::from(actions);
         while let Some(action) = left.pop_front() {
-            self.ctx.sim.say(|| format!("supervisor {}: {action}", self.id));
+            self.ctx
+                .sim
+                .say(|| format!("supervisor {}: {action}", self.id));
             let follow = match action {
                 Action::Fence => self.fence().await?,
                 Action::Release { bot, worker } => {
@@ -106,7 +114,15 @@ impl Supervisor {
                 Action::Assign { bot, worker, slot } => {
                     let now = self.ctx.sim.unix();
                     let grant = self.ctx.sim.nonce();
-                    let given = [assignment(snapshot, bot, &worker, slot, &self.fleet, now, grant)];
+                    let given = [assignment(
+                        snapshot,
+                        bot,
+                        &worker,
+                        slot,
+                        &self.fleet,
+                        now,
+                        grant,
+                    )];
                     self.assign(&given).await?;
                     self.forget_logins(&given, snapshot);
                     Vec::new()
@@ -136,7 +152,14 @@ impl Supervisor {
         let after = saga.clone().advance(Observation::Fenced { stamp }, now);
         let stored = Rc::new(after.saga.clone());
         let fencing = self.ctx.copied(self.held_to(), move |redis, sim| {
-            redis.fence(&mut sim.ghost.borrow_mut(), &lead, stamp, now, stored, sim.now())
+            redis.fence(
+                &mut sim.ghost.borrow_mut(),
+                &lead,
+                stamp,
+                now,
+                stored,
+                sim.now(),
+            )
         });
         let (answer, _) = fencing.await?;
         self.ctx.sim.ring_workers();
@@ -162,7 +185,9 @@ impl Supervisor {
                 Ok(epoch) => return Ok(EpochStamp { epoch, nonce }),
                 Err(MintRefused::BlockUsedUp { .. } | MintRefused::Overtaken { .. }) => {
                     let seen = held.seen;
-                    let reserved = self.ctx.call(Server::Sql, move |sim| sim.sql.borrow_mut().reserve(seen));
+                    let reserved = self
+                        .ctx
+                        .call(Server::Sql, move |sim| sim.sql.borrow_mut().reserve(seen));
                     let block = reserved.await.map_err(|_| Stopped::NoEpoch)?;
                     if let Some(held) = &mut self.held {
                         held.block = block;
@@ -196,7 +221,14 @@ impl Supervisor {
         let after = saga.advance(Observation::Opened, now);
         let stored = Rc::new(after.saga.clone());
         let opening = self.ctx.copied(self.held_to(), move |redis, sim| {
-            redis.open(&mut sim.ghost.borrow_mut(), &lead, stamp, now, stored, sim.now())
+            redis.open(
+                &mut sim.ghost.borrow_mut(),
+                &lead,
+                stamp,
+                now,
+                stored,
+                sim.now(),
+            )
         });
         let (answer, _) = opening.await?;
         self.ctx.sim.ring_workers();
@@ -244,7 +276,12 @@ impl Supervisor {
     /// Hands everything that has ended to SQL; members do not wait for it.
     fn record(&self) {
         let Some(saga) = self.saga() else { return };
-        let records: Vec<_> = saga.unrecorded.iter().cloned().chain(saga.record()).collect();
+        let records: Vec<_> = saga
+            .unrecorded
+            .iter()
+            .cloned()
+            .chain(saga.record())
+            .collect();
         let (ctx, recorded) = (self.ctx.clone(), Rc::clone(&self.recorded));
         self.ctx.spawn(async move {
             for record in records {
@@ -269,12 +306,15 @@ impl Supervisor {
         let Some(saga) = self.saga() else {
             return Ok(());
         };
-        let known = self.recorded.borrow();
-        let mut ids = saga.unrecorded.iter().map(|record| record.id);
-        let all_there = known.contains(&saga.id) && ids.all(|id| known.contains(&id));
-        drop(known);
+        let all_there = {
+            let known = self.recorded.borrow();
+            let mut ids = saga.unrecorded.iter().map(|record| record.id);
+            known.contains(&saga.id) && ids.all(|id| known.contains(&id))
+        };
         if all_there || saga.state == SagaState::Recorded {
-            let after = saga.clone().advance(Observation::Recorded, self.ctx.sim.unix());
+            let after = saga
+                .clone()
+                .advance(Observation::Recorded, self.ctx.sim.unix());
             self.adopt(after);
             return self.clear().await;
         }
@@ -284,7 +324,9 @@ impl Supervisor {
 
     async fn clear(&mut self) -> Result<(), Stopped> {
         let lead = self.lead();
-        let clearing = self.ctx.redis(self.held_to(), move |redis, sim| redis.clear_saga(&lead, sim.now()));
+        let clearing = self.ctx.redis(self.held_to(), move |redis, sim| {
+            redis.clear_saga(&lead, sim.now())
+        });
         if !clearing.await? {
             return Err(Stopped::NotLeading);
         }

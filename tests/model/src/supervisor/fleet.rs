@@ -62,7 +62,9 @@ impl Fleet {
     fn bring_up(&mut self, host: usize, worker: &WorkerId) -> State {
         let sim = Rc::clone(&self.ctx.sim);
         let now = sim.now();
-        let running = sim.workers.borrow()[host].as_ref().map(|(proc, it)| (proc.dead.get(), it.nonce));
+        let running = sim.workers.borrow()[host]
+            .as_ref()
+            .map(|(proc, it)| (proc.dead.get(), it.nonce));
         match running {
             Some((false, nonce)) => return State::Running { nonce, since: now },
             // Whoever sat there before is dead, or the seat would not be free.
@@ -119,10 +121,16 @@ impl Fleet {
         self.watched = Some((since, now));
         let mut hung = Vec::new();
         for child in &mut self.children {
-            let State::Running { nonce, since: started } = child.state else {
+            let State::Running {
+                nonce,
+                since: started,
+            } = child.state
+            else {
                 continue;
             };
-            let beat = heard.iter().find(|(beat, _)| beat.worker == child.worker && beat.nonce == nonce);
+            let beat = heard
+                .iter()
+                .find(|(beat, _)| beat.worker == child.worker && beat.nonce == nonce);
             if let Some((_, age)) = beat {
                 let at = now.saturating_sub(*age);
                 child.heard = Some(child.heard.map_or(at, |known| known.max(at)));
@@ -153,13 +161,19 @@ impl Fleet {
 
     async fn exchange(&mut self) {
         while let Some((worker, nonce)) = self.unreported.last().cloned() {
-            let reporting = self.ctx.redis(None, move |redis, _| redis.report_death(&worker, nonce));
+            let reporting = self
+                .ctx
+                .redis(None, move |redis, _| redis.report_death(&worker, nonce));
             if reporting.await.is_err() {
                 return;
             }
             self.unreported.pop();
         }
-        if let Ok(told) = self.ctx.redis(None, |redis, _| redis.live.deaths.clone()).await {
+        if let Ok(told) = self
+            .ctx
+            .redis(None, |redis, _| redis.live.deaths.clone())
+            .await
+        {
             self.dead.extend(told);
         }
     }
@@ -187,8 +201,15 @@ impl Fleet {
         let now = self.ctx.sim.now();
         let ours = self.children.iter().map(|child| {
             let (process, nonce) = match child.state {
-                State::Running { nonce, .. } if !self.is_alive(child.host, nonce) => (Process::Dead, None),
-                State::Running { nonce, since } => (Process::Running { for_ms: now - since }, Some(nonce)),
+                State::Running { nonce, .. } if !self.is_alive(child.host, nonce) => {
+                    (Process::Dead, None)
+                }
+                State::Running { nonce, since } => (
+                    Process::Running {
+                        for_ms: now - since,
+                    },
+                    Some(nonce),
+                ),
                 State::Dead { .. } => (Process::Dead, None),
             };
             let beat = heard.iter().find(|(beat, _)| {
@@ -200,14 +221,21 @@ impl Fleet {
                 beat: beat.cloned(),
             }
         });
-        let others = heard.iter().filter(|(beat, _)| !self.is_ours(&beat.worker)).map(|(beat, age)| {
-            let dead = self.dead.contains(&(beat.worker.clone(), beat.nonce));
-            WorkerView {
-                worker: beat.worker.clone(),
-                process: if dead { Process::Dead } else { Process::Elsewhere },
-                beat: Some((beat.clone(), *age)),
-            }
-        });
+        let others = heard
+            .iter()
+            .filter(|(beat, _)| !self.is_ours(&beat.worker))
+            .map(|(beat, age)| {
+                let dead = self.dead.contains(&(beat.worker.clone(), beat.nonce));
+                WorkerView {
+                    worker: beat.worker.clone(),
+                    process: if dead {
+                        Process::Dead
+                    } else {
+                        Process::Elsewhere
+                    },
+                    beat: Some((beat.clone(), *age)),
+                }
+            });
         ours.chain(others).collect()
     }
 }

@@ -11,12 +11,17 @@ use crate::bug::Bug;
 const LEAD_KNOWN_FOR: u64 = 400;
 
 impl Supervisor {
-    pub(super) async fn place(&mut self, snapshot: &Snapshot, placements: &[Placement]) -> Result<(), Stopped> {
+    pub(super) async fn place(
+        &mut self,
+        snapshot: &Snapshot,
+        placements: &[Placement],
+    ) -> Result<(), Stopped> {
         let mut given = Vec::with_capacity(placements.len());
         for Placement { bot, worker, slot } in placements {
             if let Some(before) = snapshot.assignment(*bot) {
                 if before.worker != *worker && before.slot == *slot {
-                    if !snapshot.lets_go(&before.worker, self.ctx.sim.fixed.policy.worker_silent_ms) {
+                    if !snapshot.lets_go(&before.worker, self.ctx.sim.fixed.policy.worker_silent_ms)
+                    {
                         self.ctx.sim.ghost.borrow_mut().in_doubt.insert(*bot);
                     }
                     let from = before.worker.clone();
@@ -28,7 +33,15 @@ impl Supervisor {
                 }
             }
             let (now, grant) = (self.ctx.sim.unix(), self.ctx.sim.nonce());
-            given.push(assignment(snapshot, *bot, worker, *slot, &self.fleet, now, grant));
+            given.push(assignment(
+                snapshot,
+                *bot,
+                worker,
+                *slot,
+                &self.fleet,
+                now,
+                grant,
+            ));
         }
         self.assign(&given).await?;
         self.forget_logins(&given, snapshot);
@@ -48,10 +61,16 @@ impl Supervisor {
 
     pub(super) async fn assign(&self, given: &[Assignment]) -> Result<(), Stopped> {
         let (lead, given) = (self.lead(), given.to_vec());
-        let assigning = self.ctx.redis(self.held_to(), move |redis, sim| redis.assign(&lead, &given, sim.now()));
+        let assigning = self.ctx.redis(self.held_to(), move |redis, sim| {
+            redis.assign(&lead, &given, sim.now())
+        });
         let done = assigning.await?;
         self.ctx.sim.ring_workers();
-        if done { Ok(()) } else { Err(Stopped::NotLeading) }
+        if done {
+            Ok(())
+        } else {
+            Err(Stopped::NotLeading)
+        }
     }
 
     /// Notes which bots' other logins are free before their time, under the same grants.
@@ -89,16 +108,24 @@ impl Supervisor {
 
     async fn free_lease(&self, snapshot: &Snapshot, given: &Assignment) -> Result<(), Stopped> {
         let lease = snapshot.lease(given.bot);
-        let Some(lease) = lease.filter(|lease| self.fleet.is_dead(&lease.worker, lease.nonce)) else {
+        let Some(lease) = lease.filter(|lease| self.fleet.is_dead(&lease.worker, lease.nonce))
+        else {
             return Ok(());
         };
         let (lead, lease) = (self.lead(), lease.clone());
-        let breaking = self.ctx.redis(self.held_to(), move |redis, sim| redis.break_lease(&lead, &lease, sim.now()));
+        let breaking = self.ctx.redis(self.held_to(), move |redis, sim| {
+            redis.break_lease(&lead, &lease, sim.now())
+        });
         breaking.await?.ok_or(Stopped::NotLeading)
     }
 
     /// Sees to it that the old worker holds nothing of the bot any more, if that can be known.
-    pub(super) async fn release(&mut self, bot: BotId, worker: &WorkerId, snapshot: &Snapshot) -> Result<(), Stopped> {
+    pub(super) async fn release(
+        &mut self,
+        bot: BotId,
+        worker: &WorkerId,
+        snapshot: &Snapshot,
+    ) -> Result<(), Stopped> {
         let silent_ms = self.ctx.sim.fixed.policy.worker_silent_ms;
         let silent = snapshot.worker(worker).is_none_or(|view| {
             let age = view.beat.as_ref().map(|(_, age_ms)| *age_ms);
@@ -107,7 +134,12 @@ impl Supervisor {
         if self.fleet.is_ours(worker) && silent && !self.ctx.sim.has(Bug::HungNotEnded) {
             self.kill(worker).await?;
         }
-        let lease = self.ctx.redis(self.held_to(), move |redis, sim| redis.lease(bot, sim.now())).await?;
+        let lease = self
+            .ctx
+            .redis(self.held_to(), move |redis, sim| {
+                redis.lease(bot, sim.now())
+            })
+            .await?;
         let breaks = self.ctx.sim.has(Bug::LiveLeaseBroken);
         let dead = lease.filter(|lease| {
             lease.worker == *worker && (self.fleet.is_dead(&lease.worker, lease.nonce) || breaks)
@@ -116,14 +148,21 @@ impl Supervisor {
             return Ok(());
         };
         let lead = self.lead();
-        let breaking = self.ctx.redis(self.held_to(), move |redis, sim| redis.break_lease(&lead, &lease, sim.now()));
+        let breaking = self.ctx.redis(self.held_to(), move |redis, sim| {
+            redis.break_lease(&lead, &lease, sim.now())
+        });
         breaking.await?.ok_or(Stopped::NotLeading)
     }
 
     /// No script can kill, so Redis is asked just before.
     async fn kill(&mut self, worker: &WorkerId) -> Result<(), Stopped> {
         let (lead, asked) = (self.lead(), self.boot());
-        let leads = self.ctx.redis(self.held_to(), move |redis, sim| redis.live.leads(&lead, sim.now())).await?;
+        let leads = self
+            .ctx
+            .redis(self.held_to(), move |redis, sim| {
+                redis.live.leads(&lead, sim.now())
+            })
+            .await?;
         if !leads || self.boot().0 - asked.0 > LEAD_KNOWN_FOR {
             return Err(Stopped::NotLeading);
         }

@@ -77,7 +77,9 @@ impl People {
 
     pub fn started_by(&self, bot: BotId) -> impl Iterator<Item = MemberId> {
         let started = self.started.iter();
-        started.filter(move |(known, _)| *known == bot).map(|(_, member)| *member)
+        started
+            .filter(move |(known, _)| *known == bot)
+            .map(|(_, member)| *member)
     }
 
     /// Something is said in a conversation, with these buttons under it.
@@ -91,7 +93,9 @@ impl People {
     ) {
         self.last_said.insert(key, bot);
         if key.place == PlaceKey::Private
-            && let Some(at) = usize::try_from(key.member.0 - 1).ok().filter(|at| *at < MEMBERS)
+            && let Some(at) = usize::try_from(key.member.0 - 1)
+                .ok()
+                .filter(|at| *at < MEMBERS)
         {
             self.talks_to[at] = bot;
         }
@@ -108,7 +112,13 @@ impl People {
     }
 
     /// False: it is not one of the bot's messages.
-    pub fn edits(&mut self, key: ConversationKey, bot: BotId, message: MessageId, data: Vec<String>) -> bool {
+    pub fn edits(
+        &mut self,
+        key: ConversationKey,
+        bot: BotId,
+        message: MessageId,
+        data: Vec<String>,
+    ) -> bool {
         let mut seen = self.seen.iter_mut().rev();
         let found = seen.find(|it| it.bot == bot && it.message == message && it.key == key);
         match found {
@@ -131,7 +141,8 @@ impl People {
 
     /// Has this bot put the prompt before him whose buttons begin with this word? One without buttons counts when the bot said something last.
     pub fn is_served(&self, key: &ConversationKey, bot: BotId, word: &str) -> bool {
-        let of_prompt = |it: &&Seen| it.key == *key && it.data.iter().any(|data| data.starts_with(word));
+        let of_prompt =
+            |it: &&Seen| it.key == *key && it.data.iter().any(|data| data.starts_with(word));
         let mut shown = self.seen.iter().rev().filter(of_prompt).peekable();
         match shown.peek() {
             Some(_) => shown.any(|it| it.bot == bot),
@@ -242,7 +253,10 @@ impl Telegram {
 
     /// He presses Start with a bot that he has not started.
     pub fn starts(&mut self, who: usize, pick: u64, now: UnixMs) -> Vec<Update> {
-        let (bot, from) = (BOTS[usize::try_from(pick).unwrap_or(0) % BOTS.len()], member(who % MEMBERS));
+        let (bot, from) = (
+            BOTS[usize::try_from(pick).unwrap_or(0) % BOTS.len()],
+            member(who % MEMBERS),
+        );
         match self.people.started.insert((bot, from)) {
             true => vec![self.write(bot, from, Place::Private, "/start".to_owned(), None, now)],
             false => Vec::new(),

@@ -67,7 +67,8 @@ impl Telegram {
         let message = self.next_message(r#box);
         self.random.insert(known, Some(message));
         ghost.shows(say.entry, say.by.is_some_and(|by| by != bot));
-        self.people.sees(say.conversation, bot, r#box, message, say.buttons.clone());
+        self.people
+            .sees(say.conversation, bot, r#box, message, say.buttons.clone());
         let echo = Echo {
             chat: say.target,
             message,
@@ -94,7 +95,12 @@ impl Telegram {
     }
 
     /// Copies a member's file into the storage channel.
-    pub fn copy(&mut self, bot: BotId, connection: usize, random_id: i64) -> Result<MessageId, Refused> {
+    pub fn copy(
+        &mut self,
+        bot: BotId,
+        connection: usize,
+        random_id: i64,
+    ) -> Result<MessageId, Refused> {
         let known = (self.scope(bot, connection), random_id);
         if self.random.contains_key(&known) {
             return Err(Refused(ErrorClass::SentAlready));

@@ -28,23 +28,41 @@ impl From<Away> for NotYet {
 }
 
 /// Loads the pool's cursors into the feed and starts everything.
-pub async fn start(calls: &Calls, feed: &Rc<Feed>, record: &EpochRecord) -> Result<Rc<Tenure>, NotYet> {
+pub async fn start(
+    calls: &Calls,
+    feed: &Rc<Feed>,
+    record: &EpochRecord,
+) -> Result<Rc<Tenure>, NotYet> {
     let (ctx, bot, stamp) = (&calls.ctx, calls.bot.id(), record.stamp);
     let held_to = Some(calls.tenancy.history);
-    let (confirmed, _) = ctx.copied(held_to, move |redis, _| redis.confirm(stamp)).await?;
+    let (confirmed, _) = ctx
+        .copied(held_to, move |redis, _| redis.confirm(stamp))
+        .await?;
     if !confirmed {
         return Err(NotYet);
     }
     seed_channels(calls, stamp).await?;
-    let channels = ctx.redis(held_to, |redis, _| redis.live.channels.clone()).await?;
+    let channels = ctx
+        .redis(held_to, |redis, _| redis.live.channels.clone())
+        .await?;
     let channels: Vec<_> = channels.into_iter().collect();
-    let private = ctx.redis(held_to, move |redis, _| redis.live.boxes.get(&bot).copied()).await?;
-    let held = ctx.redis(held_to, move |redis, _| redis.live.held.get(&bot).cloned()).await?;
-    let stood = ctx.redis(held_to, |redis, _| redis.live.outbox.keys().next_back().copied()).await?;
+    let private = ctx
+        .redis(held_to, move |redis, _| redis.live.boxes.get(&bot).copied())
+        .await?;
+    let held = ctx
+        .redis(held_to, move |redis, _| redis.live.held.get(&bot).cloned())
+        .await?;
+    let stood = ctx
+        .redis(held_to, |redis, _| {
+            redis.live.outbox.keys().next_back().copied()
+        })
+        .await?;
     if !ctx.sim.has(Bug::ForeignPromptsSent) {
         drop_foreign(calls, record).await?;
     }
-    let resumption = ctx.redis(held_to, move |redis, _| redis.begin_resumption(stamp, bot)).await?;
+    let resumption = ctx
+        .redis(held_to, move |redis, _| redis.begin_resumption(stamp, bot))
+        .await?;
     let resumed: Resumed = resumption.ok_or(NotYet)?;
     let tenure = Rc::new(Tenure::new(Terms {
         calls: calls.clone(),
@@ -57,7 +75,11 @@ pub async fn start(calls: &Calls, feed: &Rc<Feed>, record: &EpochRecord) -> Resu
     feed.set_channels(&channels);
     take_old_cache(&tenure);
     for (position, incoming) in held.into_iter().flatten() {
-        tenure.push(incoming.conversation(), Item::Held(incoming), Origin::Held(position));
+        tenure.push(
+            incoming.conversation(),
+            Item::Held(incoming),
+            Origin::Held(position),
+        );
     }
     tenure.engine.spawn(cursors::run(Rc::clone(&tenure)));
     tenure.engine.spawn(parked::take_up(Rc::clone(&tenure)));
@@ -79,19 +101,28 @@ fn take_old_cache(tenure: &Rc<Tenure>) {
 /// A group that the pool has no cursor for starts from where it stands.
 async fn seed_channels(calls: &Calls, stamp: shared_core::EpochStamp) -> Result<(), NotYet> {
     let held_to = Some(calls.tenancy.history);
-    let known = calls.ctx.redis(held_to, |redis, _| redis.live.channels.contains_key(&GROUP)).await?;
+    let known = calls
+        .ctx
+        .redis(held_to, |redis, _| redis.live.channels.contains_key(&GROUP))
+        .await?;
     if known {
         return Ok(());
     }
     let r#box = shared_core::BoxId::Channel(GROUP);
-    let Ok(pts) = calls.call(move |telegram, _, _, _| Ok(telegram.pts(r#box))).await else {
+    let Ok(pts) = calls
+        .call(move |telegram, _, _, _| Ok(telegram.pts(r#box)))
+        .await
+    else {
         return Ok(());
     };
-    calls.ctx.redis(held_to, move |redis, sim| {
-        if redis.seed_channel(stamp, GROUP, pts) {
-            sim.ghost.borrow_mut().seeded(&sim.telegram.borrow(), pts);
-        }
-    }).await?;
+    calls
+        .ctx
+        .redis(held_to, move |redis, sim| {
+            if redis.seed_channel(stamp, GROUP, pts) {
+                sim.ghost.borrow_mut().seeded(&sim.telegram.borrow(), pts);
+            }
+        })
+        .await?;
     Ok(())
 }
 
@@ -99,13 +130,21 @@ async fn seed_channels(calls: &Calls, stamp: shared_core::EpochStamp) -> Result<
 async fn drop_foreign(calls: &Calls, record: &EpochRecord) -> Result<(), NotYet> {
     let (me, stamp): (BotId, _) = (calls.bot.id(), record.stamp);
     let held_to = Some(calls.tenancy.history);
-    let pending = calls.ctx.redis(held_to, |redis, _| redis.outbox_after(None)).await?;
-    let foreign = pending.iter().filter(|(_, entry)| entry.by.is_some_and(|by| by != me));
+    let pending = calls
+        .ctx
+        .redis(held_to, |redis, _| redis.outbox_after(None))
+        .await?;
+    let foreign = pending
+        .iter()
+        .filter(|(_, entry)| entry.by.is_some_and(|by| by != me));
     let foreign: Vec<Position> = foreign.map(|(position, _)| *position).collect();
     if !foreign.is_empty() {
-        calls.ctx.redis(held_to, move |redis, sim| {
-            redis.discard(&mut sim.ghost.borrow_mut(), stamp, &foreign)
-        }).await?;
+        calls
+            .ctx
+            .redis(held_to, move |redis, sim| {
+                redis.discard(&mut sim.ghost.borrow_mut(), stamp, &foreign)
+            })
+            .await?;
     }
     Ok(())
 }

@@ -72,7 +72,11 @@ pub async fn reconcile(worker: &Rc<Worker>) {
             worker.bots.borrow_mut().retain(|it| !Rc::ptr_eq(it, &bot));
         }
         for given in mine {
-            let known = worker.bots.borrow().iter().any(|bot| bot.lease.bot == given.bot);
+            let known = worker
+                .bots
+                .borrow()
+                .iter()
+                .any(|bot| bot.lease.bot == given.bot);
             if !known {
                 begin(worker, given, inherited);
             }
@@ -91,7 +95,9 @@ fn begin(worker: &Rc<Worker>, given: &Assignment, inherited: Option<EpochStamp>)
         nonce: worker.nonce,
     };
     let bell = Rc::new(Bell::default());
-    let cell = worker.guard.want(lease.clone(), given.grant, Rc::clone(&bell), sim.bug);
+    let cell = worker
+        .guard
+        .want(lease.clone(), given.grant, Rc::clone(&bell), sim.bug);
     let status = Rc::new(RefCell::new(Status {
         slot: given.slot,
         connection: Connection::Absent,
@@ -103,7 +109,10 @@ fn begin(worker: &Rc<Worker>, given: &Assignment, inherited: Option<EpochStamp>)
         other: OtherLogin::Unknown,
         reach: 0,
     }));
-    worker.statuses.borrow_mut().insert(given.bot, Rc::clone(&status));
+    worker
+        .statuses
+        .borrow_mut()
+        .insert(given.bot, Rc::clone(&status));
     let bot = Rc::new(Bot {
         ctx: worker.ctx.child(),
         worker: Rc::clone(worker),
@@ -173,11 +182,16 @@ impl Bot {
         self.close_lines();
         worker.guard.drop_lease(self.id(), &self.cell);
         let lease = self.lease.clone();
-        let released = worker.ctx.redis(None, move |redis, _| redis.release_lease(&lease));
+        let released = worker
+            .ctx
+            .redis(None, move |redis, _| redis.release_lease(&lease));
         // Should it not come through, the lease runs out.
         let _ = released.await;
         let mut statuses = worker.statuses.borrow_mut();
-        if statuses.get(&self.id()).is_some_and(|it| Rc::ptr_eq(it, &self.status)) {
+        if statuses
+            .get(&self.id())
+            .is_some_and(|it| Rc::ptr_eq(it, &self.status))
+        {
             statuses.remove(&self.id());
         }
         drop(statuses);
@@ -188,10 +202,19 @@ impl Bot {
 
     /// Whatever this task had open is closed with it.
     fn close_lines(&self) {
-        if self.worker.works.get().is_some_and(|(_, bot)| bot == self.id()) {
+        if self
+            .worker
+            .works
+            .get()
+            .is_some_and(|(_, bot)| bot == self.id())
+        {
             self.worker.works.set(None);
         }
-        self.ctx.sim.telegram.borrow_mut().close_of(self.ctx.host(), self.id());
+        self.ctx
+            .sim
+            .telegram
+            .borrow_mut()
+            .close_of(self.ctx.host(), self.id());
     }
 
     async fn lead_sessions(self: &Rc<Self>) {
@@ -205,7 +228,13 @@ impl Bot {
             };
             self.status(|status| status.lease_held = true);
             let ended = Session::lead(self, tenancy).await;
-            sim.say(|| format!("{} on {}: session over, {ended:?}", self.id(), self.worker.id));
+            sim.say(|| {
+                format!(
+                    "{} on {}: session over, {ended:?}",
+                    self.id(),
+                    self.worker.id
+                )
+            });
             let pause = match ended {
                 Ended::Stopped => return,
                 Ended::LeaseOver => {

@@ -58,7 +58,8 @@ impl Calls {
 
     /// `getState`: where the private box is.
     pub async fn state(&self) -> Result<i32, Refused> {
-        self.call(|telegram, _, bot, _| Ok(telegram.pts(shared_core::BoxId::Private(bot)))).await
+        self.call(|telegram, _, bot, _| Ok(telegram.pts(shared_core::BoxId::Private(bot))))
+            .await
     }
 }
 

@@ -106,7 +106,8 @@ impl Intake {
 
     fn take(&mut self) -> Option<Pending> {
         let pending = &self.pending;
-        let nothing = pending.cursors.is_none() && pending.started.is_empty() && pending.held.is_empty();
+        let nothing =
+            pending.cursors.is_none() && pending.started.is_empty() && pending.held.is_empty();
         (!nothing).then(|| std::mem::take(&mut self.pending))
     }
 
@@ -159,14 +160,21 @@ async fn write(tenure: &Tenure, written: &Cursors, tried: &Pending) -> Result<Ou
         .collect();
     if !moved.is_empty() {
         let moving = ctx.redis(held, move |redis, sim| {
-            redis.move_channels(&mut sim.ghost.borrow_mut(), &sim.telegram.borrow(), stamp, &moved)
+            redis.move_channels(
+                &mut sim.ghost.borrow_mut(),
+                &sim.telegram.borrow(),
+                stamp,
+                &moved,
+            )
         });
         if !moving.await? {
             return Ok(Outcome::Fenced);
         }
     }
     let change = Private {
-        cursor: cursors.and_then(|it| it.private).filter(|it| written.private != Some(*it)),
+        cursor: cursors
+            .and_then(|it| it.private)
+            .filter(|it| written.private != Some(*it)),
         started: tried.started.clone(),
         ..Private::default()
     };

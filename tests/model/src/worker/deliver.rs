@@ -29,7 +29,12 @@ pub enum Outcome {
 pub async fn deliver(tenure: &Rc<Tenure>, entry: &OutboxEntry, attempt: u32) -> Outcome {
     match &entry.kind {
         OutboxKind::Say { keyboard, .. } => say(tenure, entry, keyboard.as_ref(), attempt).await,
-        OutboxKind::Edit { r#box, message, keyboard, .. } => {
+        OutboxKind::Edit {
+            r#box,
+            message,
+            keyboard,
+            ..
+        } => {
             let is_ours = match r#box {
                 BoxId::Private(bot) => *bot == tenure.bot.id(),
                 BoxId::Channel(_) => true,
@@ -39,32 +44,49 @@ pub async fn deliver(tenure: &Rc<Tenure>, entry: &OutboxEntry, attempt: u32) -> 
             }
             let (key, message) = (entry.conversation, *message);
             let data = buttons_of(keyboard.as_ref());
-            let edited = tenure.calls.call(move |telegram, _, bot, _| telegram.edit(bot, message, key, data));
+            let edited = tenure
+                .calls
+                .call(move |telegram, _, bot, _| telegram.edit(bot, message, key, data));
             match edited.await {
                 Ok(()) => Outcome::Sent(None),
-                Err(Refused(ErrorClass::Unreachable)) => say_anew(tenure, entry, keyboard.as_ref()).await,
+                Err(Refused(ErrorClass::Unreachable)) => {
+                    say_anew(tenure, entry, keyboard.as_ref()).await
+                }
                 Err(error) => refused(tenure, entry, error),
             }
         }
-        OutboxKind::StoreFile { from, file, .. } => store(tenure, entry, *from, *file, attempt).await,
+        OutboxKind::StoreFile { from, file, .. } => {
+            store(tenure, entry, *from, *file, attempt).await
+        }
     }
 }
 
 /// What it offered is said anew; what merely closed it is of no use.
-async fn say_anew(tenure: &Rc<Tenure>, entry: &OutboxEntry, keyboard: Option<&Keyboard>) -> Outcome {
+async fn say_anew(
+    tenure: &Rc<Tenure>,
+    entry: &OutboxEntry,
+    keyboard: Option<&Keyboard>,
+) -> Outcome {
     match keyboard {
         Some(_) => say(tenure, entry, keyboard, 0).await,
         None => Outcome::NotNeeded,
     }
 }
 
-async fn say(tenure: &Rc<Tenure>, entry: &OutboxEntry, keyboard: Option<&Keyboard>, attempt: u32) -> Outcome {
+async fn say(
+    tenure: &Rc<Tenure>,
+    entry: &OutboxEntry,
+    keyboard: Option<&Keyboard>,
+    attempt: u32,
+) -> Outcome {
     let sim = &tenure.calls.ctx.sim;
     let id = match sim.has(Bug::RandomIdPerTry) {
         true => i64::from_be_bytes(sim.nonce().0),
         false => random_id(entry.id, tenure.bot.id(), attempt),
     };
-    let Some(print) = entry.print() else { return Outcome::NotNeeded };
+    let Some(print) = entry.print() else {
+        return Outcome::NotNeeded;
+    };
     let say = Say {
         target: entry.target,
         print,
@@ -84,7 +106,9 @@ async fn say(tenure: &Rc<Tenure>, entry: &OutboxEntry, keyboard: Option<&Keyboar
     });
     match sent.await {
         Ok(message) => Outcome::Sent(Some(Told::Message(entry.target, message))),
-        Err(Refused(ErrorClass::SentAlready)) => Outcome::Sent(Some(Told::Somehow(entry.target, print))),
+        Err(Refused(ErrorClass::SentAlready)) => {
+            Outcome::Sent(Some(Told::Somehow(entry.target, print)))
+        }
         Err(error) => refused(tenure, entry, error),
     }
 }
@@ -92,16 +116,29 @@ async fn say(tenure: &Rc<Tenure>, entry: &OutboxEntry, keyboard: Option<&Keyboar
 /// A file in another bot's private chat: nobody can reach it.
 pub fn out_of_reach(tenure: &Tenure, entry: &OutboxEntry) -> Option<(Event, EventId)> {
     match entry.kind {
-        OutboxKind::StoreFile { from: BoxId::Private(bot), file, .. } if bot != tenure.bot.id() => {
-            Some((Event::FileLost { file }, outcome_id(entry, 0)))
-        }
+        OutboxKind::StoreFile {
+            from: BoxId::Private(bot),
+            file,
+            ..
+        } if bot != tenure.bot.id() => Some((Event::FileLost { file }, outcome_id(entry, 0))),
         _ => None,
     }
 }
 
-async fn store(tenure: &Rc<Tenure>, entry: &OutboxEntry, _from: BoxId, file: u32, attempt: u32) -> Outcome {
-    let (line, id) = (tenure.calls.line.id, random_id(entry.id, tenure.bot.id(), attempt));
-    let copied = tenure.calls.call(move |telegram, _, bot, _| telegram.copy(bot, line, id));
+async fn store(
+    tenure: &Rc<Tenure>,
+    entry: &OutboxEntry,
+    _from: BoxId,
+    file: u32,
+    attempt: u32,
+) -> Outcome {
+    let (line, id) = (
+        tenure.calls.line.id,
+        random_id(entry.id, tenure.bot.id(), attempt),
+    );
+    let copied = tenure
+        .calls
+        .call(move |telegram, _, bot, _| telegram.copy(bot, line, id));
     match copied.await {
         Ok(at) => Outcome::Event {
             event: Event::FileStored { file, at },
@@ -126,16 +163,19 @@ fn outcome_id(entry: &OutboxEntry, kind: u8) -> EventId {
 fn refused(tenure: &Tenure, entry: &OutboxEntry, error: Refused) -> Outcome {
     match error.0 {
         ErrorClass::Recipient => match (entry.target, entry.conversation.place) {
-            (SendTarget::Member(_), PlaceKey::Private) if entry.priority == Priority::Announcement => {
+            (SendTarget::Member(_), PlaceKey::Private)
+                if entry.priority == Priority::Announcement =>
+            {
                 tenure.calls.ctx.sim.ghost.borrow_mut().needless(entry.id);
                 Outcome::NotNeeded
             }
             (SendTarget::Member(member), PlaceKey::Private) => Outcome::Park(member),
             _ => Outcome::Refused,
         },
-        ErrorClass::Other | ErrorClass::NotModified | ErrorClass::PressExpired | ErrorClass::Unreachable => {
-            Outcome::Never
-        }
+        ErrorClass::Other
+        | ErrorClass::NotModified
+        | ErrorClass::PressExpired
+        | ErrorClass::Unreachable => Outcome::Never,
         class => Outcome::Failed(class),
     }
 }

@@ -10,7 +10,6 @@ use shared_core::{Echo, OutboxEntry, Ticket, Told};
 use super::sender::Sender;
 use crate::bug::Bug;
 use crate::redis::{Position, Sending};
-use crate::sim::Away;
 
 const PATIENCE: u64 = 10_000;
 const IN_FLIGHT: usize = 32;
@@ -65,7 +64,12 @@ impl Sender {
     pub fn shown_already(&self) -> usize {
         let ghost = self.tenure.sends.sim.ghost.borrow();
         let outbox = self.tenure.sends.sim.redis.borrow();
-        outbox.live.outbox.values().filter(|entry| ghost.is_shown(entry.id)).count()
+        outbox
+            .live
+            .outbox
+            .values()
+            .filter(|entry| ghost.is_shown(entry.id))
+            .count()
     }
 
     fn may_be_repeated(&self, entries: usize) {
@@ -111,7 +115,12 @@ impl Sender {
         let entries = doubtful.iter().map(|(_, entry)| *entry);
         let meaning = self.doubt.ledger.explain(echo, entries);
         let (sim, me) = (&self.tenure.sends.sim, self.tenure.bot.id());
-        sim.say(|| format!("{me} hears its own {}{}: {meaning:?}", echo.chat, echo.message));
+        sim.say(|| {
+            format!(
+                "{me} hears its own {}{}: {meaning:?}",
+                echo.chat, echo.message
+            )
+        });
         match meaning {
             Meaning::Known(told) => self.tenure.unsettled(told),
             Meaning::Stranger => None,
@@ -128,7 +137,9 @@ impl Sender {
     }
 
     fn end_doubt(&mut self, caught_up: bool) {
-        let Some(since) = self.doubt.since else { return };
+        let Some(since) = self.doubt.since else {
+            return;
+        };
         let is_late = self.tenure.sends.sim.now() - since >= PATIENCE;
         let all_heard = caught_up && self.doubt.unexplained.is_empty();
         if !all_heard && !is_late {

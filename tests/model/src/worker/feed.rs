@@ -77,7 +77,14 @@ impl Tracked {
     }
 
     /// Takes a live update in; gives out what is due.
-    fn offer(&mut self, update: Update, now: u64, at_once: bool, gaps: bool, due: &mut Vec<Update>) {
+    fn offer(
+        &mut self,
+        update: Update,
+        now: u64,
+        at_once: bool,
+        gaps: bool,
+        due: &mut Vec<Update>,
+    ) {
         self.heard_at = now;
         if self.fetch != Fetch::Idle && !at_once {
             self.held.push(update);
@@ -132,7 +139,9 @@ impl Feed {
         });
         feed.load(BoxId::Private(me), private);
         let fetching = Rc::clone(&feed);
-        feed.calls.ctx.spawn(async move { fetching.fetch_all().await });
+        feed.calls
+            .ctx
+            .spawn(async move { fetching.fetch_all().await });
         feed
     }
 
@@ -205,10 +214,10 @@ impl Feed {
     /// The next batch, live ones taken in first.
     pub fn next(&self) -> Option<Batch> {
         let line = Rc::clone(&self.calls.line);
-        while let Some(pushed) = {
+        loop {
+            // Taken out before it is looked at: that may bring more.
             let next = line.inbox.borrow_mut().pop_front();
-            next
-        } {
+            let Some(pushed) = next else { break };
             match pushed {
                 Pushed::Update(update) => self.live(update),
                 Pushed::Press(press) => self.give(Batch {
@@ -229,7 +238,8 @@ impl Feed {
         let at_once = sim.has(Bug::LiveBeforeCatchUp);
         let r#box = update.r#box;
         let mut due = Vec::new();
-        let follows = matches!(r#box, BoxId::Channel(_)) && !self.boxes.borrow().contains_key(&r#box);
+        let follows =
+            matches!(r#box, BoxId::Channel(_)) && !self.boxes.borrow().contains_key(&r#box);
         if follows {
             // A group without a cursor begins with the first update that is seen of it.
             self.load(r#box, update.pts - 1);
@@ -238,7 +248,13 @@ impl Feed {
             }
         }
         if let Some(tracked) = self.boxes.borrow_mut().get_mut(&r#box) {
-            tracked.offer(update, sim.now(), at_once, sim.has(Bug::GapIgnored), &mut due);
+            tracked.offer(
+                update,
+                sim.now(),
+                at_once,
+                sim.has(Bug::GapIgnored),
+                &mut due,
+            );
         }
         self.fetches.ring();
         if let Some(last) = due.last().map(|update| update.pts) {
@@ -300,12 +316,15 @@ impl Feed {
     }
 
     async fn fetch(&self, r#box: BoxId, pts: i32, generation: u64) {
-        let asked = self.calls.call(move |telegram, _, _, _| Ok(telegram.difference(r#box, pts, SLICE)));
+        let asked = self
+            .calls
+            .call(move |telegram, _, _, _| Ok(telegram.difference(r#box, pts, SLICE)));
         let answer = asked.await;
         if answer.is_err() {
             self.calls.ctx.sleep(RETRY).await;
         }
-        let is_current = |tracked: &Tracked| tracked.generation == generation && tracked.fetch == Fetch::Asked;
+        let is_current =
+            |tracked: &Tracked| tracked.generation == generation && tracked.fetch == Fetch::Asked;
         if !self.boxes.borrow().get(&r#box).is_some_and(is_current) {
             return;
         }

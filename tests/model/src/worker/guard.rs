@@ -123,7 +123,13 @@ pub struct Guard {
 }
 
 impl Guard {
-    pub fn want(&self, lease: LoginLease, grant: Nonce, bell: Rc<Bell>, bug: Option<Bug>) -> Rc<LeaseCell> {
+    pub fn want(
+        &self,
+        lease: LoginLease,
+        grant: Nonce,
+        bell: Rc<Bell>,
+        bug: Option<Bug>,
+    ) -> Rc<LeaseCell> {
         let cell = Rc::new(LeaseCell::new(bell, bug));
         let wanted = Wanted {
             claim: Claim {
@@ -142,7 +148,10 @@ impl Guard {
     pub fn drop_lease(&self, bot: BotId, cell: &Rc<LeaseCell>) {
         cell.lost();
         let mut wanted = self.wanted.borrow_mut();
-        if wanted.get(&bot).is_some_and(|it| Rc::ptr_eq(&it.cell, cell)) {
+        if wanted
+            .get(&bot)
+            .is_some_and(|it| Rc::ptr_eq(&it.cell, cell))
+        {
             wanted.remove(&bot);
         }
     }
@@ -166,7 +175,8 @@ async fn renew_all(worker: &Rc<Worker>, timing: &LeaseTiming) {
     let (claims, cells): (Vec<Claim>, Vec<Rc<LeaseCell>>) = {
         let wanted = worker.guard.wanted.borrow();
         let all = wanted.values();
-        all.map(|it| (it.claim.clone(), Rc::clone(&it.cell))).unzip()
+        all.map(|it| (it.claim.clone(), Rc::clone(&it.cell)))
+            .unzip()
     };
     if claims.is_empty() {
         return;
@@ -185,7 +195,12 @@ async fn renew_all(worker: &Rc<Worker>, timing: &LeaseTiming) {
                 false => sent_at,
             };
             for ((claim, cell), answer) in claims.iter().zip(&cells).zip(answers) {
-                sim.say(|| format!("{} of {}: {answer:?}, asked at {}", worker.id, claim.lease.bot, sent_at.0));
+                sim.say(|| {
+                    format!(
+                        "{} of {}: {answer:?}, asked at {}",
+                        worker.id, claim.lease.bot, sent_at.0
+                    )
+                });
                 match answer {
                     Claimed::Held => {
                         cell.renewed(sent_at, sim.boot(), history);
@@ -206,9 +221,14 @@ async fn renew_all(worker: &Rc<Worker>, timing: &LeaseTiming) {
 fn audit(sim: &Sim, worker: &Rc<Worker>, bot: BotId) {
     let workers = sim.workers.borrow();
     let others = workers.iter().flatten().filter(|(proc, other)| {
-        !proc.dead.get() && !proc.stopped.get() && other.nonce != worker.nonce && other.believes_in(bot)
+        !proc.dead.get()
+            && !proc.stopped.get()
+            && other.nonce != worker.nonce
+            && other.believes_in(bot)
     });
     if others.count() > 0 {
-        sim.ghost.borrow_mut().fail(crate::ghost::Wrong::TwoHolders(bot));
+        sim.ghost
+            .borrow_mut()
+            .fail(crate::ghost::Wrong::TwoHolders(bot));
     }
 }

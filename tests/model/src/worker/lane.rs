@@ -6,9 +6,7 @@
 use std::rc::Rc;
 
 use bot_worker_core::{Dialogue, Event, Intake, Taken, event_of, read, take};
-use shared_core::{
-    ConversationKey, EntryId, Envelope, Incoming, PlaceKey, UpdateId, Watermarks,
-};
+use shared_core::{ConversationKey, EntryId, Envelope, Incoming, PlaceKey, UpdateId, Watermarks};
 
 use super::tenure::{Item, Tenure};
 use crate::bug::Bug;
@@ -60,7 +58,11 @@ pub async fn run(
 
 async fn from_store(tenure: &Rc<Tenure>, key: ConversationKey, item: &Item) -> Result<Try, Away> {
     let stored = tenure.engine.redis(tenure.history(), move |redis, _| {
-        redis.live.conversations.get(&key).map(|stored| Rc::clone(&stored.text))
+        redis
+            .live
+            .conversations
+            .get(&key)
+            .map(|stored| Rc::clone(&stored.text))
     });
     let envelope = match stored.await? {
         None => Envelope::default(),
@@ -106,20 +108,32 @@ async fn attempt(
         unmark(&mut taken, &envelope);
     }
     let version = envelope.version;
-    Ok(match commit(tenure, key, version, &taken, settles, &update, event == Event::Resumed).await? {
-        Committed::Done => {
-            if !taken.outbox.entries.is_empty() {
-                tenure.sender_bell.ring();
+    Ok(
+        match commit(
+            tenure,
+            key,
+            version,
+            &taken,
+            settles,
+            &update,
+            event == Event::Resumed,
+        )
+        .await?
+        {
+            Committed::Done => {
+                if !taken.outbox.entries.is_empty() {
+                    tenure.sender_bell.ring();
+                }
+                stands(taken.envelope, taken.serves)
             }
-            stands(taken.envelope, taken.serves)
-        }
-        Committed::Gone => stands(envelope, false),
-        Committed::Stale => {
-            tenure.sender_bell.ring();
-            Try::ReadAgain
-        }
-        Committed::Fenced => Try::Finished(Outcome::Fenced),
-    })
+            Committed::Gone => stands(envelope, false),
+            Committed::Stale => {
+                tenure.sender_bell.ring();
+                Try::ReadAgain
+            }
+            Committed::Fenced => Try::Finished(Outcome::Fenced),
+        },
+    )
 }
 
 async fn commit(
@@ -132,7 +146,13 @@ async fn commit(
     is_resumption: bool,
 ) -> Result<Committed, Away> {
     let sim = &tenure.engine.sim;
-    sim.say(|| format!("{} commits {update} of {key} in {}", tenure.bot.id(), tenure.stamp));
+    sim.say(|| {
+        format!(
+            "{} commits {update} of {key} in {}",
+            tenure.bot.id(),
+            tenure.stamp
+        )
+    });
     let entries = taken.outbox.entries.iter().cloned().map(Rc::new);
     let commit = Commit {
         stamp: tenure.stamp,
@@ -174,7 +194,11 @@ async fn commit_in_two(tenure: &Rc<Tenure>, mut commit: Commit) -> Result<Commit
 }
 
 /// The item's identity and what it means here; `None` when it means nothing.
-fn meaning(tenure: &Rc<Tenure>, item: &Item, envelope: &Envelope<Dialogue>) -> Option<(UpdateId, Event)> {
+fn meaning(
+    tenure: &Rc<Tenure>,
+    item: &Item,
+    envelope: &Envelope<Dialogue>,
+) -> Option<(UpdateId, Event)> {
     let nothing = |incoming: &Incoming| {
         tenure.engine.sim.ghost.borrow_mut().waive(incoming.id());
         None
@@ -185,7 +209,9 @@ fn meaning(tenure: &Rc<Tenure>, item: &Item, envelope: &Envelope<Dialogue>) -> O
             Some(event) => Some((incoming.id()?, event)),
             None => nothing(incoming),
         },
-        Item::Internal { event, id, .. } => Some((UpdateId::Internal { event: *id }, event.clone())),
+        Item::Internal { event, id, .. } => {
+            Some((UpdateId::Internal { event: *id }, event.clone()))
+        }
         Item::Reprompt => envelope.state.is_open().then(|| {
             let event = tenure.resumption();
             (UpdateId::Internal { event }, Event::Resumed)

@@ -26,7 +26,9 @@ async fn look(tenure: &Rc<Tenure>) -> Result<(), Away> {
     });
     let members = members.await?;
     tenure.parked.borrow_mut().extend(&members);
-    let reach = tenure.engine.redis(held, move |redis, _| redis.live.reach.get(&bot).cloned());
+    let reach = tenure
+        .engine
+        .redis(held, move |redis, _| redis.live.reach.get(&bot).cloned());
     let reach = reach.await?.unwrap_or_default();
     for member in members.into_iter().filter(|member| reach.contains(member)) {
         // Fenced: the next holder takes it up.

@@ -36,15 +36,13 @@ async fn show_all(tenure: &Rc<Tenure>) {
     let mut looked: Vec<ConversationKey> = Vec::new();
     loop {
         if tenure.waiting.get() <= BUSY {
-            match portion(tenure, &looked).await {
-                Ok((page, shown)) => {
-                    tenure.reprompt(shown);
-                    if page.is_empty() {
-                        break;
-                    }
-                    looked.extend(page);
+            // What could not be listed is asked for again.
+            if let Ok((page, shown)) = portion(tenure, &looked).await {
+                tenure.reprompt(shown);
+                if page.is_empty() {
+                    break;
                 }
-                Err(_) => {}
+                looked.extend(page);
             }
         }
         ctx.sleep(PAUSE).await;
@@ -58,7 +56,10 @@ async fn portion(
     looked: &[ConversationKey],
 ) -> Result<(Vec<ConversationKey>, Vec<ConversationKey>), Away> {
     let (held, bot) = (tenure.history(), tenure.bot.id());
-    let open = tenure.engine.redis(held, |redis, _| redis.live.open.clone()).await?;
+    let open = tenure
+        .engine
+        .redis(held, |redis, _| redis.live.open.clone())
+        .await?;
     let mut page: Vec<(ConversationKey, i64)> = open
         .into_iter()
         .filter(|(key, _)| !looked.contains(key))
@@ -67,9 +68,13 @@ async fn portion(
     page.sort_by_key(|(key, at)| (-at, *key));
     page.truncate(PORTION);
     let page: Vec<ConversationKey> = page.into_iter().map(|(key, _)| key).collect();
-    let reach = tenure.engine.redis(held, move |redis, _| redis.live.reach.get(&bot).cloned()).await?;
+    let reach = tenure
+        .engine
+        .redis(held, move |redis, _| redis.live.reach.get(&bot).cloned())
+        .await?;
     let reach = reach.unwrap_or_default();
-    let is_shown = |key: &&ConversationKey| key.place != PlaceKey::Private || reach.contains(&key.member);
+    let is_shown =
+        |key: &&ConversationKey| key.place != PlaceKey::Private || reach.contains(&key.member);
     let shown = page.iter().filter(is_shown).copied().collect();
     Ok((page, shown))
 }
@@ -81,7 +86,11 @@ async fn note_done(tenure: &Rc<Tenure>) {
     }
     let (stamp, bot, held) = (tenure.stamp, tenure.bot.id(), tenure.history());
     for _ in 0..NOTE_TRIES {
-        if ctx.redis(held, move |redis, _| redis.note_resumed(stamp, bot)).await.is_ok() {
+        if ctx
+            .redis(held, move |redis, _| redis.note_resumed(stamp, bot))
+            .await
+            .is_ok()
+        {
             return;
         }
         ctx.sleep(NOTE_AGAIN).await;

@@ -7,10 +7,10 @@ use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
 use std::time::Duration;
 
+use bot_worker_core::Event;
 use bot_worker_core::backlog::Backlog;
 use bot_worker_core::pacing::{Pacer, Rates};
 use bot_worker_core::send_queue::{Next, SendQueue};
-use bot_worker_core::Event;
 use shared_core::{
     Button, ConversationKey, EntryId, ErrorClass, EventId, MemberId, OutboxEntry, OutboxKind,
     PlaceKey, Priority, SendTarget, Told,
@@ -231,7 +231,9 @@ impl Sender {
             true => self.queue.chats().max(self.shown_already()),
             false => 0,
         };
-        self.tenure.on_their_way.set(self.in_flight + tried + before);
+        self.tenure
+            .on_their_way
+            .set(self.in_flight + tried + before);
     }
 
     /// Starts what may leave; says how long there is nothing to do otherwise.
@@ -251,7 +253,9 @@ impl Sender {
                     self.send(position, *entry);
                 }
                 Next::WaitUntil(at) => {
-                    return u64::try_from(at.since(now).as_millis()).unwrap_or(POLL).clamp(1, POLL);
+                    return u64::try_from(at.since(now).as_millis())
+                        .unwrap_or(POLL)
+                        .clamp(1, POLL);
                 }
                 Next::Idle => return POLL,
             }
@@ -261,11 +265,19 @@ impl Sender {
 
     fn send(&mut self, position: Position, entry: OutboxEntry) {
         self.in_flight += 1;
-        let attempt = self.tries.get(&entry.id).copied().unwrap_or_default().copies;
+        let attempt = self
+            .tries
+            .get(&entry.id)
+            .copied()
+            .unwrap_or_default()
+            .copies;
         let (tenure, done) = (Rc::clone(&self.tenure), Rc::clone(&self.done));
         self.tenure.sends.spawn(async move {
             let outcome = deliver(&tenure, &entry, attempt).await;
-            tenure.sends.sim.say(|| format!("{} sends {}: {outcome:?}", tenure.bot.id(), entry.id));
+            tenure
+                .sends
+                .sim
+                .say(|| format!("{} sends {}: {outcome:?}", tenure.bot.id(), entry.id));
             done.borrow_mut().push_back(Sent {
                 position,
                 entry,
@@ -276,7 +288,11 @@ impl Sender {
     }
 
     async fn finish(&mut self, sent: Sent) -> After {
-        let Sent { position, entry, outcome } = sent;
+        let Sent {
+            position,
+            entry,
+            outcome,
+        } = sent;
         let target = entry.target;
         match outcome {
             Outcome::Sent(told) => {
@@ -293,7 +309,12 @@ impl Sender {
             }
             Outcome::Park(member) => return self.park(position, entry, member).await,
             Outcome::Refused => {
-                let failures = self.tries.get(&entry.id).copied().unwrap_or_default().failures;
+                let failures = self
+                    .tries
+                    .get(&entry.id)
+                    .copied()
+                    .unwrap_or_default()
+                    .failures;
                 if failures >= REFUSALS {
                     return self.refuse(position, entry).await;
                 }
@@ -333,7 +354,12 @@ impl Sender {
     }
 
     fn hold(&mut self, target: SendTarget, pause: u64) {
-        let until = self.tenure.sends.sim.boot().plus(Duration::from_millis(pause));
+        let until = self
+            .tenure
+            .sends
+            .sim
+            .boot()
+            .plus(Duration::from_millis(pause));
         self.pacer.hold(target, until);
     }
 
@@ -345,7 +371,11 @@ impl Sender {
         first.failures += 1;
         let is_first = first.failures == 1;
         let reached = ctx.redis(held, move |redis, _| {
-            redis.live.reach.get(&bot).is_some_and(|reach| reach.contains(&member))
+            redis
+                .live
+                .reach
+                .get(&bot)
+                .is_some_and(|reach| reach.contains(&member))
         });
         if is_first && reached.await == Ok(true) {
             self.hold(entry.target, 1_000);
@@ -353,15 +383,25 @@ impl Sender {
             return After::GoOn;
         }
         let (stamp, loses) = (self.tenure.stamp, ctx.sim.has(Bug::ParkedNowhere));
-        let parked = ctx.redis(held, move |redis, _| redis.park(stamp, position, member, loses)).await;
+        let parked = ctx
+            .redis(held, move |redis, _| {
+                redis.park(stamp, position, member, loses)
+            })
+            .await;
         // Also when it is not known whether it came through.
         self.tenure.parked.borrow_mut().insert(member);
         self.moved_away(position, entry, parked)
     }
 
     async fn refuse(&mut self, position: Position, entry: OutboxEntry) -> After {
-        let (ctx, held, stamp) = (self.tenure.sends.clone(), self.tenure.history(), self.tenure.stamp);
-        let refused = ctx.redis(held, move |redis, _| redis.refuse(stamp, position)).await;
+        let (ctx, held, stamp) = (
+            self.tenure.sends.clone(),
+            self.tenure.history(),
+            self.tenure.stamp,
+        );
+        let refused = ctx
+            .redis(held, move |redis, _| redis.refuse(stamp, position))
+            .await;
         let unsaid = unsaid(&entry).filter(|_| refused == Ok(true));
         let key = entry.conversation;
         let after = self.moved_away(position, entry, refused);
@@ -372,7 +412,12 @@ impl Sender {
     }
 
     /// The entry was moved by a script of the epoch; where that did not come through, it is tried again.
-    fn moved_away(&mut self, position: Position, entry: OutboxEntry, moved: Result<bool, Away>) -> After {
+    fn moved_away(
+        &mut self,
+        position: Position,
+        entry: OutboxEntry,
+        moved: Result<bool, Away>,
+    ) -> After {
         match moved {
             Ok(true) => {
                 self.queue.finish(entry.target);
@@ -390,10 +435,17 @@ impl Sender {
 
     /// The first look: what stands in the outbox and the words of what was sent, both at once, since a sender before this one may settle late.
     async fn load_with_words(&mut self) -> Result<(), Away> {
-        let (held, stamp, me) = (self.tenure.history(), self.tenure.stamp, self.tenure.bot.id());
+        let (held, stamp, me) = (
+            self.tenure.history(),
+            self.tenure.stamp,
+            self.tenure.bot.id(),
+        );
         let both = self.tenure.sends.redis(held, move |redis, _| {
             let words = redis.live.told.get(&me).cloned();
-            redis.live.is_open_for(stamp).then(|| (redis.outbox_after(None), words))
+            redis
+                .live
+                .is_open_for(stamp)
+                .then(|| (redis.outbox_after(None), words))
         });
         let Some((page, words)) = both.await? else {
             self.tenure.end(None);
@@ -418,7 +470,10 @@ impl Sender {
 
     /// Read under the epoch: who has been fenced and does not know it yet must not see what the next holder commits. The product reads
     /// unfenced (docs/model.md, "Where the model is ahead of the product").
-    async fn page(&self, after: Option<Position>) -> Result<Vec<(Position, Rc<OutboxEntry>)>, Away> {
+    async fn page(
+        &self,
+        after: Option<Position>,
+    ) -> Result<Vec<(Position, Rc<OutboxEntry>)>, Away> {
         let (held, stamp) = (self.tenure.history(), self.tenure.stamp);
         let page = self.tenure.sends.redis(held, move |redis, sim| {
             let may_read = redis.live.is_open_for(stamp) || sim.has(Bug::OutboxReadUnfenced);
@@ -490,7 +545,11 @@ impl Sender {
         if self.foreign.is_empty() {
             return Ok(());
         }
-        let (stamp, held, foreign) = (self.tenure.stamp, self.tenure.history(), self.foreign.clone());
+        let (stamp, held, foreign) = (
+            self.tenure.stamp,
+            self.tenure.history(),
+            self.foreign.clone(),
+        );
         let dropped = self.tenure.sends.redis(held, move |redis, sim| {
             redis.discard(&mut sim.ghost.borrow_mut(), stamp, &foreign)
         });

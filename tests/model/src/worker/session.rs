@@ -65,7 +65,11 @@ impl Session {
         ended
     }
 
-    async fn begin(bot: &Rc<Bot>, tenancy: Tenancy, ctx: &crate::sim::Ctx) -> Result<Self, Refused> {
+    async fn begin(
+        bot: &Rc<Bot>,
+        tenancy: Tenancy,
+        ctx: &crate::sim::Ctx,
+    ) -> Result<Self, Refused> {
         let (id, slot) = (bot.id(), bot.lease.slot);
         let logins = ctx.call(Server::Sql, move |sim| {
             let sql = sim.sql.borrow();
@@ -80,10 +84,16 @@ impl Session {
             }
         };
         bot.status(|status| {
-            status.other = if other.lost { OtherLogin::Lost } else { OtherLogin::Resting };
+            status.other = if other.lost {
+                OtherLogin::Lost
+            } else {
+                OtherLogin::Resting
+            };
         });
         // What this process has found dead stays so for it, whether SQL could be told or not.
-        let is_lost = |login: &crate::sql::Login| login.lost || bot.worker.lost_keys.borrow().contains(&login.key);
+        let is_lost = |login: &crate::sql::Login| {
+            login.lost || bot.worker.lost_keys.borrow().contains(&login.key)
+        };
         if is_lost(&other) {
             bot.status(|status| status.other = OtherLogin::Lost);
         }
@@ -97,7 +107,9 @@ impl Session {
         let (host, bell) = (ctx.host(), Rc::clone(&bot.bell));
         let silent = ctx.sim.telegram.borrow().is_silent(id, ctx.sim.now());
         let connecting = ctx.call(Server::Telegram, move |sim| {
-            sim.telegram.borrow_mut().connect(id, key, host, sim.now(), bell)
+            sim.telegram
+                .borrow_mut()
+                .connect(id, key, host, sim.now(), bell)
         });
         let line = match silent {
             true => {
@@ -117,7 +129,10 @@ impl Session {
         };
         let cursor = ctx.redis(Some(tenancy.history), move |redis, _| {
             let known = redis.live.boxes.get(&id).copied();
-            (known, redis.live.reach.get(&id).map_or(0, |reach| reach.len()))
+            (
+                known,
+                redis.live.reach.get(&id).map_or(0, |reach| reach.len()),
+            )
         });
         let (cursor, reach) = cursor.await.map_err(|_: Away| NETWORK)?;
         bot.status(|status| status.reach = u64::try_from(reach).unwrap_or(0));
@@ -188,7 +203,11 @@ impl Session {
         }
         if let Some(batch) = self.feed.next() {
             if let Some(pts) = batch.private_after {
-                self.bot.worker.heard.borrow_mut().insert(self.bot.id(), pts);
+                self.bot
+                    .worker
+                    .heard
+                    .borrow_mut()
+                    .insert(self.bot.id(), pts);
             }
             return match self.handle(batch).await {
                 Ok(()) => None,
@@ -210,15 +229,15 @@ impl Session {
     fn somebody_else_answers(&self) -> bool {
         let view = self.bot.worker.view.borrow();
         view.epoch.as_ref().is_some_and(|record| {
-            let other = record.holder.as_ref().is_some_and(|it| it.bot != self.bot.id());
+            let other = record
+                .holder
+                .as_ref()
+                .is_some_and(|it| it.bot != self.bot.id());
             record.phase == Phase::Open && other
         })
     }
 
     fn is_demoted(&self) -> bool {
-        if self.calls.ctx.sim.has(Bug::NeverDemoted) {
-            return false;
-        }
         let stamp = self.record().map(|record| record.stamp);
         let active = self.active.as_ref();
         active.is_some_and(|tenure| Some(tenure.stamp) != stamp)
@@ -244,7 +263,10 @@ impl Session {
                 let sim = &self.calls.ctx.sim;
                 sim.say(|| format!("{} is active in {}", self.bot.id(), record.stamp));
                 self.bot.status(|status| status.role = BotRole::Active);
-                self.bot.worker.works.set(Some((record.stamp, self.bot.id())));
+                self.bot
+                    .worker
+                    .works
+                    .set(Some((record.stamp, self.bot.id())));
                 self.bot.worker.beat_bell.ring();
                 self.active = Some(tenure);
                 self.tell_caught_up();
@@ -317,7 +339,8 @@ impl Session {
             Err(refused) if refused.0.is_fatal() => Err(refused.0),
             Err(refused) => {
                 self.bot.error(refused.0);
-                self.bot.status(|status| status.connection = Connection::Shaky);
+                self.bot
+                    .status(|status| status.connection = Connection::Shaky);
                 Ok(())
             }
         }
@@ -380,7 +403,9 @@ fn failed(bot: &Rc<Bot>, class: ErrorClass, was_ready: bool) -> Ended {
 async fn make_login(ctx: &crate::sim::Ctx, bot: &Rc<Bot>) -> Result<u64, Refused> {
     const TAKES: u64 = 500;
     let (id, slot) = (bot.id(), bot.lease.slot);
-    let asked = ctx.call(Server::Telegram, move |sim| sim.telegram.borrow_mut().log_in(id));
+    let asked = ctx.call(Server::Telegram, move |sim| {
+        sim.telegram.borrow_mut().log_in(id)
+    });
     asked.await.unwrap_or(Err(NETWORK))?;
     ctx.sleep(TAKES).await;
     let kept = ctx.call(Server::Sql, move |sim| {

@@ -25,7 +25,10 @@ pub async fn run(calls: Calls, stamp: EpochStamp) {
         epoch: stamp.epoch,
         bot: bot.id(),
         worker: bot.worker.id.clone(),
-        results: vec![result(SmokeCheck::Rpc, rpc), result(SmokeCheck::Redis, redis)],
+        results: vec![
+            result(SmokeCheck::Rpc, rpc),
+            result(SmokeCheck::Redis, redis),
+        ],
     };
     let until = ctx.sim.now() + REPORT_WITHIN;
     loop {

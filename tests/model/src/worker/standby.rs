@@ -25,7 +25,11 @@ pub async fn take(calls: &Calls, batch: &Batch, stands_by: bool) -> Result<(), O
     if !stands_by && !batch.echoes.is_empty() && !skips {
         settle_echoes(calls, batch).await.map_err(Some)?;
     }
-    for incoming in batch.items.iter().filter(|item| item.place == Place::Private) {
+    for incoming in batch
+        .items
+        .iter()
+        .filter(|item| item.place == Place::Private)
+    {
         match &incoming.what {
             IncomingKind::Press { .. } if stands_by => {}
             IncomingKind::Message { text, .. } => {
@@ -44,7 +48,12 @@ pub async fn take(calls: &Calls, batch: &Batch, stands_by: bool) -> Result<(), O
         let moving = ctx.redis(held_to, move |redis, sim| {
             let stamp = redis.live.epoch.as_ref().map(|record| record.stamp);
             if let Some(stamp) = stamp {
-                redis.move_channels(&mut sim.ghost.borrow_mut(), &sim.telegram.borrow(), stamp, &moved);
+                redis.move_channels(
+                    &mut sim.ghost.borrow_mut(),
+                    &sim.telegram.borrow(),
+                    stamp,
+                    &moved,
+                );
             }
         });
         let _ = moving.await;
@@ -70,7 +79,9 @@ pub async fn take(calls: &Calls, batch: &Batch, stands_by: bool) -> Result<(), O
         Err(away) => return Err(Some(away)),
     }
     let me = bot.id();
-    let reach = ctx.redis(held_to, move |redis, _| redis.live.reach.get(&me).map_or(0, |reach| reach.len()));
+    let reach = ctx.redis(held_to, move |redis, _| {
+        redis.live.reach.get(&me).map_or(0, |reach| reach.len())
+    });
     let reach = reach.await.map_err(Some)?;
     bot.status(|status| status.reach = u64::try_from(reach).unwrap_or(0));
     Ok(())
@@ -91,7 +102,9 @@ async fn settle_echoes(calls: &Calls, batch: &Batch) -> Result<(), Away> {
     let held_to = Some(calls.tenancy.history);
     // Both at once: a reply that is settled in between would be in neither. The product reads the words first (docs/model.md, "Where the model is
     // ahead of the product").
-    let both = ctx.redis(held_to, move |redis, _| (redis.live.told.get(&bot).cloned(), redis.outbox_after(None)));
+    let both = ctx.redis(held_to, move |redis, _| {
+        (redis.live.told.get(&bot).cloned(), redis.outbox_after(None))
+    });
     let (words, waiting) = both.await?;
     let mut waiting: Vec<(Position, Rc<OutboxEntry>)> = waiting;
     let mut ledger = Ledger::new(words.iter().flat_map(|words| words.iter().copied()));
@@ -106,5 +119,8 @@ async fn settle_echoes(calls: &Calls, batch: &Batch) -> Result<(), Away> {
     if found.is_empty() {
         return Ok(());
     }
-    ctx.redis(held_to, move |redis, sim| redis.settle(&mut sim.ghost.borrow_mut(), bot, &found)).await
+    ctx.redis(held_to, move |redis, sim| {
+        redis.settle(&mut sim.ghost.borrow_mut(), bot, &found)
+    })
+    .await
 }

@@ -9,8 +9,8 @@ use std::rc::Rc;
 
 use bot_worker_core::{Context, Dialogue, Event};
 use shared_core::{
-    BotId, ConversationKey, Echo, Envelope, EpochStamp, ErrorClass, EventId, Incoming, IncomingKind,
-    MemberId, Place, Ticket, Told, UnixMs,
+    BotId, ConversationKey, Echo, Envelope, EpochStamp, ErrorClass, EventId, Incoming,
+    IncomingKind, MemberId, Place, Ticket, Told, UnixMs,
 };
 
 use super::bot::Bot;
@@ -150,8 +150,7 @@ impl Tenure {
         let sim = &self.calls.ctx.sim;
         let view = self.bot.worker.view.borrow();
         let current = view.record().map(|record| record.stamp);
-        let is_current = current == Some(self.stamp) || sim.has(Bug::NeverDemoted);
-        is_current && self.bot.cell.holds(self.calls.tenancy, sim.boot())
+        current == Some(self.stamp) && self.bot.cell.holds(self.calls.tenancy, sim.boot())
     }
 
     pub fn in_context<T>(&self, key: ConversationKey, f: impl FnOnce(&Context<'_>) -> T) -> T {
@@ -262,7 +261,9 @@ impl Tenure {
     fn start(self: &Rc<Self>, key: ConversationKey) {
         let is_served = self.served.borrow().contains(&key);
         let mut lanes = self.lanes.borrow_mut();
-        let Some(lane) = lanes.get_mut(&key) else { return };
+        let Some(lane) = lanes.get_mut(&key) else {
+            return;
+        };
         while let Some((item, origin)) = lane.waiting.pop_front() {
             if matches!(item, Item::Reprompt) && is_served {
                 continue;
@@ -325,7 +326,9 @@ impl Tenure {
     /// Messages of our own that are explained: the cursor may pass them.
     pub fn release(&self, tickets: impl IntoIterator<Item = Ticket>) {
         let mut intake = self.intake.borrow_mut();
-        tickets.into_iter().for_each(|ticket| intake.settle_echo(ticket));
+        tickets
+            .into_iter()
+            .for_each(|ticket| intake.settle_echo(ticket));
         drop(intake);
         self.flush_bell.ring();
     }
@@ -346,7 +349,11 @@ impl Tenure {
             return Ok(true);
         }
         let (stamp, held) = (self.stamp, self.history());
-        let moved = self.calls.ctx.redis(held, move |redis, _| redis.unpark(stamp, member)).await;
+        let moved = self
+            .calls
+            .ctx
+            .redis(held, move |redis, _| redis.unpark(stamp, member))
+            .await;
         match moved {
             Ok(Some(some)) => {
                 if some {
@@ -386,7 +393,10 @@ impl Tenure {
     }
 
     pub fn is_unsettled(&self, position: Position) -> bool {
-        self.sent.borrow().iter().any(|(known, _)| *known == position)
+        self.sent
+            .borrow()
+            .iter()
+            .any(|(known, _)| *known == position)
     }
 
     /// The entry that became this message, while it still stands in Redis.
@@ -415,7 +425,9 @@ impl Tenure {
         sim.say(|| format!("{bot} settles {settling:?}: {settled:?}"));
         if settled.is_ok() {
             let is_settled = |position| settling.iter().any(|(known, _)| *known == position);
-            self.sent.borrow_mut().retain(|(position, _)| !is_settled(*position));
+            self.sent
+                .borrow_mut()
+                .retain(|(position, _)| !is_settled(*position));
         }
     }
 }

@@ -46,7 +46,11 @@ impl Tenure {
     /// Nothing of ours is on its way any more.
     pub async fn end_sending(&self) {
         let (mine, held) = (self.sending(), self.history());
-        let _ = self.calls.ctx.redis(held, move |redis, _| redis.end_sending(&mine)).await;
+        let _ = self
+            .calls
+            .ctx
+            .redis(held, move |redis, _| redis.end_sending(&mine))
+            .await;
     }
 }
 
@@ -69,7 +73,9 @@ pub async fn take(tenure: &Rc<Tenure>) -> Option<Option<Sending>> {
 
 async fn look(tenure: &Rc<Tenure>, since: u64) -> Result<Turn, Away> {
     let (ctx, held, stamp) = (&tenure.sends, tenure.history(), tenure.stamp);
-    let before = ctx.redis(held, |redis, _| redis.live.sending.clone()).await?;
+    let before = ctx
+        .redis(held, |redis, _| redis.live.sending.clone())
+        .await?;
     if let Some(other) = &before
         && !ctx.sim.has(Bug::NoTurn)
         && !can_send_no_more(tenure, other).await?
@@ -78,7 +84,9 @@ async fn look(tenure: &Rc<Tenure>, since: u64) -> Result<Turn, Away> {
         return Ok(Turn::NotYet);
     }
     let (was, mine) = (before.clone(), tenure.sending());
-    let begun = ctx.redis(held, move |redis, _| redis.begin_sending(stamp, was.as_ref(), mine));
+    let begun = ctx.redis(held, move |redis, _| {
+        redis.begin_sending(stamp, was.as_ref(), mine)
+    });
     Ok(match begun.await? {
         Some(true) => Turn::Ours(before),
         Some(false) => Turn::NotYet,
@@ -93,7 +101,9 @@ async fn can_send_no_more(tenure: &Rc<Tenure>, other: &Sending) -> Result<bool, 
         return Ok(true);
     }
     let bot = other.bot;
-    let lease = tenure.sends.redis(tenure.history(), move |redis, sim| redis.lease(bot, sim.now()));
+    let lease = tenure.sends.redis(tenure.history(), move |redis, sim| {
+        redis.lease(bot, sim.now())
+    });
     let lease = lease.await?;
     Ok(!lease.is_some_and(|lease| lease.worker == other.worker && lease.nonce == other.nonce))
 }
