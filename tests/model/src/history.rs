@@ -9,9 +9,10 @@ use crate::bug::Bug;
 use crate::check;
 use crate::fixed::{BOTS, Fixed, SUPERVISORS, WORKERS};
 use crate::ghost::Wrong;
-use crate::op::{Op, Setup, Stage};
+use crate::op::{Op, Setup};
 use crate::sim::rng::Rng;
 use crate::sim::{Sim, World};
+use crate::stage::Stage;
 
 /// Time from when faults stop until everything must have come to rest.
 pub const BOUND: u64 = 180_000;

@@ -21,6 +21,7 @@ mod post;
 mod redis;
 mod sim;
 mod sql;
+mod stage;
 mod supervisor;
 mod telegram;
 mod worker;

@@ -4,6 +4,7 @@
 //! product's it stands for. What is left out: admins, hints, announcements, records, timers, the inbox (`post` has that one), damage.
 
 mod active;
+mod aside;
 mod bot;
 mod calls;
 mod cursors;
@@ -12,6 +13,7 @@ mod doubt;
 mod feed;
 mod guard;
 mod lane;
+mod load;
 mod parked;
 mod resume;
 mod sender;

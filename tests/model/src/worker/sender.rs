@@ -1,4 +1,4 @@
-//! `sender.rs`, `sender/load.rs`, `sender/aside.rs`, `sender/park.rs`: empties the outbox, each entry until it is known what became of it.
+//! `sender.rs`: empties the outbox, each entry until it is known what became of it.
 //!
 //! Real: `SendQueue`, `Pacer`, `Backlog`. Invariants: an entry leaves Redis only when its outcome is known; before each send the lease must hold.
 
@@ -7,22 +7,17 @@ use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
 use std::time::Duration;
 
-use bot_worker_core::Event;
 use bot_worker_core::backlog::Backlog;
 use bot_worker_core::pacing::{Pacer, Rates};
 use bot_worker_core::send_queue::{Next, SendQueue};
-use shared_core::{
-    Button, ConversationKey, EntryId, ErrorClass, EventId, MemberId, OutboxEntry, OutboxKind,
-    PlaceKey, Priority, SendTarget, Told,
-};
+use shared_core::{ConversationKey, EntryId, ErrorClass, OutboxEntry, SendTarget, Told};
 
-use super::deliver::{Outcome, deliver, out_of_reach};
+use super::deliver::{Outcome, deliver};
 use super::doubt::Doubt;
 use super::tenure::{Item, Origin, Tenure};
 use super::turn;
 use crate::bug::Bug;
 use crate::redis::Position;
-use crate::sim::Away;
 
 const IN_FLIGHT: usize = 32;
 const POLL: u64 = 1_000;
@@ -45,8 +40,8 @@ const RATES: Rates = Rates {
 pub struct Tries {
     /// The last one failed so that nobody knows whether Telegram did it.
     pub unknown: bool,
-    copies: u32,
-    failures: u32,
+    pub copies: u32,
+    pub failures: u32,
 }
 
 struct Sent {
@@ -59,10 +54,10 @@ pub struct Sender {
     pub tenure: Rc<Tenure>,
     pub queue: SendQueue<Position>,
     pacer: Pacer,
-    after: Option<Position>,
-    backlog: Backlog<Position>,
-    foreign: Vec<Position>,
-    served: Option<Vec<ConversationKey>>,
+    pub after: Option<Position>,
+    pub backlog: Backlog<Position>,
+    pub foreign: Vec<Position>,
+    pub served: Option<Vec<ConversationKey>>,
     pub doubt: Doubt,
     pub unended: bool,
     in_flight: usize,
@@ -71,7 +66,7 @@ pub struct Sender {
     settling: Rc<std::cell::Cell<bool>>,
 }
 
-enum After {
+pub enum After {
     GoOn,
     Over,
     Fatal(ErrorClass),
@@ -353,7 +348,7 @@ impl Sender {
         self.queue.put_back(position, entry);
     }
 
-    fn hold(&mut self, target: SendTarget, pause: u64) {
+    pub fn hold(&mut self, target: SendTarget, pause: u64) {
         let until = self
             .tenure
             .sends
@@ -361,231 +356,5 @@ impl Sender {
             .boot()
             .plus(Duration::from_millis(pause));
         self.pacer.hold(target, until);
-    }
-
-    /// His replies wait until he presses Start.
-    async fn park(&mut self, position: Position, entry: OutboxEntry, member: MemberId) -> After {
-        let (ctx, held) = (self.tenure.sends.clone(), self.tenure.history());
-        let bot = self.tenure.bot.id();
-        let first = self.tries.entry(entry.id).or_default();
-        first.failures += 1;
-        let is_first = first.failures == 1;
-        let reached = ctx.redis(held, move |redis, _| {
-            redis
-                .live
-                .reach
-                .get(&bot)
-                .is_some_and(|reach| reach.contains(&member))
-        });
-        if is_first && reached.await == Ok(true) {
-            self.hold(entry.target, 1_000);
-            self.queue.put_back(position, entry);
-            return After::GoOn;
-        }
-        let (stamp, loses) = (self.tenure.stamp, ctx.sim.has(Bug::ParkedNowhere));
-        let parked = ctx
-            .redis(held, move |redis, _| {
-                redis.park(stamp, position, member, loses)
-            })
-            .await;
-        // Also when it is not known whether it came through.
-        self.tenure.parked.borrow_mut().insert(member);
-        self.moved_away(position, entry, parked)
-    }
-
-    async fn refuse(&mut self, position: Position, entry: OutboxEntry) -> After {
-        let (ctx, held, stamp) = (
-            self.tenure.sends.clone(),
-            self.tenure.history(),
-            self.tenure.stamp,
-        );
-        let refused = ctx
-            .redis(held, move |redis, _| redis.refuse(stamp, position))
-            .await;
-        let unsaid = unsaid(&entry).filter(|_| refused == Ok(true));
-        let key = entry.conversation;
-        let after = self.moved_away(position, entry, refused);
-        if let Some(item) = unsaid {
-            self.tenure.push(key, item, Origin::Own);
-        }
-        after
-    }
-
-    /// The entry was moved by a script of the epoch; where that did not come through, it is tried again.
-    fn moved_away(
-        &mut self,
-        position: Position,
-        entry: OutboxEntry,
-        moved: Result<bool, Away>,
-    ) -> After {
-        match moved {
-            Ok(true) => {
-                self.queue.finish(entry.target);
-                self.tries.remove(&entry.id);
-                After::GoOn
-            }
-            Ok(false) => After::Over,
-            Err(_) => {
-                self.hold(entry.target, 500);
-                self.queue.put_back(position, entry);
-                After::GoOn
-            }
-        }
-    }
-
-    /// The first look: what stands in the outbox and the words of what was sent, both at once, since a sender before this one may settle late.
-    async fn load_with_words(&mut self) -> Result<(), Away> {
-        let (held, stamp, me) = (
-            self.tenure.history(),
-            self.tenure.stamp,
-            self.tenure.bot.id(),
-        );
-        let both = self.tenure.sends.redis(held, move |redis, _| {
-            let words = redis.live.told.get(&me).cloned();
-            redis
-                .live
-                .is_open_for(stamp)
-                .then(|| (redis.outbox_after(None), words))
-        });
-        let Some((page, words)) = both.await? else {
-            self.tenure.end(None);
-            return Err(Away::Lost);
-        };
-        self.know(words);
-        for (position, entry) in page {
-            let before = self.after.replace(position);
-            self.take_in(position, &entry, before);
-        }
-        Ok(())
-    }
-
-    async fn load(&mut self) -> Result<(), Away> {
-        self.refill().await?;
-        for (position, entry) in self.page(self.after).await? {
-            let before = self.after.replace(position);
-            self.take_in(position, &entry, before);
-        }
-        self.drop_foreign().await
-    }
-
-    /// Read under the epoch: who has been fenced and does not know it yet must not see what the next holder commits. The product reads
-    /// unfenced (docs/model.md, "Where the model is ahead of the product").
-    async fn page(
-        &self,
-        after: Option<Position>,
-    ) -> Result<Vec<(Position, Rc<OutboxEntry>)>, Away> {
-        let (held, stamp) = (self.tenure.history(), self.tenure.stamp);
-        let page = self.tenure.sends.redis(held, move |redis, sim| {
-            let may_read = redis.live.is_open_for(stamp) || sim.has(Bug::OutboxReadUnfenced);
-            may_read.then(|| redis.outbox_after(after))
-        });
-        match page.await? {
-            Some(page) => Ok(page),
-            None => {
-                self.tenure.end(None);
-                Err(Away::Lost)
-            }
-        }
-    }
-
-    /// Chats of which a part was passed over and that have run dry.
-    async fn refill(&mut self) -> Result<(), Away> {
-        let queue = &self.queue;
-        let Some(dry) = self.backlog.dry(|chat| queue.waiting(chat)) else {
-            return Ok(());
-        };
-        let page = match self.page(dry.from).await {
-            Ok(page) => page,
-            Err(away) => {
-                self.backlog.put_back(dry);
-                return Err(away);
-            }
-        };
-        let mut at = dry.from;
-        for (position, entry) in page {
-            if Some(position) > self.after {
-                break;
-            }
-            let before = at.replace(position);
-            if dry.wants(entry.target, position) {
-                self.take_in(position, &entry, before);
-            }
-        }
-        Ok(())
-    }
-
-    fn take_in(&mut self, position: Position, entry: &Rc<OutboxEntry>, before: Option<Position>) {
-        let (me, sim) = (self.tenure.bot.id(), &self.tenure.sends.sim);
-        if entry.by.is_some_and(|by| by != me) && !sim.has(Bug::ForeignPromptsSent) {
-            self.foreign.push(position);
-            return;
-        }
-        if let Some((event, id)) = out_of_reach(&self.tenure, entry) {
-            let settles = Some(position);
-            let item = Item::Internal { event, id, settles };
-            return self.tenure.push(entry.conversation, item, Origin::Own);
-        }
-        if let Some(served) = self.served.as_mut().filter(|_| brings_a_live_prompt(entry)) {
-            served.push(entry.conversation);
-        }
-        let chat = entry.target;
-        if self.backlog.takes(chat, self.queue.waiting(chat), before) {
-            self.queue.push(position, (**entry).clone());
-        }
-    }
-
-    fn tell_served(&mut self) {
-        if let Some(served) = self.served.take() {
-            self.tenure.served.borrow_mut().extend(served);
-            self.tenure.has_turn.set(true);
-        }
-    }
-
-    async fn drop_foreign(&mut self) -> Result<(), Away> {
-        if self.foreign.is_empty() {
-            return Ok(());
-        }
-        let (stamp, held, foreign) = (
-            self.tenure.stamp,
-            self.tenure.history(),
-            self.foreign.clone(),
-        );
-        let dropped = self.tenure.sends.redis(held, move |redis, sim| {
-            redis.discard(&mut sim.ghost.borrow_mut(), stamp, &foreign)
-        });
-        dropped.await?;
-        self.foreign.clear();
-        Ok(())
-    }
-}
-
-/// What the conversation hears, if its own chat was to get an answer.
-fn unsaid(entry: &OutboxEntry) -> Option<Item> {
-    let here = match (entry.conversation.place, entry.target) {
-        (PlaceKey::Private, SendTarget::Member(member)) => member == entry.conversation.member,
-        (PlaceKey::Group(group), SendTarget::Channel(channel)) => group == channel,
-        _ => false,
-    };
-    let is_answer = entry.priority == Priority::Answer && entry.by.is_none();
-    let is_said = !matches!(entry.kind, OutboxKind::StoreFile { .. });
-    (here && is_answer && is_said).then(|| {
-        let mut id = entry.id.0;
-        id[15] ^= 2;
-        Item::Internal {
-            event: Event::Unsaid,
-            id: EventId(id),
-            settles: None,
-        }
-    })
-}
-
-/// Will this entry put buttons that work in front of the member?
-fn brings_a_live_prompt(entry: &OutboxEntry) -> bool {
-    match &entry.kind {
-        OutboxKind::Say { keyboard, .. } | OutboxKind::Edit { keyboard, .. } => {
-            let mut buttons = keyboard.iter().flat_map(|keyboard| &keyboard.0).flatten();
-            buttons.any(|button| matches!(button, Button::Press { .. }))
-        }
-        OutboxKind::StoreFile { .. } => false,
     }
 }
