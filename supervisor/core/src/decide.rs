@@ -10,6 +10,7 @@
 //! the configuration does not name it any more  the same
 //! the holder's worker is the trouble           takeover by another worker, the bot stays; with the resting login if it may be used
 //! the holder is connected and not at work      renew: the same holder under another epoch
+//! the holder's bot is assigned elsewhere       takeover by whoever it is assigned to
 //! the holder's line is silent, unclear whose   takeover, and a standby if that does not pass either
 //! nobody is answered                           hold: Telegram or our line is down, do not burn through the pool
 //! our own request is refused                   hold
@@ -141,6 +142,12 @@ impl<'a> Look<'a> {
 
     /// What the pool's holder needs.
     fn serve(&mut self, holder: &Holder) -> Plan {
+        // A write of the leader's own that was given up and came late does this; no step of a switch leaves it so.
+        let given = self.snapshot.assignment(holder.bot);
+        let known = self.snapshot.bot(holder.bot).is_some();
+        if let Some(given) = given.filter(|given| known && given.worker != holder.worker) {
+            return self.follow(holder, given);
+        }
         match self.diagnose(holder) {
             None => self.place(Some(holder)),
             Some(Trouble::Bot(cause)) => self.relogin_else_switch(holder, cause),

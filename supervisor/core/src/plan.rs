@@ -90,6 +90,10 @@ pub enum Cause {
     },
     /// Its last heartbeat has expired.
     WorkerGone,
+    /// The bot is assigned to another worker than the one that holds its epoch: neither can do its work.
+    AssignedElsewhere {
+        worker: WorkerId,
+    },
     /// The configuration does not name the active bot any more.
     BotRemoved,
     /// A person wants it: no cool-down, bound or pause holds it back.
@@ -115,6 +119,7 @@ impl Cause {
             Self::WorkerDead => "worker_dead",
             Self::WorkerSilent { .. } => "worker_silent",
             Self::WorkerGone => "worker_gone",
+            Self::AssignedElsewhere { .. } => "assigned_elsewhere",
             Self::BotRemoved => "bot_removed",
             Self::Ordered { .. } => "ordered",
         }
@@ -129,6 +134,7 @@ impl Cause {
             | Self::WorkerDead
             | Self::WorkerSilent { .. }
             | Self::WorkerGone
+            | Self::AssignedElsewhere { .. }
             | Self::BotRemoved
             | Self::Ordered { .. } => true,
             Self::LineSilent { .. } | Self::NotServed { .. } => false,

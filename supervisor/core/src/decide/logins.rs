@@ -4,7 +4,7 @@
 //! An old worker has let go of a login if its process is known to be dead or is our own (it is ended first), or if it is heard: then it gives
 //! the bot's lease back by itself, and nobody connects before that.
 
-use shared_core::{BotId, ErrorClass, Holder, LoginSlot, WorkerId};
+use shared_core::{Assignment, BotId, ErrorClass, Holder, LoginSlot, WorkerId};
 
 use super::Look;
 use crate::plan::{Cause, Hold, NoRelogin, Plan, Reason};
@@ -155,6 +155,29 @@ impl Look<'_> {
         }
     }
 
+    /// The bot has come to another worker than its epoch: the epoch follows it there, where that worker may use its login.
+    pub(super) fn follow(&mut self, holder: &Holder, given: &Assignment) -> Plan {
+        let cause = Cause::AssignedElsewhere {
+            worker: given.worker.clone(),
+        };
+        let silent_ms = self.policy.worker_silent_ms;
+        let lets_go = self.snapshot.lets_go(&holder.worker, silent_ms);
+        if !lets_go || !self.verdicts.worker_fit(&given.worker) {
+            return self.takeover(holder, cause);
+        }
+        if let Some(bound) = self.used_up(SwitchKind::Takeover, self.policy.takeovers_per_hour) {
+            return bound;
+        }
+        Plan::Takeover {
+            bot: holder.bot,
+            from: holder.worker.clone(),
+            to: given.worker.clone(),
+            slot: given.slot,
+            then: self.ranked(Some(holder.bot), &cause),
+            cause,
+        }
+    }
+
     /// A takeover keeps members' private chats, so it is tried first, unless it was just tried; where there is no other worker, the other
     /// login may still help.
     pub(super) fn takeover_else_switch(&mut self, holder: &Holder, cause: Cause) -> Plan {
@@ -197,6 +220,7 @@ fn is_of_the_session(cause: &Cause) -> bool {
         | Cause::WorkerDead
         | Cause::WorkerSilent { .. }
         | Cause::WorkerGone
+        | Cause::AssignedElsewhere { .. }
         | Cause::BotRemoved
         | Cause::Ordered { .. } => false,
     }

@@ -97,6 +97,7 @@ impl fmt::Display for Cause {
             Self::WorkerDead => write!(f, "worker process dead"),
             Self::WorkerSilent { age_ms } => write!(f, "worker silent for {age_ms} ms"),
             Self::WorkerGone => write!(f, "worker not heard of any more"),
+            Self::AssignedElsewhere { worker } => write!(f, "assigned to {worker}"),
             Self::BotRemoved => write!(f, "not a bot of the pool any more"),
             Self::Ordered { word, by } => write!(f, "{word} ordered by {by}"),
         }
