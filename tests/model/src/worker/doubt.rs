@@ -147,7 +147,9 @@ impl Sender {
         }
         self.doubt.since = None;
         let left = self.queue.end_doubt();
-        if left > 0 && !all_heard {
+        // Another bot that held the pool in between has moved the group's cursor over what this one said there. The product does not count
+        // that (docs/model.md, "Where the model is ahead of the product").
+        if left > 0 && (!all_heard || self.tenure.after_another) {
             self.may_be_repeated(left);
         }
     }
