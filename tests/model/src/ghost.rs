@@ -18,7 +18,7 @@ use std::fmt;
 
 use shared_core::{
     BotId, BoxId, ConversationKey, EntryId, EpochStamp, Holder, Incoming, MessageId, Nonce,
-    OutboxEntry, OutboxKind, UpdateId,
+    OutboxEntry, OutboxKind, SmokeReport, UpdateId, WorkerId,
 };
 
 use crate::redis::State;
@@ -108,6 +108,8 @@ struct Shown {
 pub struct Ghost {
     pub wrong: Option<Wrong>,
     epochs: BTreeMap<u64, Nonce>,
+    /// Tests that were passed, in which epoch and by whom.
+    tested: HashSet<(u64, BotId, WorkerId)>,
     waived: HashSet<UpdateId>,
     shown: HashMap<EntryId, Shown>,
     /// Which update each reply answers; what was committed as something to be shown.
@@ -138,8 +140,24 @@ impl Ghost {
         }
     }
 
-    pub fn opened(&mut self, _stamp: EpochStamp, _by: Option<&Holder>) {
+    /// A holder's test is published.
+    pub fn reports(&mut self, report: &SmokeReport) {
+        if report.passed() {
+            self.tested
+                .insert((report.epoch.0, report.bot, report.worker.clone()));
+        }
+    }
+
+    /// An epoch is opened for its holder.
+    pub fn opened(&mut self, stamp: EpochStamp, by: Option<&Holder>) {
         self.opened += 1;
+        let is_tested = by.is_some_and(|by| {
+            self.tested
+                .contains(&(stamp.epoch.0, by.bot, by.worker.clone()))
+        });
+        if !is_tested {
+            self.fail(Wrong::OpenedUntested(stamp));
+        }
     }
 
     /// A conversation takes an update in.

@@ -9,7 +9,7 @@ use supervisor_core::Saga;
 
 use super::{Redis, State};
 use crate::bug::Bug;
-use crate::ghost::{Ghost, Wrong};
+use crate::ghost::Ghost;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Leading {
@@ -159,15 +159,6 @@ impl Redis {
         if seen.phase != Phase::Open {
             seen.phase = Phase::Open;
             seen.since = since;
-            let tested = seen.holder.as_ref().is_some_and(|holder| {
-                let report = state.smoke.get(&holder.bot);
-                report.is_some_and(|it| {
-                    it.epoch == stamp.epoch && it.worker == holder.worker && it.passed()
-                })
-            });
-            if !tested {
-                ghost.fail(Wrong::OpenedUntested(stamp));
-            }
             ghost.opened(stamp, seen.holder.as_ref());
         }
         state.saga = Some(saga);

@@ -36,6 +36,7 @@ pub async fn run(calls: Calls, stamp: EpochStamp) {
         let put = ctx.call(Server::Redis, move |sim| {
             let mut redis = sim.redis.borrow_mut();
             if redis.history == held {
+                sim.ghost.borrow_mut().reports(&report);
                 redis.state().smoke.insert(report.bot, report);
                 drop(redis);
                 sim.ring_supervisors();
