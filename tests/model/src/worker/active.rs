@@ -57,13 +57,15 @@ pub async fn start(
             redis.live.outbox.keys().next_back().copied()
         })
         .await?;
-    if !ctx.sim.has(Bug::ForeignPromptsSent) {
-        drop_foreign(calls, record).await?;
-    }
     let resumption = ctx
         .redis(held_to, move |redis, _| redis.begin_resumption(stamp, bot))
         .await?;
     let resumed: Resumed = resumption.ok_or(NotYet)?;
+    // After the debt has changed hands: whoever composed them owes them anew. The product does it before (docs/model.md, "Where the model is ahead of the
+    // product").
+    if !ctx.sim.has(Bug::ForeignPromptsSent) {
+        drop_foreign(calls, record).await?;
+    }
     let tenure = Rc::new(Tenure::new(Terms {
         calls: calls.clone(),
         stamp,
