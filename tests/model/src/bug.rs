@@ -114,8 +114,6 @@ bugs! {
     EpochsUnreserved = "epochs-unreserved",
     /// any report of the bot counts as this epoch's test
     AnyReportCounts = "any-report-counts",
-    /// a hung child is not ended before its login goes elsewhere
-    HungNotEnded = "hung-not-ended",
     /// the lease of a worker that lives is broken for a takeover
     LiveLeaseBroken = "live-lease-broken",
 }

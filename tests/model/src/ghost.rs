@@ -28,6 +28,10 @@ use crate::telegram::Telegram;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Wrong {
     StaleEpoch(EpochStamp),
+    /// A leader's step was carried out for somebody who does not lead.
+    StaleLeader(EpochStamp),
+    /// A call left a process that does not hold the bot's lease.
+    WithoutLease(BotId),
     EpochTwice(EpochStamp),
     OpenedUntested(EpochStamp),
     TakenTwice(ConversationKey, UpdateId),
@@ -63,6 +67,8 @@ impl Wrong {
     pub fn rule(&self) -> &'static str {
         match self {
             Self::StaleEpoch(_) => "one epoch commits",
+            Self::StaleLeader(_) => "one leader writes",
+            Self::WithoutLease(_) => "nothing is said without the lease",
             Self::EpochTwice(_) => "an epoch number is given once",
             Self::OpenedUntested(_) => "nothing is opened untested",
             Self::TakenTwice(..) => "an update is taken in once",

@@ -9,7 +9,7 @@ use supervisor_core::Saga;
 
 use super::{Redis, State};
 use crate::bug::Bug;
-use crate::ghost::Ghost;
+use crate::ghost::{Ghost, Wrong};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Leading {
@@ -40,8 +40,12 @@ pub enum Step {
 
 impl State {
     pub fn leads(&self, lead: &Lead, now: u64) -> bool {
+        lead.bug == Some(Bug::LeaderUnchecked) || self.is_led_by(lead.id, now)
+    }
+
+    fn is_led_by(&self, id: Nonce, now: u64) -> bool {
         let by = self.leader.filter(|(_, until)| *until > now);
-        lead.bug == Some(Bug::LeaderUnchecked) || by.is_some_and(|(id, _)| id == lead.id)
+        by.is_some_and(|(leader, _)| leader == id)
     }
 }
 
@@ -83,6 +87,9 @@ impl Redis {
             && seen.stamp.epoch >= stamp.epoch
         {
             return Fence::Behind(seen.stamp.epoch.0);
+        }
+        if !state.is_led_by(lead.id, now) {
+            ghost.fail(Wrong::StaleLeader(stamp));
         }
         if !repeated {
             ghost.begins(stamp);
@@ -150,6 +157,7 @@ impl Redis {
         if !state.leads(lead, now) {
             return Step::NotLeading;
         }
+        let is_led = state.is_led_by(lead.id, now);
         let Some(seen) = state.epoch.as_mut().filter(|seen| seen.stamp == stamp) else {
             return Step::Elsewhere;
         };
@@ -159,6 +167,9 @@ impl Redis {
         if seen.phase != Phase::Open {
             seen.phase = Phase::Open;
             seen.since = since;
+            if !is_led {
+                ghost.fail(Wrong::StaleLeader(stamp));
+            }
             ghost.opened(stamp, seen.holder.as_ref());
         }
         state.saga = Some(saga);

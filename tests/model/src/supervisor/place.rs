@@ -25,9 +25,7 @@ impl Supervisor {
                         self.ctx.sim.ghost.borrow_mut().in_doubt.insert(*bot);
                     }
                     let from = before.worker.clone();
-                    if !self.ctx.sim.has(Bug::HungNotEnded) {
-                        self.release(*bot, &from, snapshot).await?;
-                    }
+                    self.release(*bot, &from, snapshot).await?;
                 } else {
                     self.free_lease(snapshot, before).await?;
                 }
@@ -131,7 +129,7 @@ impl Supervisor {
             let age = view.beat.as_ref().map(|(_, age_ms)| *age_ms);
             age.is_none_or(|age_ms| age_ms >= silent_ms)
         });
-        if self.fleet.is_ours(worker) && silent && !self.ctx.sim.has(Bug::HungNotEnded) {
+        if self.fleet.is_ours(worker) && silent {
             self.kill(worker).await?;
         }
         let lease = self

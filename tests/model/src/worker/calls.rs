@@ -6,7 +6,7 @@ use shared_core::{BotId, ErrorClass};
 
 use super::bot::Bot;
 use super::guard::Tenancy;
-use crate::ghost::Ghost;
+use crate::ghost::{Ghost, Wrong};
 use crate::sim::net::{Server, TIMEOUT};
 use crate::sim::{Ctx, Sim};
 use crate::telegram::{Line, NETWORK, Refused, Telegram, Update};
@@ -28,6 +28,10 @@ impl Calls {
         let sim = &self.ctx.sim;
         if !self.bot.cell.holds(self.tenancy, sim.boot()) {
             return Err(NETWORK);
+        }
+        if !self.bot.cell.is_held(sim.boot()) {
+            let bot = self.bot.id();
+            sim.ghost.borrow_mut().fail(Wrong::WithoutLease(bot));
         }
         if self.line.lost.get() {
             self.ctx.sleep(1).await;
