@@ -81,11 +81,12 @@ impl Active {
         let private = state.private_cursor(bot).await.map_err(text)?;
         let held = state.held(bot, HELD).await.map_err(text)?;
         let stood = state.outbox_end().await.map_err(text)?;
-        drop_foreign(context, record).await.map_err(text)?;
         let EpochAnswer::Done(resumed) = state.begin_resumption(stamp, bot).await.map_err(text)?
         else {
             return Err("the epoch is over".to_owned());
         };
+        // Once the debt is this bot's: dropped before, the other one's prompts would be owed by nobody should this end in between.
+        drop_foreign(context, record).await.map_err(text)?;
         let usernames = usernames(context).await;
         // Another bot was named meanwhile, and may have been too short-lived to begin: who came to this one then is owed his prompt as well. Who has
         // had it is turned away by the event's id.

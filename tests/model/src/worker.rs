@@ -1,168 +1,314 @@
-//! A worker in the model: everything in it is lost when it is killed.
+//! A worker's process: its name, its leases, its heartbeat, its view of the pool, a task for each bot that is assigned to it.
+//!
+//! The glue of `bot-worker/app`, written small; what decides is the product's (`bot-worker-core`, `shared-core`). Each file says which of the
+//! product's it stands for. What is left out: admins, hints, announcements, records, timers, the inbox (`post` has that one), damage.
 
-use std::collections::{HashMap, VecDeque};
+mod active;
+mod aside;
+mod bot;
+mod calls;
+mod cursors;
+mod deliver;
+mod doubt;
+mod feed;
+mod guard;
+mod lane;
+mod load;
+mod parked;
+mod resume;
+mod sender;
+mod session;
+mod smoke;
+mod standby;
+mod tenure;
+mod turn;
+mod view;
 
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+
+use bot_worker_core::Dialogue;
 use shared_core::{
-    Admission, BotId, BoxId, ConversationKey, EntryId, Envelope, EpochStamp, LowWater, MessageId,
-    PoolId, Ticket, UpdateId, entry_id, random_id,
+    BotHealth, BotId, BotRole, Connection, ConversationKey, Envelope, EpochStamp, ErrorClass,
+    ErrorSeen, Heartbeat, LatencySummary, LoginSlot, Nonce, OtherLogin, Phase, PoolWork, UnixMs,
+    WorkerId,
 };
 
-use crate::telegram::{Telegram, Written};
-use crate::world::{Bug, Commit, Redis, State};
+use crate::redis::Name;
+use crate::sim::tasks::{Proc, Scope};
+use crate::sim::wait::Bell;
+use crate::sim::{Away, Ctx, Sim};
+use bot::Bot;
+pub use calls::push;
+use guard::Guard;
+use view::View;
 
-/// A step that was computed and not yet committed.
-#[derive(Debug)]
-struct Prepared {
-    commit: Commit,
-    ticket: Ticket,
+/// `heartbeat.rs`: at least so often.
+const BEAT: u64 = 250;
+
+/// What a worker says of a bot (`status.rs`).
+pub struct Status {
+    slot: LoginSlot,
+    connection: Connection,
+    role: BotRole,
+    answered_at: Option<u64>,
+    error: Option<(ErrorClass, u64)>,
+    lease_held: bool,
+    settled_since: Option<u64>,
+    other: OtherLogin,
+    reach: u64,
 }
 
-#[derive(Debug)]
 pub struct Worker {
-    stamp: EpochStamp,
-    bot: BotId,
-    /// How far this worker has asked Telegram, not how far it has committed.
-    fetched: usize,
-    water: LowWater<usize>,
-    lanes: HashMap<ConversationKey, VecDeque<(Written, Ticket)>>,
-    prepared: HashMap<ConversationKey, Prepared>,
-    /// Sent and not yet removed from the outbox.
-    acknowledged: Vec<(EntryId, MessageId)>,
+    ctx: Ctx,
+    pub id: WorkerId,
+    pub nonce: Nonce,
+    /// Whoever started it vouches that its predecessor is dead.
+    vouched: bool,
+    started: UnixMs,
+    guard: Guard,
+    view: RefCell<View>,
+    view_bell: Rc<Bell>,
+    pool_bell: Rc<Bell>,
+    beat_bell: Rc<Bell>,
+    statuses: RefCell<BTreeMap<BotId, Rc<RefCell<Status>>>>,
+    bots: RefCell<Vec<Rc<Bot>>>,
+    /// The epoch whose work this process does.
+    works: Cell<Option<(EpochStamp, BotId)>>,
+    /// Logins that this process has found dead (`login/vault.rs`).
+    lost_keys: RefCell<BTreeSet<u64>>,
+    /// The epoch in which this process has shown everybody where he stands; asked by the model alone.
+    pub showed: Cell<Option<EpochStamp>>,
+    /// How far each box was heard; for the bug that starts from there.
+    heard: RefCell<BTreeMap<BotId, i32>>,
+    /// For the bug that keeps conversations beyond their epoch.
+    old_cache: RefCell<Option<BTreeMap<ConversationKey, Envelope<Dialogue>>>>,
 }
 
 impl Worker {
-    pub fn start(stamp: EpochStamp, bot: BotId, cursor: usize) -> Self {
-        Self {
-            stamp,
+    /// Starts a process on this host.
+    pub fn start(sim: &Sim, host: usize, nonce: Nonce, vouched: bool) -> (Rc<Proc>, Rc<Self>) {
+        let proc = Rc::new(Proc {
+            host,
+            dead: Cell::new(false),
+            stopped: Cell::new(false),
+        });
+        let scope = Scope::of(Rc::clone(&proc));
+        let ctx = Ctx {
+            sim: Rc::clone(sim),
+            scope: scope.clone(),
+        };
+        let worker = Rc::new(Self {
+            id: sim.fixed.workers[host].clone(),
+            nonce,
+            vouched,
+            started: sim.unix(),
+            guard: Guard::default(),
+            view: RefCell::default(),
+            view_bell: Rc::default(),
+            pool_bell: Rc::default(),
+            beat_bell: Rc::default(),
+            statuses: RefCell::default(),
+            bots: RefCell::default(),
+            works: Cell::new(None),
+            lost_keys: RefCell::default(),
+            showed: Cell::new(None),
+            heard: RefCell::default(),
+            old_cache: RefCell::default(),
+            ctx: ctx.clone(),
+        });
+        let bells = (scope, Rc::clone(&worker.view_bell));
+        sim.worker_bells.borrow_mut().push(bells);
+        let main = Rc::clone(&worker);
+        ctx.spawn(async move { main.run().await });
+        (proc, worker)
+    }
+
+    async fn run(self: Rc<Self>) {
+        if !self.claim_name().await {
+            return self.exit();
+        }
+        let sim = &self.ctx.sim;
+        sim.say(|| format!("{} starts as {}", self.id, self.nonce));
+        let guard = Rc::clone(&self);
+        self.ctx.spawn(async move { guard::run(&guard).await });
+        let beat = Rc::clone(&self);
+        self.ctx.spawn(async move { beat.beat().await });
+        let follow = Rc::clone(&self);
+        self.ctx.spawn(async move { view::follow(&follow).await });
+        bot::reconcile(&self).await;
+    }
+
+    /// The process ends by itself.
+    fn exit(&self) {
+        let proc = self.ctx.scope.proc();
+        proc.dead.set(true);
+        self.ctx.sim.telegram.borrow_mut().close_all_of(proc.host);
+    }
+
+    /// `name.rs`: of two live processes with one name the later one ends before it has touched a lease.
+    async fn claim_name(&self) -> bool {
+        const LOOK: u64 = 100;
+        const PATIENCE: u64 = 10_000;
+        let sim = &self.ctx.sim;
+        let silent = sim.fixed.policy.worker_silent_ms;
+        let until = sim.now() + silent + PATIENCE;
+        let mut seen: Option<(Name, u64)> = None;
+        loop {
+            let now = sim.now();
+            let gone = seen.filter(|(_, since)| now - since >= silent);
+            let (id, nonce) = (self.id.clone(), self.nonce);
+            let gone = gone.map(|(name, _)| name);
+            let claim = move |redis: &mut crate::redis::Redis, sim: &crate::sim::World| {
+                redis.claim_name(&id, nonce, gone, sim.now())
+            };
+            match self.ctx.redis(None, claim).await {
+                Ok(None) => return true,
+                Ok(Some(held)) => match seen {
+                    Some((before, _)) if (before.nonce, before.seq) == (held.nonce, held.seq) => {}
+                    Some((before, _)) if before.nonce == held.nonce => return false,
+                    Some(_) | None => seen = Some((held, now)),
+                },
+                Err(_) => seen = None,
+            }
+            if now >= until {
+                return false;
+            }
+            self.ctx.sleep(LOOK).await;
+        }
+    }
+
+    /// `heartbeat.rs`
+    async fn beat(self: Rc<Self>) {
+        let mut seq = 0;
+        let mut urgent = true;
+        loop {
+            seq += 1;
+            let beat = Rc::new(self.compose(seq));
+            let beaten = self.ctx.call(crate::sim::net::Server::Redis, move |sim| {
+                let taken = sim.redis.borrow_mut().beat(beat, sim.now());
+                if urgent && taken {
+                    sim.ring_supervisors();
+                }
+                taken
+            });
+            if let Ok(false) = beaten.await {
+                self.ctx
+                    .sim
+                    .say(|| format!("{} finds its name taken", self.id));
+                return self.exit();
+            }
+            urgent = self.ctx.rung_within(&self.beat_bell, BEAT).await;
+        }
+    }
+
+    fn compose(&self, seq: u64) -> Heartbeat {
+        let sim = &self.ctx.sim;
+        let statuses = self.statuses.borrow();
+        let bots = statuses.iter().map(|(bot, status)| {
+            let status = status.borrow();
+            self.health(*bot, &status)
+        });
+        let work = self.works.get().map(|(epoch, bot)| PoolWork {
+            pool: sim.fixed.pool.clone(),
             bot,
-            fetched: cursor,
-            water: LowWater::default(),
-            lanes: HashMap::new(),
-            prepared: HashMap::new(),
-            acknowledged: Vec::new(),
+            epoch,
+            phase: Phase::Open,
+            conversations_open: 0,
+            outbox: 0,
+            commits: 0,
+            commits_refused: 0,
+            duplicates: 0,
+            sent: 0,
+            updates_unknown: 0,
+            files_to_resend: 0,
+            maybe_repeated: 0,
+            parked: 0,
+        });
+        Heartbeat {
+            worker: self.id.clone(),
+            nonce: self.nonce,
+            pid: 0,
+            seq,
+            sent: sim.unix(),
+            started: self.started,
+            version: String::new(),
+            bots: bots.collect(),
+            pools: work.into_iter().collect(),
+            redis_us: 0,
+            sql_ok: !sim.net.borrow().sql_down,
         }
     }
 
-    /// A live container or a slice of a difference: one batch of up to `limit` messages.
-    pub fn receive(&mut self, telegram: &Telegram, limit: usize) {
-        let batch = telegram.after(self.fetched, limit.max(1));
-        let Some(last) = batch.last() else { return };
-        let ticket = self.water.open(batch.len(), last.pts);
-        for written in batch {
-            let lane = self
-                .lanes
-                .entry(Telegram::conversation(written))
-                .or_default();
-            lane.push_back((*written, ticket));
-        }
-        self.fetched = last.pts;
-    }
-
-    /// Computes the next step of the `pick`-th waiting conversation.
-    pub fn step(&mut self, redis: &Redis, pool: &PoolId, pick: usize, bug: Option<Bug>) {
-        let mut waiting: Vec<_> = self
-            .lanes
-            .iter()
-            .filter(|(key, lane)| !lane.is_empty() && !self.prepared.contains_key(key))
-            .map(|(key, _)| *key)
-            .collect();
-        waiting.sort();
-        let Some(&key) = waiting.get(pick % waiting.len().max(1)) else {
-            return;
-        };
-        let Some((written, ticket)) = self.lanes.get_mut(&key).and_then(VecDeque::pop_front) else {
-            return;
-        };
-        let mut envelope: Envelope<State> = redis.load(&key);
-        let update = UpdateId::Message {
-            r#box: BoxId::Private(BotId(1)),
-            message: written.message,
-        };
-        let admission = envelope.marks.admit(&update);
-        if admission == Admission::Duplicate && bug != Some(Bug::NoWatermark) {
-            self.water.settle(ticket);
-            return;
-        }
-        let expected = envelope.version;
-        envelope.version += 1;
-        envelope.state.taken.push(written.message);
-        let entry = match bug {
-            Some(Bug::EntryIdFromVersion) => entry_id(
-                pool,
-                &key,
-                &update,
-                envelope.version as u32 + self.stamp.epoch.0 as u32,
-            ),
-            _ => entry_id(pool, &key, &update, 0),
-        };
-        let commit = Commit {
-            stamp: self.stamp,
-            key,
-            expected,
-            envelope,
-            entry,
-            answers: written.message,
-        };
-        self.prepared.insert(key, Prepared { commit, ticket });
-        if bug == Some(Bug::SettleBeforeCommit) {
-            self.water.settle(ticket);
+    fn health(&self, bot: BotId, status: &Status) -> BotHealth {
+        let now = self.ctx.sim.now();
+        BotHealth {
+            pool: self.ctx.sim.fixed.pool.clone(),
+            bot,
+            username: String::new(),
+            slot: status.slot,
+            role: status.role,
+            connection: status.connection,
+            last_ok_ago_ms: status.answered_at.map(|at| now - at),
+            probe: LatencySummary::default(),
+            last_error: status.error.map(|(class, at)| ErrorSeen {
+                class,
+                name: String::new(),
+                ago_ms: now - at,
+            }),
+            flood_wait_s: None,
+            lease_held: status.lease_held,
+            settled_ms: status.settled_since.map(|at| now - at),
+            other_login: status.other,
+            channels: Vec::new(),
+            reach: status.reach,
         }
     }
 
-    /// Sends the `pick`-th prepared commit to Redis. A refused one is dropped: this worker is fenced or was overtaken.
-    pub fn commit(&mut self, redis: &mut Redis, pick: usize, bug: Option<Bug>) {
-        let mut keys: Vec<_> = self.prepared.keys().copied().collect();
-        keys.sort();
-        let Some(key) = keys.get(pick % keys.len().max(1)) else {
-            return;
+    fn with_status(&self, status: &Rc<RefCell<Status>>, change: impl FnOnce(&mut Status)) {
+        let mut it = status.borrow_mut();
+        let before = (
+            it.connection,
+            it.lease_held,
+            it.error.map(|(class, _)| class),
+        );
+        change(&mut it);
+        let ready = it.connection == Connection::Ready && it.lease_held;
+        it.settled_since = match ready {
+            true => it.settled_since.or(Some(self.ctx.sim.now())),
+            false => None,
         };
-        let Some(prepared) = self.prepared.remove(key) else {
-            return;
-        };
-        if redis.commit(prepared.commit, bug) && bug != Some(Bug::SettleBeforeCommit) {
-            self.water.settle(prepared.ticket);
+        if before
+            != (
+                it.connection,
+                it.lease_held,
+                it.error.map(|(class, _)| class),
+            )
+        {
+            self.beat_bell.ring();
         }
     }
 
-    pub fn move_cursor(&mut self, redis: &mut Redis, bug: Option<Bug>) {
-        let reached = match bug {
-            Some(Bug::CursorOverGap) => Some(self.fetched),
-            _ => self.water.advance(),
-        };
-        if let Some(pts) = reached {
-            redis.move_cursor(self.stamp, pts);
-        }
+    /// Which bots this process believes it may act for, at this moment; asked by the model alone.
+    pub fn believes_in(&self, bot: BotId) -> bool {
+        self.guard.believes_in(bot, self.ctx.sim.boot())
     }
 
-    /// Sends the oldest outbox entry that this worker has not sent. The acknowledgement is a step of its own.
-    pub fn send(&mut self, redis: &mut Redis, telegram: &mut Telegram, bug: Option<Bug>) {
-        if !redis.may_send(self.stamp) {
-            return;
-        }
-        let Some(entry) = redis
-            .outbox
-            .iter()
-            .copied()
-            .find(|e| !self.acknowledged.contains(e))
-        else {
-            return;
-        };
-        if bug == Some(Bug::AcknowledgeBeforeSend) {
-            redis.outbox.retain(|e| *e != entry);
-            self.acknowledged.push(entry);
-            return;
-        }
-        telegram.send(self.bot, random_id(entry.0, self.bot, 0), entry.1);
-        self.acknowledged.push(entry);
+    /// Is this process at this epoch's work with this bot?
+    pub fn works_for(&self, stamp: EpochStamp, bot: BotId) -> bool {
+        self.works.get() == Some((stamp, bot))
     }
 
-    pub fn acknowledge(&mut self, redis: &mut Redis, telegram: &mut Telegram, bug: Option<Bug>) {
-        let Some(entry) = self.acknowledged.pop() else {
-            return;
-        };
-        if bug == Some(Bug::AcknowledgeBeforeSend) {
-            telegram.send(self.bot, random_id(entry.0, self.bot, 0), entry.1);
+    /// Something that every session has to look at has changed.
+    fn ring_bots(&self) {
+        for bot in self.bots.borrow().iter() {
+            bot.bell.ring();
         }
-        redis.outbox.retain(|e| *e != entry);
     }
+}
+
+/// Does the error say that Redis could not be asked, so that asking again makes sense?
+fn is_connection(away: Away) -> bool {
+    matches!(away, Away::Lost)
 }

@@ -1,0 +1,161 @@
+//! `sender/doubt.rs`: what may have been sent already is not sent again before the boxes have been heard.
+//!
+//! Real: `Ledger`. How many replies may be repeated is said to the model, which holds the product to it.
+
+use std::rc::Rc;
+
+use bot_worker_core::echo::{Ledger, Meaning};
+use shared_core::{Echo, OutboxEntry, Ticket, Told};
+
+use super::sender::Sender;
+use crate::bug::Bug;
+use crate::redis::{Position, Sending};
+
+const PATIENCE: u64 = 10_000;
+const IN_FLIGHT: usize = 32;
+
+/// How the sender stands to what it did not send itself.
+#[derive(Default)]
+pub struct Doubt {
+    ledger: Ledger,
+    since: Option<u64>,
+    unexplained: Vec<(Ticket, Echo)>,
+    explained: Vec<(Ticket, Option<Position>)>,
+}
+
+impl Doubt {
+    pub fn note(&mut self, told: Option<Told>) {
+        if let Some(told) = told {
+            self.ledger.note(told);
+        }
+    }
+}
+
+impl Sender {
+    /// What is known of the bot's own messages.
+    pub fn know(&mut self, words: Option<Rc<Vec<Told>>>) {
+        self.doubt.ledger = Ledger::new(words.iter().flat_map(|words| words.iter().copied()));
+    }
+
+    /// Before anything is sent. `before`: a sender that did not say that it has ended.
+    pub fn begin(&mut self, before: Option<&Sending>) {
+        let me = self.tenure.bot.id();
+        let was_me = before.is_some_and(|before| before.bot == me);
+        let sim = &self.tenure.sends.sim;
+        if (was_me || self.tenure.follows_itself())
+            && !sim.has(Bug::NoDoubt)
+            && let Some(stood) = self.tenure.stood
+        {
+            self.queue.doubt(stood);
+            self.doubt.since = Some(sim.now());
+        }
+        self.unended = before.is_some() && !was_me;
+    }
+
+    /// Of each chat the first reply may be on its way from a bot that was killed.
+    pub fn count_unended(&mut self) {
+        if std::mem::take(&mut self.unended) {
+            self.may_be_repeated(self.queue.chats().max(self.shown_already()));
+        }
+    }
+
+    /// The product counts one reply a chat; of a sender that was killed between Telegram's answers and their settling there may be more
+    /// (docs/model.md, "Where the model is ahead of the product").
+    pub fn shown_already(&self) -> usize {
+        let ghost = self.tenure.sends.sim.ghost.borrow();
+        let outbox = self.tenure.sends.sim.redis.borrow();
+        outbox
+            .live
+            .outbox
+            .values()
+            .filter(|entry| ghost.is_shown(entry.id))
+            .count()
+    }
+
+    fn may_be_repeated(&self, entries: usize) {
+        let count = u64::try_from(entries.min(IN_FLIGHT)).unwrap_or(u64::MAX);
+        self.tenure.sends.sim.ghost.borrow_mut().said += count;
+    }
+
+    /// Explains what was heard, lets go what is settled, and ends the doubt when its time has come.
+    pub fn look_at_echoes(&mut self) {
+        let caught_up = self.tenure.caught_up.get();
+        let heard = std::mem::take(&mut *self.tenure.heard.borrow_mut());
+        self.doubt.unexplained.extend(heard);
+        for (ticket, echo) in std::mem::take(&mut self.doubt.unexplained) {
+            if self.queue.is_in_flight(echo.chat) {
+                self.doubt.unexplained.push((ticket, echo));
+            } else {
+                let entry = self.explain(&echo);
+                self.doubt.explained.push((ticket, entry));
+            }
+        }
+        let tenure = Rc::clone(&self.tenure);
+        let stands = |entry: &Option<Position>| entry.is_some_and(|at| tenure.is_unsettled(at));
+        let (later, released): (Vec<_>, Vec<_>) = std::mem::take(&mut self.doubt.explained)
+            .into_iter()
+            .partition(|(_, entry)| stands(entry));
+        self.doubt.explained = later;
+        if !released.is_empty() {
+            tenure.release(released.into_iter().map(|(ticket, _)| ticket));
+        }
+        self.end_doubt(caught_up);
+    }
+
+    /// The entry that has to be settled before this message may be passed.
+    fn explain(&mut self, echo: &Echo) -> Option<Position> {
+        let (queue, tries) = (&self.queue, &self.tries);
+        let may_be_sent = |position: &Position, entry: &OutboxEntry| {
+            queue.is_doubtful(position, entry) || tries.get(&entry.id).is_some_and(|it| it.unknown)
+        };
+        let doubtful: Vec<_> = queue
+            .chat(echo.chat)
+            .filter(|(position, entry)| may_be_sent(position, entry))
+            .collect();
+        let entries = doubtful.iter().map(|(_, entry)| *entry);
+        let meaning = self.doubt.ledger.explain(echo, entries);
+        let (sim, me) = (&self.tenure.sends.sim, self.tenure.bot.id());
+        sim.say(|| {
+            format!(
+                "{me} hears its own {}{}: {meaning:?}",
+                echo.chat, echo.message
+            )
+        });
+        match meaning {
+            Meaning::Known(told) => self.tenure.unsettled(told),
+            Meaning::Stranger => None,
+            Meaning::Sent(at) => {
+                let position = doubtful.get(at).map(|(position, _)| **position)?;
+                let entry = self.queue.remove(echo.chat, &position)?;
+                sim.say(|| format!("{me} finds {} sent", entry.id));
+                self.tries.remove(&entry.id);
+                let told = Told::Message(echo.chat, echo.message);
+                self.tenure.is_sent(position, Some(told));
+                Some(position)
+            }
+        }
+    }
+
+    fn end_doubt(&mut self, caught_up: bool) {
+        let Some(since) = self.doubt.since else {
+            return;
+        };
+        let is_late = self.tenure.sends.sim.now() - since >= PATIENCE;
+        let all_heard = caught_up && self.doubt.unexplained.is_empty();
+        if !all_heard && !is_late {
+            return;
+        }
+        self.doubt.since = None;
+        let left = self.queue.end_doubt();
+        // Another bot that held the pool in between has moved the group's cursor over what this one said there. The product does not count
+        // that (docs/model.md, "Where the model is ahead of the product").
+        if left > 0 && (!all_heard || self.tenure.after_another) {
+            self.may_be_repeated(left);
+        }
+    }
+
+    /// When the doubt ends by itself.
+    pub fn doubt_ends(&self) -> Option<u64> {
+        self.doubt.since.map(|since| since + PATIENCE)
+    }
+}

@@ -1,0 +1,247 @@
+//! `engine/lane.rs`: one item on its way through one conversation: read, taken in, committed.
+//!
+//! Real: `read`, `take`, `event_of`, `Envelope`, `Watermarks` inside it. Invariant: every path that settles an item has committed it or knows that it
+//! needs no commit.
+
+use std::rc::Rc;
+
+use bot_worker_core::{Dialogue, Event, Intake, Taken, event_of, read, take};
+use shared_core::{ConversationKey, EntryId, Envelope, Incoming, PlaceKey, UpdateId, Watermarks};
+
+use super::tenure::{Item, Tenure};
+use crate::bug::Bug;
+use crate::redis::{Commit, Committed, Settles};
+use crate::sim::Away;
+
+pub enum Outcome {
+    Stands {
+        envelope: Box<Envelope<Dialogue>>,
+        /// The member's latest prompt is one of this bot's.
+        serves: bool,
+    },
+    Fenced,
+}
+
+enum Try {
+    Finished(Outcome),
+    ReadAgain,
+}
+
+fn stands(envelope: Envelope<Dialogue>, serves: bool) -> Try {
+    let envelope = Box::new(envelope);
+    Try::Finished(Outcome::Stands { envelope, serves })
+}
+
+pub async fn run(
+    tenure: &Rc<Tenure>,
+    key: ConversationKey,
+    cached: Option<Envelope<Dialogue>>,
+    item: &Item,
+) -> Outcome {
+    let mut known = cached;
+    let mut pause = 20;
+    loop {
+        let tried = match known.take() {
+            Some(envelope) => attempt(tenure, key, envelope, item).await,
+            None => from_store(tenure, key, item).await,
+        };
+        match tried {
+            Ok(Try::Finished(outcome)) => return outcome,
+            Ok(Try::ReadAgain) => {}
+            Err(_) => {
+                tenure.engine.sleep(pause).await;
+                pause = (pause * 2).min(500);
+            }
+        }
+    }
+}
+
+async fn from_store(tenure: &Rc<Tenure>, key: ConversationKey, item: &Item) -> Result<Try, Away> {
+    let stored = tenure.engine.redis(tenure.history(), move |redis, _| {
+        redis
+            .live
+            .conversations
+            .get(&key)
+            .map(|stored| Rc::clone(&stored.text))
+    });
+    let envelope = match stored.await? {
+        None => Envelope::default(),
+        Some(text) => match read(&text) {
+            Ok(envelope) => envelope,
+            // What the product wrote itself can always be read.
+            Err(error) => panic!("a stored conversation cannot be read: {error}"),
+        },
+    };
+    attempt(tenure, key, envelope, item).await
+}
+
+async fn attempt(
+    tenure: &Rc<Tenure>,
+    key: ConversationKey,
+    mut envelope: Envelope<Dialogue>,
+    item: &Item,
+) -> Result<Try, Away> {
+    let sim = &tenure.engine.sim;
+    let his_own = matches!(item, Item::Heard(_) | Item::Held(_)) && key.place == PlaceKey::Private;
+    if his_own && !sim.has(Bug::NeverUnparked) && !tenure.unpark(key.member).await? {
+        return Ok(Try::Finished(Outcome::Fenced));
+    }
+    let Some((update, event)) = meaning(tenure, item, &envelope) else {
+        return Ok(stands(envelope, false));
+    };
+    if sim.has(Bug::NoWatermarks) {
+        envelope.marks = Watermarks::default();
+    }
+    let (me, settles) = (tenure.bot.id(), settles_of(item));
+    let intake = tenure.in_context(key, |ctx| {
+        take(&envelope, &update, &event, ctx, me, settles.is_some())
+    });
+    let mut taken = match intake {
+        Ok(Intake::Taken(taken)) => *taken,
+        Ok(Intake::Known) => return Ok(stands(envelope, false)),
+        Err(error) => panic!("a conversation cannot be written: {error}"),
+    };
+    if sim.has(Bug::EntryIdFromVersion) {
+        rename(&mut taken);
+    }
+    if sim.has(Bug::MarksNotKept) && !taken.known {
+        unmark(&mut taken, &envelope);
+    }
+    let version = envelope.version;
+    Ok(
+        match commit(
+            tenure,
+            key,
+            version,
+            &taken,
+            settles,
+            &update,
+            event == Event::Resumed,
+        )
+        .await?
+        {
+            Committed::Done => {
+                if !taken.outbox.entries.is_empty() {
+                    tenure.sender_bell.ring();
+                }
+                stands(taken.envelope, taken.serves)
+            }
+            Committed::Gone => stands(envelope, false),
+            Committed::Stale => {
+                tenure.sender_bell.ring();
+                Try::ReadAgain
+            }
+            Committed::Fenced => Try::Finished(Outcome::Fenced),
+        },
+    )
+}
+
+async fn commit(
+    tenure: &Rc<Tenure>,
+    key: ConversationKey,
+    expected: u64,
+    taken: &Taken,
+    settles: Option<Settles>,
+    update: &UpdateId,
+    is_resumption: bool,
+) -> Result<Committed, Away> {
+    let sim = &tenure.engine.sim;
+    sim.say(|| {
+        format!(
+            "{} commits {update} of {key} in {}",
+            tenure.bot.id(),
+            tenure.stamp
+        )
+    });
+    let entries = taken.outbox.entries.iter().cloned().map(Rc::new);
+    let commit = Commit {
+        stamp: tenure.stamp,
+        key,
+        expected,
+        version: taken.envelope.version,
+        text: Rc::from(taken.stored.as_str()),
+        open: taken.open,
+        entries: entries.collect(),
+        settles,
+        // Being shown where one stands comes again in a conversation that was ended and begun anew since: its marks are gone, and no harm is done.
+        update: (!taken.known && !is_resumption).then_some(*update),
+        bug: sim.bug,
+    };
+    if sim.has(Bug::RepliesAfterState) {
+        return commit_in_two(tenure, commit).await;
+    }
+    let committing = tenure.engine.redis(tenure.history(), move |redis, sim| {
+        redis.commit(&mut sim.ghost.borrow_mut(), commit)
+    });
+    committing.await
+}
+
+/// The bug: the state first, its replies by another script.
+async fn commit_in_two(tenure: &Rc<Tenure>, mut commit: Commit) -> Result<Committed, Away> {
+    let entries = std::mem::take(&mut commit.entries);
+    let stamp = commit.stamp;
+    let first = tenure.engine.redis(tenure.history(), move |redis, sim| {
+        redis.commit(&mut sim.ghost.borrow_mut(), commit)
+    });
+    let committed = first.await?;
+    if committed == Committed::Done {
+        let second = tenure.engine.redis(tenure.history(), move |redis, _| {
+            redis.enqueue(stamp, entries);
+        });
+        let _ = second.await;
+    }
+    Ok(committed)
+}
+
+/// The item's identity and what it means here; `None` when it means nothing.
+fn meaning(
+    tenure: &Rc<Tenure>,
+    item: &Item,
+    envelope: &Envelope<Dialogue>,
+) -> Option<(UpdateId, Event)> {
+    let nothing = |incoming: &Incoming| {
+        tenure.engine.sim.ghost.borrow_mut().waive(incoming.id());
+        None
+    };
+    match item {
+        Item::Held(incoming) if tenure.is_outdated(incoming.date, envelope.at) => nothing(incoming),
+        Item::Heard(incoming) | Item::Held(incoming) => match event_of(incoming, &envelope.state) {
+            Some(event) => Some((incoming.id()?, event)),
+            None => nothing(incoming),
+        },
+        Item::Internal { event, id, .. } => {
+            Some((UpdateId::Internal { event: *id }, event.clone()))
+        }
+        Item::Reprompt => envelope.state.is_open().then(|| {
+            let event = tenure.resumption();
+            (UpdateId::Internal { event }, Event::Resumed)
+        }),
+    }
+}
+
+fn settles_of(item: &Item) -> Option<Settles> {
+    match item {
+        Item::Internal { settles, .. } => settles.map(Settles::Outbox),
+        Item::Heard(_) | Item::Held(_) | Item::Reprompt => None,
+    }
+}
+
+/// The bug: a reply's id follows from how many commits there were, which a Redis that was set back gives again.
+fn rename(taken: &mut Taken) {
+    for (index, entry) in (0u8..).zip(&mut taken.outbox.entries) {
+        let mut id = [0; 16];
+        id[..8].copy_from_slice(&taken.envelope.version.to_be_bytes());
+        id[8] = u8::try_from(entry.conversation.member.0).unwrap_or(0);
+        id[9] = index;
+        id[10] = u8::from(entry.conversation.place == PlaceKey::Private);
+        entry.id = EntryId(id);
+    }
+}
+
+/// The bug: the state is kept without the marks of what it has taken in.
+fn unmark(taken: &mut Taken, before: &Envelope<Dialogue>) {
+    taken.envelope.marks = before.marks.clone();
+    if let Ok(stored) = taken.envelope.encode() {
+        taken.stored = stored;
+    }
+}

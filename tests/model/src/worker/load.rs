@@ -1,0 +1,152 @@
+//! `sender/load.rs`: reading the outbox into memory, each entry once, of each chat a part, foreign ones left out.
+//!
+//! Invariant: what is read was committed under this epoch or before it.
+
+use std::rc::Rc;
+
+use shared_core::{Button, OutboxEntry, OutboxKind};
+
+use super::deliver::out_of_reach;
+use super::sender::Sender;
+use super::tenure::{Item, Origin};
+use crate::bug::Bug;
+use crate::redis::Position;
+use crate::sim::Away;
+
+impl Sender {
+    /// The first look: what stands in the outbox and the words of what was sent, both at once, since a sender before this one may settle late.
+    pub async fn load_with_words(&mut self) -> Result<(), Away> {
+        let (held, stamp, me) = (
+            self.tenure.history(),
+            self.tenure.stamp,
+            self.tenure.bot.id(),
+        );
+        let both = self.tenure.sends.redis(held, move |redis, _| {
+            let words = redis.live.told.get(&me).cloned();
+            redis
+                .live
+                .is_open_for(stamp)
+                .then(|| (redis.outbox_after(None), words))
+        });
+        let Some((page, words)) = both.await? else {
+            self.tenure.end(None);
+            return Err(Away::Lost);
+        };
+        self.know(words);
+        for (position, entry) in page {
+            let before = self.after.replace(position);
+            self.take_in(position, &entry, before);
+        }
+        Ok(())
+    }
+
+    pub async fn load(&mut self) -> Result<(), Away> {
+        self.refill().await?;
+        for (position, entry) in self.page(self.after).await? {
+            let before = self.after.replace(position);
+            self.take_in(position, &entry, before);
+        }
+        self.drop_foreign().await
+    }
+
+    /// Read under the epoch: who has been fenced and does not know it yet must not see what the next holder commits. The product reads
+    /// unfenced (docs/model.md, "Where the model is ahead of the product").
+    async fn page(
+        &self,
+        after: Option<Position>,
+    ) -> Result<Vec<(Position, Rc<OutboxEntry>)>, Away> {
+        let (held, stamp) = (self.tenure.history(), self.tenure.stamp);
+        let page = self.tenure.sends.redis(held, move |redis, sim| {
+            let may_read = redis.live.is_open_for(stamp) || sim.has(Bug::OutboxReadUnfenced);
+            may_read.then(|| redis.outbox_after(after))
+        });
+        match page.await? {
+            Some(page) => Ok(page),
+            None => {
+                self.tenure.end(None);
+                Err(Away::Lost)
+            }
+        }
+    }
+
+    /// Chats of which a part was passed over and that have run dry.
+    async fn refill(&mut self) -> Result<(), Away> {
+        let queue = &self.queue;
+        let Some(dry) = self.backlog.dry(|chat| queue.waiting(chat)) else {
+            return Ok(());
+        };
+        let page = match self.page(dry.from).await {
+            Ok(page) => page,
+            Err(away) => {
+                self.backlog.put_back(dry);
+                return Err(away);
+            }
+        };
+        let mut at = dry.from;
+        for (position, entry) in page {
+            if Some(position) > self.after {
+                break;
+            }
+            let before = at.replace(position);
+            if dry.wants(entry.target, position) {
+                self.take_in(position, &entry, before);
+            }
+        }
+        Ok(())
+    }
+
+    fn take_in(&mut self, position: Position, entry: &Rc<OutboxEntry>, before: Option<Position>) {
+        let (me, sim) = (self.tenure.bot.id(), &self.tenure.sends.sim);
+        if entry.by.is_some_and(|by| by != me) && !sim.has(Bug::ForeignPromptsSent) {
+            self.foreign.push(position);
+            return;
+        }
+        if let Some((event, id)) = out_of_reach(&self.tenure, entry) {
+            let settles = Some(position);
+            let item = Item::Internal { event, id, settles };
+            return self.tenure.push(entry.conversation, item, Origin::Own);
+        }
+        if let Some(served) = self.served.as_mut().filter(|_| brings_a_live_prompt(entry)) {
+            served.push(entry.conversation);
+        }
+        let chat = entry.target;
+        if self.backlog.takes(chat, self.queue.waiting(chat), before) {
+            self.queue.push(position, (**entry).clone());
+        }
+    }
+
+    pub fn tell_served(&mut self) {
+        if let Some(served) = self.served.take() {
+            self.tenure.served.borrow_mut().extend(served);
+            self.tenure.has_turn.set(true);
+        }
+    }
+
+    async fn drop_foreign(&mut self) -> Result<(), Away> {
+        if self.foreign.is_empty() {
+            return Ok(());
+        }
+        let (stamp, held, foreign) = (
+            self.tenure.stamp,
+            self.tenure.history(),
+            self.foreign.clone(),
+        );
+        let dropped = self.tenure.sends.redis(held, move |redis, sim| {
+            redis.discard(&mut sim.ghost.borrow_mut(), stamp, &foreign)
+        });
+        dropped.await?;
+        self.foreign.clear();
+        Ok(())
+    }
+}
+
+/// Will this entry put buttons that work in front of the member?
+fn brings_a_live_prompt(entry: &OutboxEntry) -> bool {
+    match &entry.kind {
+        OutboxKind::Say { keyboard, .. } | OutboxKind::Edit { keyboard, .. } => {
+            let mut buttons = keyboard.iter().flat_map(|keyboard| &keyboard.0).flatten();
+            buttons.any(|button| matches!(button, Button::Press { .. }))
+        }
+        OutboxKind::StoreFile { .. } => false,
+    }
+}
