@@ -224,6 +224,7 @@ impl Session {
     async fn handle(&mut self, mut batch: Batch) -> Result<(), StandbyError> {
         self.context.desk.sort_out(&mut batch);
         let stands_by = self.somebody_else_answers();
+        let answered_last = self.answered_last();
         let lease_ended = self.context.cell.ended(self.tenancy);
         match &mut self.active {
             Some(active) => {
@@ -236,7 +237,7 @@ impl Session {
                 Ok(())
             }
             None => tokio::select! {
-                kept = keep(&mut self.standby, batch, stands_by) => kept,
+                kept = keep(&mut self.standby, batch, stands_by, answered_last) => kept,
                 () = lease_ended => Ok(()),
             },
         }
@@ -252,9 +253,14 @@ impl Session {
 }
 
 /// A standby keeps what it heard, however often Redis has to be asked.
-async fn keep(standby: &mut Standby, batch: Batch, stands_by: bool) -> Result<(), StandbyError> {
+async fn keep(
+    standby: &mut Standby,
+    batch: Batch,
+    stands_by: bool,
+    answered_last: bool,
+) -> Result<(), StandbyError> {
     loop {
-        match standby.take(batch.clone(), stands_by).await {
+        match standby.take(batch.clone(), stands_by, answered_last).await {
             Err(StandbyError::State(error)) if error.is_connection() => {
                 warn!(%error, "what a standby heard waits");
                 tokio::time::sleep(KEEP_AGAIN).await;

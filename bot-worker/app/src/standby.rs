@@ -58,7 +58,14 @@ impl Standby {
 
     /// Commits the batch under the lease. An error means that nothing of it was committed. Who `stands_by` tells members who answers;
     /// a bot that may be about to answer itself (nobody does, or it is being tested) keeps everything for that moment.
-    pub async fn take(&mut self, batch: Batch, stands_by: bool) -> Result<(), StandbyError> {
+    /// `answered_last`: no other bot has since, so what waits in the outbox may be what this one is heard to have said. What another one found in
+    /// doubt it has said again and settled.
+    pub async fn take(
+        &mut self,
+        batch: Batch,
+        stands_by: bool,
+        answered_last: bool,
+    ) -> Result<(), StandbyError> {
         let mut change = PrivateChange {
             cursor: batch.private_after.as_ref().map(|after| PrivateCursor {
                 pts: after.pts,
@@ -67,7 +74,7 @@ impl Standby {
             }),
             ..PrivateChange::default()
         };
-        if !stands_by && !batch.echoes.is_empty() {
+        if !stands_by && answered_last && !batch.echoes.is_empty() {
             // Before the cursor passes them; while another bot answers, what it has waiting is its own business.
             echoes::settle(&self.context, &batch.echoes).await?;
         }

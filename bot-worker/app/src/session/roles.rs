@@ -36,6 +36,13 @@ impl Session {
         })
     }
 
+    /// Did no other bot answer since this one did, as far as is known?
+    pub(super) fn answered_last(&self) -> bool {
+        let view = self.view.borrow();
+        let last = view.epoch.as_ref().and_then(|record| record.previous_bot);
+        last.is_none_or(|last| last == self.context.lease.bot)
+    }
+
     pub(super) fn is_demoted(&self) -> bool {
         let stamp = self.record().map(|record| record.stamp);
         self.active

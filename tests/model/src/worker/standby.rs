@@ -22,7 +22,13 @@ pub async fn take(calls: &Calls, batch: &Batch, stands_by: bool) -> Result<(), O
         ..Private::default()
     };
     let skips = ctx.sim.has(Bug::EchoesUnsettled);
-    if !stands_by && !batch.echoes.is_empty() && !skips {
+    // Only of the bot that answered last: what another one said may have been said again and settled since.
+    let answered_last = {
+        let view = bot.worker.view.borrow();
+        let record = view.epoch.as_ref();
+        record.is_none_or(|record| record.previous_bot.is_none_or(|last| last == bot.id()))
+    };
+    if !stands_by && answered_last && !batch.echoes.is_empty() && !skips {
         settle_echoes(calls, batch).await.map_err(Some)?;
     }
     for incoming in batch
