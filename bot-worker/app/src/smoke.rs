@@ -167,7 +167,7 @@ async fn test(
         ),
         timed(SmokeCheck::Redis, deadline, insist(|| check_redis(context))),
         timed(SmokeCheck::Sql, deadline, check_sql(context, occasion)),
-        check_rights(context, calls, deadline),
+        check_rights(context, calls, occasion),
     );
     let mut results = vec![rpc, redis, sql];
     results.extend(rights);
@@ -261,18 +261,32 @@ async fn check_sql(context: &BotContext, occasion: Occasion) -> Result<(), Strin
     login::open_login(context, &login).map(drop)
 }
 
-async fn check_rights(context: &BotContext, calls: &Calls, deadline: Duration) -> Vec<SmokeResult> {
+/// A bot that Telegram slows down is no worse at answering members: what cannot be asked now is taken for what it was, where a switch waits for it.
+async fn check_rights(context: &BotContext, calls: &Calls, occasion: Occasion) -> Vec<SmokeResult> {
+    let deadline = occasion.deadline(context);
     let started = clock::boot_now();
-    let troubles = insist(|| async { Ok(channels::troubles(context, calls).await?) });
+    let troubles = insist(|| async {
+        match channels::troubles(context, calls).await {
+            Err(error)
+                if occasion == Occasion::Takeover
+                    && matches!(error.class, ErrorClass::Wait(2..)) =>
+            {
+                warn!(bot = %context.lease.bot, %error, "its rights could not be asked for");
+                Ok(None)
+            }
+            asked => Ok(Some(asked?)),
+        }
+    });
     let answer = tokio::time::timeout(deadline, troubles).await;
     let took = u64::try_from(clock::boot_now().since(started).as_millis()).unwrap_or(u64::MAX);
-    if let Ok(Ok(troubles)) = &answer {
+    if let Ok(Ok(Some(troubles))) = &answer {
         context.status.channels(troubles.clone());
     }
     let failed = |channel: ChannelId| match &answer {
         Err(_) => Some(format!("no answer within {} ms", deadline.as_millis())),
         Ok(Err(error)) => Some(error.clone()),
-        Ok(Ok(troubles)) => {
+        Ok(Ok(None)) => None,
+        Ok(Ok(Some(troubles))) => {
             let trouble = troubles.iter().find(|trouble| trouble.channel == channel);
             trouble.map(|trouble| trouble.what.clone())
         }

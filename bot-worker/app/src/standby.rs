@@ -7,9 +7,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bot_worker_core::Dialogue;
 use shared_core::{
-    BootMs, ErrorClass, Incoming, IncomingKind, MemberId, Place, SendTarget, StartPayload,
-    UpdateId, entry_id, random_id,
+    Admission, BootMs, Envelope, ErrorClass, Incoming, IncomingKind, MemberId, Place, SendTarget,
+    StartPayload, UpdateId, entry_id, random_id,
 };
 use shared_io::clock;
 use shared_io::redis::{LeaseAnswer, PrivateChange, PrivateCursor, StateError};
@@ -161,12 +162,28 @@ impl Standby {
     }
 }
 
-/// True when Redis remembers that he was told.
+/// Did this bot take the message in before it became a standby? Then its member is answered, or shown where he stands with it.
+async fn was_taken(context: &BotContext, message: &Incoming) -> Result<bool, StateError> {
+    let key = message.conversation();
+    let stored = context.state.conversations(&[key]).await?;
+    let envelope = stored
+        .into_iter()
+        .flatten()
+        .next()
+        .and_then(|text| Envelope::<Dialogue>::decode(&text).ok());
+    let known = envelope.zip(message.id());
+    Ok(known.is_some_and(|(mut envelope, id)| envelope.marks.admit(&id) == Admission::Duplicate))
+}
+
+/// True when Redis remembers that he was told, or there is nothing to tell him.
 async fn say_who_answers(
     context: &BotContext,
     calls: &Calls,
     to: &Incoming,
 ) -> Result<bool, Box<dyn std::error::Error + Send + Sync>> {
+    if was_taken(context, to).await? {
+        return Ok(true);
+    }
     let (me, now) = (context.lease.bot, clock::unix_now());
     let record = context.state.epoch().await?;
     let active = record

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use e2e::Stage;
+use e2e::{Stage, Talk};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -142,4 +142,30 @@ async fn without_its_rights_in_one_channel_the_next_standby_is_taken() {
 /// What the status says about standbys that were tried and failed.
 fn tried(status: &Value) -> String {
     status["pools"][0]["switches"].to_string()
+}
+
+/// Telegram slows the bot down just when it is tested on another worker: that is no reason to leave it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bot_that_is_told_to_wait_while_it_is_tested_passes() {
+    let stage = Stage::open(1).await.unwrap();
+    let bot = stage.active().await.unwrap();
+    let talk = Talk::private(&stage, 0, bot);
+    talk.open_upload().await.unwrap();
+    stage.settled().await.unwrap();
+    let flood = json!({
+        "kind": "rpc_error", "bot": bot, "code": 420, "message": "FLOOD_WAIT_7",
+        "method": "channels.getChannels", "count": 3
+    });
+    let flood = stage.fault(flood).await.unwrap();
+    stage.kill_active_worker().await.unwrap();
+    stage
+        .wait("a takeover", Duration::from_secs(30), |status| {
+            let pool = &status["pools"][0];
+            pool["phase"] == "open" && pool["switches"][0]["kind"] == "takeover"
+        })
+        .await
+        .unwrap();
+    stage.fired(flood).await.unwrap();
+    assert_eq!(stage.active().await.unwrap(), bot, "the bot stays");
+    talk.give_title().await.unwrap();
 }
