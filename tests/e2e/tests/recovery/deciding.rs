@@ -94,6 +94,14 @@ async fn a_foreign_history_waits_for_a_person_who_may_take_either_side() {
     let order: Value = serde_json::from_slice(&restored.stdout).unwrap();
     assert_eq!(order["progress"]["state"], "done", "{order:#}");
     go_on(&stage).await;
+    // All bots connect anew; on a slow machine the one that answered last may be late.
+    let active = stage.active().await.unwrap();
+    let talk = Talk::private(&stage, 0, active);
+    if active != bot {
+        talk.start(None).await.unwrap();
+        let shown = talk.see("Step 2/6").await.unwrap();
+        assert!(shown.text.contains("So far:"), "{}", shown.text);
+    }
     talk.give_description().await.unwrap();
     assert_eq!(talk.count("Step 3/6").await.unwrap(), 1);
 }
