@@ -78,6 +78,8 @@ pub struct Tenure {
     pub took_turn: AtomicBool,
     /// What would be in doubt if the tenure ended now.
     pub left: Mutex<Left>,
+    /// How far the sender has read the outbox: it has sent nothing behind that.
+    pub read_to: Mutex<Option<OutboxPosition>>,
     /// What another bot left in doubt, until it is known what that may have been.
     pub inherited_doubt: Mutex<Option<SendsInDoubt>>,
     /// Chats that the sender has something for. Not entries: a chat that is held may have many of them, and nobody in another one is to wait for that.
@@ -114,6 +116,7 @@ impl Tenure {
             has_turn: AtomicBool::new(false),
             took_turn: AtomicBool::new(false),
             left: Mutex::default(),
+            read_to: Mutex::new(terms.stood),
             inherited_doubt: Mutex::default(),
             waiting: AtomicUsize::new(0),
             sent: Mutex::default(),

@@ -18,7 +18,7 @@ use bot_worker_core::echo::{Ledger, Meaning};
 use bot_worker_core::in_doubt::InDoubt;
 use shared_core::{BootMs, Echo, OutboxEntry, SendTarget, Ticket, Told};
 use shared_io::clock;
-use shared_io::redis::{Counter, OutboxPosition, StateError};
+use shared_io::redis::{Counter, OutboxPosition, SendsInDoubt, StateError};
 use tracing::{info, warn};
 
 use super::turn::Taken;
@@ -81,14 +81,21 @@ impl Sender {
             self.doubt.since = Some(clock::boot_now());
             *lock(&self.tenure.left) = Left::Something;
         }
-        let of_others = taken.of_others(me);
+        let of_others = taken.of_others(me).map(|left| SendsInDoubt {
+            up_to: left.up_to.or_else(|| stood.map(|at| at.to_string())),
+            ..left
+        });
         self.unended = of_others.is_some();
         let among = of_others.iter().flat_map(|it| &it.entries);
         let among: Vec<OutboxPosition> = among.filter_map(|at| at.parse().ok()).collect();
+        // What was committed since then is nobody's before: found in doubt once more, it would be left out and not be shown again.
+        let noted = of_others.as_ref().and_then(|it| it.up_to.as_ref());
+        let noted: Option<OutboxPosition> = noted.and_then(|at| at.parse().ok());
+        let up_to = stood.map(|stood| noted.map_or(stood, |noted| noted.min(stood)));
         let shows = self.unended && self.tenure.owed.is_some();
-        self.in_doubt = stood
+        self.in_doubt = up_to
             .filter(|_| shows)
-            .map(|stood| InDoubt::new(stood, among, clock::unix_now()));
+            .map(|up_to| InDoubt::new(up_to, among, clock::unix_now()));
         *lock(&self.tenure.inherited_doubt) = of_others;
     }
 

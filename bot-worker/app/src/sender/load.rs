@@ -13,6 +13,7 @@ use tracing::{debug, info};
 use super::Sender;
 use super::deliver::out_of_reach;
 use crate::engine::Input;
+use crate::status::lock;
 use crate::tenure::Tenure;
 
 /// Entries read from Redis at once, and kept in memory at most.
@@ -54,6 +55,7 @@ impl Sender {
                 break;
             }
         }
+        *lock(&self.tenure.read_to) = self.after.max(self.tenure.stood);
         Ok(self.drop_foreign().await?)
     }
 

@@ -57,6 +57,7 @@ impl Taken {
         let all = unended.map(|it| SendsInDoubt {
             bot: it.bot,
             entries: Vec::new(),
+            up_to: None,
         });
         all.or_else(|| self.left.clone().filter(|it| it.bot != me))
     }
@@ -97,7 +98,12 @@ impl Tenure {
             Left::These(at) => Some(at.iter().map(ToString::to_string).collect()),
         };
         let bot = mine.bot;
-        let own = entries.map(|entries| SendsInDoubt { bot, entries });
+        let read_to = *lock(&self.read_to);
+        let own = entries.map(|entries| SendsInDoubt {
+            bot,
+            entries,
+            up_to: read_to.map(|at| at.to_string()),
+        });
         let left = lock(&self.inherited_doubt).clone().or(own);
         let ended = self.context.state.end_sending(&mine, left.as_ref());
         if let Err(error) = ended.await {
@@ -150,7 +156,8 @@ async fn look(
         }
         warn!(bot = %other.bot, worker = %other.worker, "the sender before this one does not end; beginning all the same");
     }
-    match state.begin_sending(before.as_ref(), &mine).await? {
+    let stood = tenure.stood.as_ref();
+    match state.begin_sending(before.as_ref(), &mine, stood).await? {
         EpochAnswer::Done(Begun::Ours { left }) => {
             tenure.took_turn.store(true, Ordering::Release);
             let waited_ms = clock::boot_now().since(since).as_millis();

@@ -16,7 +16,7 @@ use super::commit::json;
 use super::epoch::{fenced, stamp_arguments};
 use super::error::{StateError, json_fault};
 use super::reply::Reply;
-use super::{EpochAnswer, PoolState, scripts};
+use super::{EpochAnswer, OutboxPosition, PoolState, scripts};
 
 /// A sender: one tenure of one process.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,9 +32,12 @@ pub struct Sending {
 pub struct SendsInDoubt {
     /// Through which bot.
     pub bot: BotId,
-    /// Their positions in the outbox; empty where it could be whatever stands there.
+    /// Their positions in the outbox; empty where it could be whatever stood there.
     #[serde(default)]
     pub entries: Vec<String>,
+    /// Nothing behind this position is among them.
+    #[serde(default)]
+    pub up_to: Option<String>,
 }
 
 /// Who has the sender's place now.
@@ -59,13 +62,22 @@ impl PoolState {
             .map_err(|error| StateError::unreadable(op, json_fault("who sends", &error)))
     }
 
-    /// Takes the place of `before`, unless somebody else has it by now.
+    /// Takes the place of `before`, unless somebody else has it by now. `stood`: the outbox's end when the taker's epoch began; whoever did not say that
+    /// it has ended may have sent up to there.
     pub async fn begin_sending(
         &self,
         before: Option<&Sending>,
         mine: &Sending,
+        stood: Option<&OutboxPosition>,
     ) -> Result<EpochAnswer<Begun>, StateError> {
         let op = self.op("begin to send as", &mine.bot);
+        let unended = before.filter(|before| *before != mine);
+        let doubt = unended.map(|it| SendsInDoubt {
+            bot: it.bot,
+            entries: Vec::new(),
+            up_to: stood.map(ToString::to_string),
+        });
+        let doubt = doubt.map(|doubt| json(op, &doubt)).transpose()?;
         let before = before.map(|before| json(op, before)).transpose()?;
         let mut script = scripts::BEGIN_SENDING.prepare_invoke();
         script
@@ -74,7 +86,8 @@ impl PoolState {
             .key(&self.keys.left)
             .arg(&stamp_arguments(mine.epoch))
             .arg(before.unwrap_or_default())
-            .arg(json(op, mine)?);
+            .arg(json(op, mine)?)
+            .arg(doubt.unwrap_or_default());
         let mut reply: Reply = self.link.script(op, &script).await?;
         match reply.word.as_str() {
             "done" => {

@@ -289,10 +289,14 @@ async fn a_sender_that_ends_in_doubt_leaves_word_of_it() {
         EpochAnswer::Done(Begun::Ours { left })
     };
     let first = sender("w1", epoch);
-    assert_eq!(pool.begin_sending(None, &first).await.unwrap(), ours(None));
+    assert_eq!(
+        pool.begin_sending(None, &first, None).await.unwrap(),
+        ours(None)
+    );
     let left = SendsInDoubt {
         bot: BOT,
         entries: vec!["7-0".to_owned()],
+        up_to: None,
     };
     assert!(pool.end_sending(&first, Some(&left)).await.unwrap());
     assert_eq!(pool.sending().await.unwrap(), None);
@@ -306,15 +310,44 @@ async fn a_sender_that_ends_in_doubt_leaves_word_of_it() {
     let second = sender("w2", next);
     for _ in 0..2 {
         // Its answer was lost: asked again it finds the same.
-        let begun = pool.begin_sending(None, &second).await.unwrap();
+        let begun = pool.begin_sending(None, &second, None).await.unwrap();
         assert_eq!(begun, ours(Some(&left)));
     }
     let third = sender("w3", next);
-    let begun = pool.begin_sending(None, &third).await.unwrap();
+    let begun = pool.begin_sending(None, &third, None).await.unwrap();
     assert_eq!(begun, EpochAnswer::Done(Begun::Anothers));
     assert!(!pool.end_sending(&first, None).await.unwrap(), "another's");
     assert!(pool.end_sending(&second, None).await.unwrap());
-    assert_eq!(pool.begin_sending(None, &third).await.unwrap(), ours(None));
+    assert_eq!(
+        pool.begin_sending(None, &third, None).await.unwrap(),
+        ours(None)
+    );
+
+    // One that did not say that it has ended leaves whatever stood there, also to whoever comes after the one that took its place and died.
+    let fourth = sender("w4", next);
+    let whatever = SendsInDoubt {
+        bot: BOT,
+        entries: Vec::new(),
+        up_to: None,
+    };
+    let begun = pool
+        .begin_sending(Some(&third), &fourth, None)
+        .await
+        .unwrap();
+    assert_eq!(begun, ours(Some(&whatever)));
+    let fifth = sender("w5", next);
+    let begun = pool
+        .begin_sending(Some(&fourth), &fifth, None)
+        .await
+        .unwrap();
+    assert_eq!(begun, ours(Some(&whatever)));
+    assert!(pool.end_sending(&fifth, None).await.unwrap());
+    assert_eq!(
+        pool.begin_sending(None, &first, None).await.unwrap(),
+        EpochAnswer::Fenced {
+            current: pool.epoch().await.unwrap()
+        }
+    );
 }
 
 #[tokio::test]

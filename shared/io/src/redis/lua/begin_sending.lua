@@ -1,12 +1,16 @@
--- Takes the place of whoever sent before; says what an earlier sender left in doubt.
+-- Takes the place of whoever sent before; says what earlier senders left in doubt. Whoever did not say that it has ended leaves whatever stood there,
+-- and that is noted with the same step: the taker may die before it has looked.
 -- KEYS epoch sending left
--- ARGV epoch nonce before mine
+-- ARGV epoch nonce before mine doubt (of `before`, or '')
 if not epoch_open(KEYS[1], ARGV[1], ARGV[2]) then
   return {'fenced', record(KEYS[1])}
 end
 local now = redis.call('GET', KEYS[2]) or ''
 if now ~= ARGV[3] and now ~= ARGV[4] then
   return {'other'}
+end
+if now ~= '' and now ~= ARGV[4] and ARGV[5] ~= '' then
+  redis.call('SET', KEYS[3], ARGV[5])
 end
 redis.call('SET', KEYS[2], ARGV[4])
 return {'done', redis.call('GET', KEYS[3]) or ''}
