@@ -89,9 +89,10 @@ impl Active {
         drop_foreign(context, record).await.map_err(text)?;
         let usernames = usernames(context).await;
         // Another bot was named meanwhile, and may have been too short-lived to begin: who came to this one then is owed his prompt as well. Who has
-        // had it is turned away by the event's id.
+        // had it is turned away by the event's id. Not in the epoch that it was shown in: who has begun something since has this bot's prompt.
         let after_named = record.previous_bot.is_some_and(|before| before != bot);
-        let owed = (!resumed.done || after_named).then_some(resumed);
+        let again = after_named && resumed.epoch < stamp.epoch;
+        let owed = (!resumed.done || again).then_some(resumed);
         let before = owed.and_then(|owed| owed.before);
         let previous = before.and_then(|before| usernames.iter().find(|(bot, _)| *bot == before));
         let tenure = Arc::new(Tenure::new(Terms {

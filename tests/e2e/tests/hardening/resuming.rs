@@ -200,3 +200,30 @@ async fn a_second_switch_amid_the_prompts_of_the_first_shows_one_prompt_that_nam
         assert!(announced.count() <= 1, "{group:#?}");
     }
 }
+
+/// The debt of a switch is paid once: who begins something with the bot after that is not shown it anew when the bot begins anew.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_began_after_a_switch_is_not_shown_it_when_the_bot_begins_anew() {
+    let stage = Stage::open(1).await.unwrap();
+    let first = stage.active().await.unwrap();
+    for bot in stage.scene.bots.iter().filter(|bot| bot.id != first) {
+        let talk = Talk::private(&stage, 0, bot.id);
+        talk.meet_standby().await.unwrap();
+    }
+    stage.revoke(first).await.unwrap();
+    let next = stage.switched_from(first).await.unwrap();
+    stage.settled().await.unwrap();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let talk = Talk::private(&stage, 0, next);
+    talk.open_upload().await.unwrap();
+    stage.settled().await.unwrap();
+    // Longer than its lease, shorter than what makes it silent: it begins anew in the same epoch.
+    let worker = stage.worker_of(next).await.unwrap();
+    kill_process(worker, Signal::STOP).unwrap();
+    tokio::time::sleep(Duration::from_millis(1_250)).await;
+    kill_process(worker, Signal::CONT).unwrap();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    talk.give_title().await.unwrap();
+    stage.settled().await.unwrap();
+    assert_eq!(talk.count("↻ ").await.unwrap(), 0);
+}
