@@ -80,8 +80,8 @@ pub struct Tenure {
     pub left: Mutex<Left>,
     /// How far the sender has read the outbox: it has sent nothing behind that.
     pub read_to: Mutex<Option<OutboxPosition>>,
-    /// What another bot left in doubt, until it is known what that may have been.
-    pub inherited_doubt: Mutex<Option<SendsInDoubt>>,
+    /// What other bots left in doubt, until it is known what that may have been.
+    pub inherited_doubt: Mutex<Vec<SendsInDoubt>>,
     /// Chats that the sender has something for. Not entries: a chat that is held may have many of them, and nobody in another one is to wait for that.
     pub waiting: AtomicUsize,
     /// Entries that are known to be sent and still stand in Redis, each with the word of its message.

@@ -24,6 +24,7 @@ use supervisor_core::Saga;
 
 pub use commits::{Commit, Committed, Private, Settles};
 pub use epochs::{Fence, Lead, Leading, Step};
+pub use outbox::Begun;
 pub use workers::{Claim, Claimed, Name};
 
 /// Where an entry of a stream stands.
@@ -75,6 +76,8 @@ pub struct State {
     pub refused: BTreeSet<EntryId>,
     pub resumed: Option<Resumed>,
     pub sending: Option<Sending>,
+    /// `us:{P}:sending:doubts`; of the doubts the model keeps whose they are.
+    pub doubts: BTreeSet<BotId>,
     pub told: BTreeMap<BotId, Rc<Vec<Told>>>,
     /// What an admin asks the leader for; the model keeps one at a time.
     pub order: Option<Order>,

@@ -81,21 +81,12 @@ impl Sender {
             self.doubt.since = Some(clock::boot_now());
             *lock(&self.tenure.left) = Left::Something;
         }
-        let of_others = taken.of_others(me).map(|left| SendsInDoubt {
-            up_to: left.up_to.or_else(|| stood.map(|at| at.to_string())),
-            ..left
-        });
-        self.unended = of_others.is_some();
-        let among = of_others.iter().flat_map(|it| &it.entries);
-        let among: Vec<OutboxPosition> = among.filter_map(|at| at.parse().ok()).collect();
-        // What was committed since then is nobody's before: found in doubt once more, it would be left out and not be shown again.
-        let noted = of_others.as_ref().and_then(|it| it.up_to.as_ref());
-        let noted: Option<OutboxPosition> = noted.and_then(|at| at.parse().ok());
-        let up_to = stood.map(|stood| noted.map_or(stood, |noted| noted.min(stood)));
+        let of_others = taken.of_others(me);
+        self.unended = !of_others.is_empty();
         let shows = self.unended && self.tenure.owed.is_some();
-        self.in_doubt = up_to
+        self.in_doubt = stood
             .filter(|_| shows)
-            .map(|up_to| InDoubt::new(up_to, among, clock::unix_now()));
+            .map(|stood| in_doubt(&of_others, stood));
         *lock(&self.tenure.inherited_doubt) = of_others;
     }
 
@@ -114,7 +105,7 @@ impl Sender {
     /// After the first look into the outbox: of each chat the first reply may be on its way from a bot that was killed.
     pub(super) fn count_unended(&mut self) {
         if std::mem::take(&mut self.unended) {
-            *lock(&self.tenure.inherited_doubt) = None;
+            lock(&self.tenure.inherited_doubt).clear();
             let in_doubt = self.in_doubt.as_ref();
             let waiting = self.queue.entries();
             let covered = waiting.filter(|(at, _)| in_doubt.is_none_or(|it| it.covers(at)));
@@ -241,5 +232,66 @@ impl Sender {
             );
             self.may_be_repeated(left);
         }
+    }
+}
+
+/// What other bots left, seen as one doubt. What was committed since they ended is nobody's before: found in doubt once more, it would be left out and not
+/// be shown again.
+fn in_doubt(left: &[SendsInDoubt], stood: OutboxPosition) -> InDoubt<OutboxPosition> {
+    let end = |doubt: &SendsInDoubt| {
+        let noted = doubt.up_to.as_ref().and_then(|at| at.parse().ok());
+        noted.map_or(stood, |noted: OutboxPosition| noted.min(stood))
+    };
+    let up_to = left.iter().map(end).max().unwrap_or(stood);
+    let positions = |doubt: &SendsInDoubt| -> Vec<OutboxPosition> {
+        let entries = doubt.entries.iter();
+        entries.filter_map(|at| at.parse().ok()).collect()
+    };
+    let each: Vec<_> = left.iter().map(positions).collect();
+    // One that could not say which leaves whatever stood there.
+    let among = match each.iter().any(Vec::is_empty) {
+        true => Vec::new(),
+        false => each.concat(),
+    };
+    InDoubt::new(up_to, among, clock::unix_now())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use shared_core::BotId;
+
+    fn left(bot: i64, entries: &[&str], up_to: Option<&str>) -> SendsInDoubt {
+        SendsInDoubt {
+            bot: BotId(bot),
+            entries: entries.iter().map(ToString::to_string).collect(),
+            up_to: up_to.map(ToOwned::to_owned),
+        }
+    }
+
+    #[test]
+    fn what_several_bots_left_is_one_doubt() {
+        let at = |text: &str| -> OutboxPosition { text.parse().unwrap() };
+        let all = ["3-0", "5-0", "7-0", "9-0"].map(at);
+        let covered = |left: &[SendsInDoubt]| {
+            let doubt = in_doubt(left, at("8-0"));
+            all.map(|at| doubt.covers(&at))
+        };
+        let known = left(1, &["3-0"], Some("5-0"));
+        let other = left(2, &["7-0"], Some("7-0"));
+        assert_eq!(
+            covered(std::slice::from_ref(&known)),
+            [true, false, false, false]
+        );
+        assert_eq!(covered(&[known.clone(), other]), [true, false, true, false]);
+        let whatever = left(2, &[], Some("5-0"));
+        assert_eq!(
+            covered(&[known.clone(), whatever]),
+            [true, true, false, false]
+        );
+        let unbounded = left(2, &[], None);
+        assert_eq!(covered(&[known, unbounded]), [true, true, true, false]);
     }
 }

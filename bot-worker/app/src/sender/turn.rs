@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use shared_core::{BootMs, BotId};
 use shared_io::clock;
-use shared_io::redis::{Begun, EpochAnswer, Sending, SendsInDoubt, StateError};
+use shared_io::redis::{Begun, EpochAnswer, OutboxPosition, Sending, SendsInDoubt, StateError};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -38,33 +38,40 @@ enum Turn {
     NotYet,
 }
 
-/// The turn, and what those before left in doubt.
+/// The turn, and what those before left in doubt, of each bot at most once.
 pub struct Taken {
-    /// A sender that did not say that it has ended.
-    unended: Option<Sending>,
-    left: Option<SendsInDoubt>,
+    doubts: Vec<SendsInDoubt>,
 }
 
 impl Taken {
+    /// `unended`: a sender that did not say that it has ended. `stood`: it has sent nothing behind that.
+    fn new(
+        unended: Option<&Sending>,
+        left: Vec<SendsInDoubt>,
+        stood: Option<OutboxPosition>,
+    ) -> Self {
+        let mut doubts = left;
+        if let Some(unended) = unended
+            && doubts.iter().all(|doubt| doubt.bot != unended.bot)
+        {
+            doubts.push(SendsInDoubt {
+                bot: unended.bot,
+                entries: Vec::new(),
+                up_to: stood.map(|at| at.to_string()),
+            });
+        }
+        Self { doubts }
+    }
+
     /// Did this bot leave something in doubt? It can hear what it was.
     pub fn is_of(&self, me: BotId) -> bool {
-        self.each().any(|bot| bot == me)
+        self.doubts.iter().any(|doubt| doubt.bot == me)
     }
 
-    /// What another bot left, which this one cannot hear. No entries: whatever stands in the outbox.
-    pub fn of_others(&self, me: BotId) -> Option<SendsInDoubt> {
-        let unended = self.unended.as_ref().filter(|it| it.bot != me);
-        let all = unended.map(|it| SendsInDoubt {
-            bot: it.bot,
-            entries: Vec::new(),
-            up_to: None,
-        });
-        all.or_else(|| self.left.clone().filter(|it| it.bot != me))
-    }
-
-    fn each(&self) -> impl Iterator<Item = BotId> {
-        let unended = self.unended.iter().map(|it| it.bot);
-        unended.chain(self.left.iter().map(|it| it.bot))
+    /// What other bots left, which this one cannot hear.
+    pub fn of_others(&self, me: BotId) -> Vec<SendsInDoubt> {
+        let others = self.doubts.iter().filter(|doubt| doubt.bot != me);
+        others.cloned().collect()
     }
 }
 
@@ -86,7 +93,8 @@ impl Tenure {
         }
     }
 
-    /// Nothing of ours is on its way any more. Whose sends are in doubt is left for the next sender: ours, or still those of the one before us.
+    /// Nothing of ours is on its way any more. Whose sends are in doubt is left for the next sender: ours, and
+    /// still those of other bots while we have not looked at them.
     pub async fn end_sending(&self) {
         if !self.took_turn.load(Ordering::Acquire) {
             return;
@@ -104,8 +112,9 @@ impl Tenure {
             entries,
             up_to: read_to.map(|at| at.to_string()),
         });
-        let left = lock(&self.inherited_doubt).clone().or(own);
-        let ended = self.context.state.end_sending(&mine, left.as_ref());
+        let mut left = lock(&self.inherited_doubt).clone();
+        left.extend(own);
+        let ended = self.context.state.end_sending(&mine, &left);
         if let Err(error) = ended.await {
             warn!(%error, "the next sender is not told that this one has ended; it waits a moment");
         }
@@ -162,8 +171,8 @@ async fn look(
             tenure.took_turn.store(true, Ordering::Release);
             let waited_ms = clock::boot_now().since(since).as_millis();
             info!(epoch = %tenure.stamp, waited_ms, "sending");
-            let unended = seen.take();
-            Ok(Turn::Ours(Taken { unended, left }))
+            let taken = Taken::new(seen.take().as_ref(), left, tenure.stood);
+            Ok(Turn::Ours(taken))
         }
         EpochAnswer::Done(Begun::Anothers) => Ok(Turn::NotYet),
         EpochAnswer::Fenced { .. } => Ok(Turn::Over),

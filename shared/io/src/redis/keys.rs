@@ -114,8 +114,8 @@ pub(super) struct PoolKeys {
     pub resumed: String,
     /// string `Sending`: who may have calls on their way
     pub sending: String,
-    /// string `SendsInDoubt`: what an earlier sender left
-    pub left: String,
+    /// hash bot -> `SendsInDoubt`: what earlier senders left
+    pub doubts: String,
     /// stream, field `m`
     pub milestones: String,
     /// stream: what nobody could read, moved out of the way, with a reason
@@ -175,7 +175,7 @@ impl PoolKeys {
             waiting: key("parked"),
             resumed: key("resumed"),
             sending: key("sending"),
-            left: key("sending:left"),
+            doubts: key("sending:doubts"),
             milestones: key("milestones"),
             poison: key("outbox:poison"),
             orders: key("orders"),

@@ -221,7 +221,7 @@ impl PoolState {
             &keys.resumed,
             &keys.waiting,
             &keys.sending,
-            &keys.left,
+            &keys.doubts,
             &keys.timers,
             &keys.dirty,
             &keys.taken,

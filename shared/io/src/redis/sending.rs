@@ -6,7 +6,7 @@
 //! ```
 //! Invariant: the place is taken under the epoch and only from whoever the taker saw there. It says nothing about who may commit. What a sender
 //! had on its way when it died stays unknown: its entries are sent again, by the same bot under the same random id. What is in doubt has a key of its
-//! own, which stands until the next sender has ended: a begin that is repeated because its answer was lost finds it again, and a program that does not
+//! own, a field a bot, which stands until the next sender has ended: a begin that is repeated because its answer was lost finds it again, and a program that does not
 //! know it goes by it.
 
 use serde::{Deserialize, Serialize};
@@ -44,7 +44,10 @@ pub struct SendsInDoubt {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]
 pub enum Begun {
-    Ours { left: Option<SendsInDoubt> },
+    Ours {
+        /// At most one of each bot.
+        left: Vec<SendsInDoubt>,
+    },
     Anothers,
 }
 
@@ -83,19 +86,21 @@ impl PoolState {
         script
             .key(&self.keys.epoch)
             .key(&self.keys.sending)
-            .key(&self.keys.left)
+            .key(&self.keys.doubts)
             .arg(&stamp_arguments(mine.epoch))
             .arg(before.unwrap_or_default())
             .arg(json(op, mine)?)
+            .arg(unended.map_or(String::new(), |it| it.bot.0.to_string()))
             .arg(doubt.unwrap_or_default());
         let mut reply: Reply = self.link.script(op, &script).await?;
         match reply.word.as_str() {
             "done" => {
-                let left: String = reply.take(op)?;
-                // A word of another version is as good as none: it may be whatever stands there.
-                let left = (!left.is_empty()).then(|| serde_json::from_str(&left).ok());
+                let left: Vec<(i64, String)> = reply.take(op)?;
+                let left = left
+                    .into_iter()
+                    .map(|(bot, text)| doubt_of(BotId(bot), &text));
                 Ok(EpochAnswer::Done(Begun::Ours {
-                    left: left.flatten(),
+                    left: left.collect(),
                 }))
             }
             "other" => Ok(EpochAnswer::Done(Begun::Anothers)),
@@ -103,20 +108,31 @@ impl PoolState {
         }
     }
 
-    /// Says that nothing of ours is on its way any more, and what is in doubt, if anything is. In whatever epoch: it stays true.
+    /// Says that nothing of ours is on its way any more, and what is in doubt, of each bot at most once. In whatever epoch: it stays true.
     pub async fn end_sending(
         &self,
         mine: &Sending,
-        left: Option<&SendsInDoubt>,
+        left: &[SendsInDoubt],
     ) -> Result<bool, StateError> {
         let op = self.op("end sending as", &mine.bot);
-        let left = left.map(|left| json(op, left)).transpose()?;
         let mut script = scripts::END_SENDING.prepare_invoke();
         script
             .key(&self.keys.sending)
-            .key(&self.keys.left)
-            .arg(json(op, mine)?)
-            .arg(left.unwrap_or_default());
+            .key(&self.keys.doubts)
+            .arg(json(op, mine)?);
+        for doubt in left {
+            script.arg(doubt.bot.0).arg(json(op, doubt)?);
+        }
         self.link.script(op, &script).await
     }
+}
+
+/// A word of another version says no more than that there is a doubt: it may be whatever stands there.
+fn doubt_of(bot: BotId, text: &str) -> SendsInDoubt {
+    let whatever = SendsInDoubt {
+        bot,
+        entries: Vec::new(),
+        up_to: None,
+    };
+    serde_json::from_str(text).unwrap_or(whatever)
 }

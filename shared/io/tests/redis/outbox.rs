@@ -285,7 +285,7 @@ async fn a_sender_that_ends_in_doubt_leaves_word_of_it() {
         epoch,
     };
     let ours = |left: Option<&SendsInDoubt>| {
-        let left = left.cloned();
+        let left = left.into_iter().cloned().collect();
         EpochAnswer::Done(Begun::Ours { left })
     };
     let first = sender("w1", epoch);
@@ -298,10 +298,14 @@ async fn a_sender_that_ends_in_doubt_leaves_word_of_it() {
         entries: vec!["7-0".to_owned()],
         up_to: None,
     };
-    assert!(pool.end_sending(&first, Some(&left)).await.unwrap());
+    assert!(
+        pool.end_sending(&first, std::slice::from_ref(&left))
+            .await
+            .unwrap()
+    );
     assert_eq!(pool.sending().await.unwrap(), None);
     assert!(
-        !pool.end_sending(&first, None).await.unwrap(),
+        !pool.end_sending(&first, &[]).await.unwrap(),
         "its word stands"
     );
 
@@ -316,8 +320,8 @@ async fn a_sender_that_ends_in_doubt_leaves_word_of_it() {
     let third = sender("w3", next);
     let begun = pool.begin_sending(None, &third, None).await.unwrap();
     assert_eq!(begun, EpochAnswer::Done(Begun::Anothers));
-    assert!(!pool.end_sending(&first, None).await.unwrap(), "another's");
-    assert!(pool.end_sending(&second, None).await.unwrap());
+    assert!(!pool.end_sending(&first, &[]).await.unwrap(), "another's");
+    assert!(pool.end_sending(&second, &[]).await.unwrap());
     assert_eq!(
         pool.begin_sending(None, &third, None).await.unwrap(),
         ours(None)
@@ -341,7 +345,24 @@ async fn a_sender_that_ends_in_doubt_leaves_word_of_it() {
         .await
         .unwrap();
     assert_eq!(begun, ours(Some(&whatever)));
-    assert!(pool.end_sending(&fifth, None).await.unwrap());
+    // The next one of another bot, killed as well, leaves its own doubt beside that.
+    let sixth = Sending {
+        bot: BotId(7_000_002),
+        ..sender("w6", next)
+    };
+    let begun = pool.begin_sending(Some(&fifth), &sixth, None);
+    assert_eq!(begun.await.unwrap(), ours(Some(&whatever)));
+    let seventh = sender("w7", next);
+    let begun = pool.begin_sending(Some(&sixth), &seventh, None);
+    let EpochAnswer::Done(Begun::Ours { left }) = begun.await.unwrap() else {
+        panic!("refused");
+    };
+    let bots: BTreeSet<_> = left.iter().map(|it| it.bot).collect();
+    assert_eq!(bots, [BOT, sixth.bot].into());
+    assert!(pool.end_sending(&seventh, &left).await.unwrap());
+    let begun = pool.begin_sending(None, &seventh, None).await.unwrap();
+    assert!(matches!(begun, EpochAnswer::Done(Begun::Ours { left }) if left.len() == 2));
+    assert!(pool.end_sending(&seventh, &[]).await.unwrap());
     assert_eq!(
         pool.begin_sending(None, &first, None).await.unwrap(),
         EpochAnswer::Fenced {

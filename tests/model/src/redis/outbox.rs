@@ -1,11 +1,19 @@
 //! Replies on their way: taken out when they are known to be sent, parked, taken up again, moved aside; and whose turn it is to send.
 
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use shared_core::{BotId, EpochStamp, MemberId, OutboxEntry, Told};
 
 use super::{Position, Redis, Sending};
 use crate::ghost::{Ghost, Leaves};
+
+/// Whose turn it is now, and which bots left something in doubt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Begun {
+    Ours(BTreeSet<BotId>),
+    Anothers,
+}
 
 /// Words that are kept of a bot's acknowledged messages.
 const TOLD_KEPT: usize = 4096;
@@ -106,30 +114,33 @@ impl Redis {
         is_open
     }
 
-    /// `begin_sending.lua`; `None`: fenced, `Some(false)`: somebody else has the place.
+    /// `begin_sending.lua`; `None`: fenced.
     pub fn begin_sending(
         &mut self,
         stamp: EpochStamp,
         before: Option<&Sending>,
         mine: Sending,
-    ) -> Option<bool> {
+    ) -> Option<Begun> {
         let state = self.state();
         if !state.is_open_for(stamp) {
             return None;
         }
         let now = state.sending.as_ref();
         if now != before && now != Some(&mine) {
-            return Some(false);
+            return Some(Begun::Anothers);
         }
+        let unended = now.filter(|now| **now != mine).map(|now| now.bot);
         state.sending = Some(mine);
-        Some(true)
+        state.doubts.extend(unended);
+        Some(Begun::Ours(state.doubts.clone()))
     }
 
-    /// `delete_own.lua`, of the sender's place.
+    /// `end_sending.lua`. What is in doubt at the end is said at once here, so nothing of it is left.
     pub fn end_sending(&mut self, mine: &Sending) {
         let state = self.state();
         if state.sending.as_ref() == Some(mine) {
             state.sending = None;
+            state.doubts.clear();
         }
     }
 

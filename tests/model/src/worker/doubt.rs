@@ -2,14 +2,15 @@
 //!
 //! Real: `Ledger`. How many replies may be repeated is said to the model, which holds the product to it.
 
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use bot_worker_core::echo::{Ledger, Meaning};
-use shared_core::{Echo, OutboxEntry, Ticket, Told};
+use shared_core::{BotId, Echo, OutboxEntry, Ticket, Told};
 
 use super::sender::Sender;
 use crate::bug::Bug;
-use crate::redis::{Position, Sending};
+use crate::redis::Position;
 
 const PATIENCE: u64 = 10_000;
 const IN_FLIGHT: usize = 32;
@@ -37,10 +38,10 @@ impl Sender {
         self.doubt.ledger = Ledger::new(words.iter().flat_map(|words| words.iter().copied()));
     }
 
-    /// Before anything is sent. `before`: a sender that did not say that it has ended.
-    pub fn begin(&mut self, before: Option<&Sending>) {
+    /// Before anything is sent. `doubts`: bots whose senders did not say that they have ended.
+    pub fn begin(&mut self, doubts: &BTreeSet<BotId>) {
         let me = self.tenure.bot.id();
-        let was_me = before.is_some_and(|before| before.bot == me);
+        let was_me = doubts.contains(&me);
         let sim = &self.tenure.sends.sim;
         if (was_me || self.tenure.follows_itself())
             && !sim.has(Bug::NoDoubt)
@@ -49,7 +50,7 @@ impl Sender {
             self.queue.doubt(stood);
             self.doubt.since = Some(sim.now());
         }
-        self.unended = before.is_some() && !was_me;
+        self.unended = doubts.iter().any(|bot| *bot != me);
     }
 
     /// Of each chat the first reply may be on its way from a bot that was killed.

@@ -108,13 +108,13 @@ impl Sender {
 
     /// `None`: it never had its turn.
     async fn send_until_over(&mut self) -> Option<Option<ErrorClass>> {
-        let before = turn::take(&self.tenure).await?;
+        let doubts = turn::take(&self.tenure).await?;
         self.tenure.took_turn.set(true);
-        if before.is_some() {
+        if !doubts.is_empty() {
             // Whoever ends before this is looked at ends with it unknown.
             self.tenure.on_their_way.set(self.shown_already());
         }
-        self.begin(before.as_ref());
+        self.begin(&doubts);
         self.note_on_their_way();
         loop {
             if self.tenure.stop_sending.get() {

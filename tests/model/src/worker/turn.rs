@@ -1,10 +1,13 @@
 //! `sender/turn.rs`: a new sender waits until nothing of the one before it can be on its way.
 
+use std::collections::BTreeSet;
 use std::rc::Rc;
+
+use shared_core::BotId;
 
 use super::tenure::Tenure;
 use crate::bug::Bug;
-use crate::redis::Sending;
+use crate::redis::{Begun, Sending};
 use crate::sim::Away;
 
 const PATIENCE: u64 = 2_500;
@@ -14,7 +17,8 @@ const WIND_DOWN_DEAD: u64 = 100;
 const WELL: u64 = 2_500;
 
 enum Turn {
-    Ours(Option<Sending>),
+    /// The bots that left something in doubt.
+    Ours(BTreeSet<BotId>),
     Over,
     NotYet,
 }
@@ -54,13 +58,13 @@ impl Tenure {
     }
 }
 
-/// Waits for the turn; whose it was. `None`: the epoch is over, or the sender is to stop.
-pub async fn take(tenure: &Rc<Tenure>) -> Option<Option<Sending>> {
+/// Waits for the turn; which bots left something in doubt. `None`: the epoch is over, or the sender is to stop.
+pub async fn take(tenure: &Rc<Tenure>) -> Option<BTreeSet<BotId>> {
     let ctx = tenure.sends.clone();
     let since = ctx.sim.now();
     loop {
         match look(tenure, since).await {
-            Ok(Turn::Ours(before)) => return Some(before),
+            Ok(Turn::Ours(doubts)) => return Some(doubts),
             Ok(Turn::Over) => return None,
             Ok(Turn::NotYet) | Err(_) => {}
         }
@@ -83,13 +87,13 @@ async fn look(tenure: &Rc<Tenure>, since: u64) -> Result<Turn, Away> {
     {
         return Ok(Turn::NotYet);
     }
-    let (was, mine) = (before.clone(), tenure.sending());
+    let mine = tenure.sending();
     let begun = ctx.redis(held, move |redis, _| {
-        redis.begin_sending(stamp, was.as_ref(), mine)
+        redis.begin_sending(stamp, before.as_ref(), mine)
     });
     Ok(match begun.await? {
-        Some(true) => Turn::Ours(before),
-        Some(false) => Turn::NotYet,
+        Some(Begun::Ours(doubts)) => Turn::Ours(doubts),
+        Some(Begun::Anothers) => Turn::NotYet,
         None => Turn::Over,
     })
 }

@@ -1,7 +1,8 @@
 -- Takes the place of whoever sent before; says what earlier senders left in doubt. Whoever did not say that it has ended leaves whatever stood there,
--- and that is noted with the same step: the taker may die before it has looked.
--- KEYS epoch sending left
--- ARGV epoch nonce before mine doubt (of `before`, or '')
+-- and that is noted with the same step: the taker may die before it has looked. Each bot's doubt stands for itself: the next sender may hear what its
+-- own bot said and not what another one did.
+-- KEYS epoch sending doubts
+-- ARGV epoch nonce before mine, bot of `before` (or ''), its doubt
 if not epoch_open(KEYS[1], ARGV[1], ARGV[2]) then
   return {'fenced', record(KEYS[1])}
 end
@@ -10,7 +11,7 @@ if now ~= ARGV[3] and now ~= ARGV[4] then
   return {'other'}
 end
 if now ~= '' and now ~= ARGV[4] and ARGV[5] ~= '' then
-  redis.call('SET', KEYS[3], ARGV[5])
+  redis.call('HSET', KEYS[3], ARGV[5], ARGV[6])
 end
 redis.call('SET', KEYS[2], ARGV[4])
-return {'done', redis.call('GET', KEYS[3]) or ''}
+return {'done', redis.call('HGETALL', KEYS[3])}
