@@ -8,8 +8,8 @@
 //! a press that was not acknowledged                          pressed again, as people do
 //! written in private to a bot that nobody could read, and    unreachable
 //!   that stopped being active before it served anybody who wrote later
-//! the same, but the bot could be read, and the member was    turned away
-//!   told who answers
+//! the same, but the bot could be read, or was active again   turned away
+//!   and read then, and the member was told who answers
 //! anything else without effect                               lost
 //! ```
 //! Pure. Invariant: what is not explained by a row of this table is a [`Violation`].

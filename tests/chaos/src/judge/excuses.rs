@@ -1,8 +1,9 @@
 //! What nobody can be blamed for, with the proof that is asked of it. Pure.
 //!
 //! Telegram keeps a private message in the box of the bot that it was written to. When the pool moves away from that bot, somebody else goes on, who
-//! cannot see the message. That explains a message only when the bot served nobody who wrote later: what is served later proves that the box was
-//! read past the message.
+//! cannot see the message. That explains a message only when the bot served nobody who wrote later before it was left: what is served later proves that
+//! the box was read past the message. When the bot is active again it reads its box, and takes in what still stands: whose conversation went on with
+//! another bot meanwhile has to have been told.
 
 use std::collections::HashMap;
 
@@ -48,12 +49,11 @@ impl Served {
         Self(all)
     }
 
-    /// Whether the bot served something that was sent after this time, before it stopped being active.
-    fn after(&self, bot: i64, sent_ms: i64, until_ms: i64) -> bool {
+    /// When the bot first answered something that was sent after this time, before it stopped being active.
+    fn after(&self, bot: i64, sent_ms: i64, until_ms: i64) -> Option<i64> {
         let served = self.0.get(&bot).into_iter().flatten();
-        served
-            .into_iter()
-            .any(|(sent, _)| *sent > sent_ms + IN_FLIGHT_MS && *sent < until_ms)
+        let later = served.filter(|(sent, _)| *sent > sent_ms + IN_FLIGHT_MS && *sent < until_ms);
+        later.map(|(_, answered)| *answered).min()
     }
 }
 
@@ -66,8 +66,12 @@ pub fn of(
     // The group is everybody's.
     let bot = entry.to?;
     let away = left(bot, entry.sent_ms, evidence.moves)?;
-    if away > entry.sent_ms && served.after(bot, entry.sent_ms, away) {
-        return None;
+    let told = || was_told(person, entry, bot).then_some(Excuse::TurnedAway);
+    if away > entry.sent_ms
+        && let Some(read) = served.after(bot, entry.sent_ms, away)
+    {
+        let is_back = returned(bot, away, evidence.moves).is_some_and(|back| back <= read);
+        return if is_back { told() } else { None };
     }
     let until = away.max(entry.sent_ms);
     let mut strikes = evidence.strikes.iter();
@@ -79,7 +83,15 @@ pub fn of(
     if cut {
         return Some(Excuse::Unreachable);
     }
-    was_told(person, entry, bot).then_some(Excuse::TurnedAway)
+    told()
+}
+
+/// When the pool came back to the bot after it had left it.
+fn returned(bot: i64, away_ms: i64, moves: &[Move]) -> Option<i64> {
+    let back = moves
+        .iter()
+        .filter(|one| one.to == bot && one.from != Some(bot) && one.activated_ms > away_ms);
+    back.map(|one| one.activated_ms).min()
 }
 
 /// When the pool moved away from the bot, for a message of that time: the next time, or, where the bot is not active at all, the last time.

@@ -204,6 +204,48 @@ fn a_bot_that_served_who_wrote_later_had_read_what_came_before() {
 }
 
 #[test]
+fn a_bot_that_is_back_serves_what_still_stands_and_who_went_on_elsewhere_was_told() {
+    let served_at = |answered: i64, by: i64| {
+        let mut later = at_title(Place::Private);
+        told(&mut later, title(), 3_000, &[(by, answered, TITLE)]);
+        comes_to_his_end(&mut later, FIRST);
+        let back = Move {
+            from: Some(SECOND),
+            to: FIRST,
+            fenced_ms: 8_000,
+            activated_ms: 8_010,
+        };
+        let mut elsewhere = given_up(Place::Private);
+        let shown = Heard {
+            bot: SECOND,
+            message: 9,
+            at_ms: 4_200,
+            text: "↻ I go on from where you stood.\n\nStep 1/6: Title".into(),
+            buttons: vec![],
+        };
+        elsewhere.hear(&shown, Some(SECOND));
+        let silent = given_up(Place::Private);
+        let cut = [strike(Kind::CutTelegram, 1_950, 6_000)];
+        let moves = [away(4_000), back];
+        let judged = |one: Person| {
+            let findings = judged(&[one, later.clone()], &cut, &moves);
+            (findings.lost, findings.updates_turned_away)
+        };
+        (judged(elsewhere), judged(silent))
+    };
+    assert_eq!(
+        served_at(8_200, FIRST),
+        ((0, 1), (1, 0)),
+        "read when it was back"
+    );
+    assert_eq!(
+        served_at(4_100, SECOND),
+        ((1, 0), (1, 0)),
+        "read before it was left"
+    );
+}
+
+#[test]
 fn who_was_told_by_a_bot_that_could_be_read_is_turned_away() {
     let killed = [strike(Kind::KillWorker, 1_900, 1_900)];
     let mut told_so = given_up(Place::Private);
