@@ -174,6 +174,11 @@ impl Tenure {
         self.owed.is_none() || !self.after_another
     }
 
+    /// Did another bot have an epoch since this one's last?
+    pub fn after_another(&self) -> bool {
+        self.after_another
+    }
+
     /// Members' replies that waited until they could be written to go back into the outbox, in their order. `Fenced` when another epoch has
     /// begun. Who has none parked costs nothing once it is known who has.
     pub async fn unpark(&self, member: MemberId) -> Result<EpochAnswer<()>, StateError> {

@@ -67,6 +67,8 @@ pub fn run(
         Err(Wrong::Panic(said.unwrap_or_default()))
     });
     sim.clear();
+    // What still held the world would hold it for ever: a million histories need their memory back.
+    debug_assert_eq!(Rc::strong_count(&sim), 1, "the world is held by something");
     let trace = sim.trace.as_ref().map(|lines| lines.borrow().clone());
     result.map_err(|wrong| Failure {
         wrong,

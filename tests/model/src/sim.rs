@@ -13,7 +13,7 @@ use std::cell::{Cell, RefCell};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::future::Future;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::task::{Poll, Waker};
 
 use shared_core::{BootMs, Nonce, UnixMs};
@@ -70,6 +70,8 @@ pub struct World {
     pub ghost: RefCell<Ghost>,
     /// What runs on each worker's host.
     pub workers: RefCell<Vec<Option<Running>>>,
+    /// Every worker that was ever started.
+    pub started: RefCell<Vec<Weak<Worker>>>,
     /// Who listens to the workers' bell and to the supervisors'.
     pub worker_bells: RefCell<Vec<(Scope, Rc<Bell>)>>,
     pub supervisor_bells: RefCell<Vec<(Scope, Rc<Bell>)>>,
@@ -100,6 +102,7 @@ impl World {
             sql: RefCell::new(Sql::new()),
             ghost: RefCell::default(),
             workers: RefCell::new((0..WORKERS).map(|_| None).collect()),
+            started: RefCell::default(),
             worker_bells: RefCell::default(),
             supervisor_bells: RefCell::default(),
             bug,
@@ -202,8 +205,13 @@ impl World {
         true
     }
 
+    /// Breaks the circles that hold the world.
     pub fn clear(&self) {
         self.tasks.clear();
+        let started = std::mem::take(&mut *self.started.borrow_mut());
+        for worker in started.iter().filter_map(Weak::upgrade) {
+            worker.clear();
+        }
         self.workers.borrow_mut().clear();
         self.queue.borrow_mut().clear();
         self.worker_bells.borrow_mut().clear();

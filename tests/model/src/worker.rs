@@ -118,11 +118,17 @@ impl Worker {
             old_cache: RefCell::default(),
             ctx: ctx.clone(),
         });
+        sim.started.borrow_mut().push(Rc::downgrade(&worker));
         let bells = (scope, Rc::clone(&worker.view_bell));
         sim.worker_bells.borrow_mut().push(bells);
         let main = Rc::clone(&worker);
         ctx.spawn(async move { main.run().await });
         (proc, worker)
+    }
+
+    /// Its bots hold it, and it holds them.
+    pub fn clear(&self) {
+        self.bots.borrow_mut().clear();
     }
 
     async fn run(self: Rc<Self>) {

@@ -86,7 +86,8 @@ fn program(command: &str) -> Option<&str> {
 
 fn is_of(command: &str, root: &Path) -> bool {
     let ours = program(command).is_some_and(|name| PROGRAMS.contains(&name));
-    ours && command.contains(&root.display().to_string())
+    // With what follows it: `run-1` is no part of `run-10`.
+    ours && command.contains(&root.join("").display().to_string())
 }
 
 #[cfg(test)]
@@ -101,6 +102,7 @@ mod tests {
         assert!(is_of("/bin/understudy run --config /data/run 1/x", root));
         assert!(is_of("redis-server unixsocket:/data/run 1/s", root));
         assert!(!is_of("/bin/understudy run --config /data/run 2/x", root));
+        assert!(!is_of("/bin/understudy run --config /data/run 10/x", root));
         assert!(!is_of("vi /data/run 1/understudy.toml", root));
     }
 

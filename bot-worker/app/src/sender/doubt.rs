@@ -225,7 +225,9 @@ impl Sender {
         }
         self.doubt.since = None;
         let left = self.queue.end_doubt();
-        if left > 0 && (!all_heard || self.tenure.echoes.is_incomplete()) {
+        // Another bot that held the pool in between has moved the group's cursor over what this one said there.
+        let unheard = self.tenure.echoes.is_incomplete() || self.tenure.after_another();
+        if left > 0 && (!all_heard || unheard) {
             warn!(
                 left,
                 "what was sent before is not all known; replies may be repeated"

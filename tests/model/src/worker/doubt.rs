@@ -61,7 +61,7 @@ impl Sender {
     }
 
     /// The product counts one reply a chat; of a sender that was killed between Telegram's answers and their settling there may be more
-    /// (docs/model.md, "Where the model is ahead of the product").
+    /// (docs/model.md, "Where the model differs from the product").
     pub fn shown_already(&self) -> usize {
         let ghost = self.tenure.sends.sim.ghost.borrow();
         let outbox = self.tenure.sends.sim.redis.borrow();
@@ -148,8 +148,7 @@ impl Sender {
         }
         self.doubt.since = None;
         let left = self.queue.end_doubt();
-        // Another bot that held the pool in between has moved the group's cursor over what this one said there. The product does not count
-        // that (docs/model.md, "Where the model is ahead of the product").
+        // Another bot that held the pool in between has moved the group's cursor over what this one said there.
         if left > 0 && (!all_heard || self.tenure.after_another) {
             self.may_be_repeated(left);
         }

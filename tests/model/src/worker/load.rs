@@ -49,8 +49,7 @@ impl Sender {
         self.drop_foreign().await
     }
 
-    /// Read under the epoch: who has been fenced and does not know it yet must not see what the next holder commits. The product reads
-    /// unfenced (docs/model.md, "Where the model is ahead of the product").
+    /// Read under the epoch: who has been fenced and does not know it yet must not see what the next holder commits.
     async fn page(
         &self,
         after: Option<Position>,

@@ -106,8 +106,7 @@ async fn commit(calls: &Calls, held_to: Option<u64>, change: Private) -> Result<
 async fn settle_echoes(calls: &Calls, batch: &Batch) -> Result<(), Away> {
     let (ctx, bot) = (&calls.ctx, calls.bot.id());
     let held_to = Some(calls.tenancy.history);
-    // Both at once: a reply that is settled in between would be in neither. The product reads the words first (docs/model.md, "Where the model is
-    // ahead of the product").
+    // Both at once: a reply that is settled in between would be in neither. The product reads the outbox first and the words after it.
     let both = ctx.redis(held_to, move |redis, _| {
         (redis.live.told.get(&bot).cloned(), redis.outbox_after(None))
     });

@@ -188,7 +188,7 @@ impl Tenure {
     }
 
     /// Are open conversations to be shown where they stand? Also where this bot was the last to do so and another one's epoch lay in between in
-    /// which nobody came to it: somebody may have started this bot since (docs/model.md, "Where the model is ahead of the product").
+    /// which nobody came to it: somebody may have started this bot since.
     pub fn owes(&self) -> bool {
         let sim = &self.calls.ctx.sim;
         let lay_between = self.after_another && self.resumed.epoch != self.stamp.epoch.0;
@@ -386,7 +386,7 @@ impl Tenure {
         self.sent.borrow_mut().push((position, told));
     }
 
-    /// The tenure ends with these unknown. The product counts less (docs/model.md, "Where the model is ahead of the product").
+    /// The tenure ends with these unknown. The product names them (docs/model.md, "Where the model differs from the product").
     pub fn may_be_repeated(&self) {
         let count = u64::try_from(self.on_their_way.take()).unwrap_or(u64::MAX);
         self.sends.sim.ghost.borrow_mut().said += count;
