@@ -2,7 +2,7 @@
 //!
 //! [`Desk::sort_out`] takes admins' business out of a batch before anybody else sees it, in whatever role the bot is; the batch's cursor
 //! moves over it as over anything else, so a command is handled at most once. What is to be answered waits in a bounded queue and is
-//! handled beside the session, past the outbox, over whichever line the bot has at that moment.
+//! handled beside the session, past the outbox, over whichever line the bot has at that moment; what finds no place there is refused.
 //!
 //! Invariants: members' work never waits for an admin's; a stranger is answered nothing; every use and every refusal is recorded in SQL, as
 //! soon as SQL takes it; the desk moves nothing itself, it hands orders to the leader.
@@ -11,6 +11,7 @@
 mod answer;
 mod follow;
 mod gate;
+mod intake;
 mod line;
 mod look;
 mod recorder;
@@ -19,14 +20,16 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use bot_worker_core::admin::{Asked, Judged, asked, judge};
-use shared_core::{BotId, Incoming, MemberId, OrderId, PoolId};
+use bot_worker_core::admin::{Asked, asked};
+use shared_core::{BotId, Incoming, OrderId, PoolId};
 use shared_io::clock;
 use shared_io::config::PoolConfig;
 use shared_io::redis::PoolState;
+use shared_io::sql::AdminAction;
 use shared_io::telegram::{Batch, Calls};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
+use tokio::time::MissedTickBehavior;
 use tracing::warn;
 
 use crate::context::Shared;
@@ -34,11 +37,11 @@ use crate::epoch_watch::View;
 use crate::status::lock;
 use crate::task::AbortOnDrop;
 
-use gate::Gate;
+use intake::Intake;
 use line::Wire;
 pub use recorder::Recorder;
 
-/// What waits to be handled; more is dropped, the admin asks again.
+/// What waits to be handled; more is refused, the admin asks again.
 const WAITING: usize = 64;
 /// What is handled at once.
 const AT_ONCE: usize = 8;
@@ -46,12 +49,15 @@ const AT_ONCE: usize = 8;
 const FOLLOWED: usize = 16;
 /// Nothing that is asked takes longer to be answered, or it is not.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(30);
+/// How often it is looked whether a stranger's minute is over.
+const LOOK_AT_GATE: Duration = Duration::from_secs(5);
 
 /// Something an admin asks for.
 struct Item {
     incoming: Incoming,
     asked: Asked,
-    judged: Judged,
+    /// How old it is, when that is too old.
+    old_ms: Option<u64>,
 }
 
 /// What all of a desk's tasks share.
@@ -68,11 +74,17 @@ struct Office {
     followed: Mutex<BTreeSet<OrderId>>,
 }
 
+impl Office {
+    fn record(&self, rows: Vec<AdminAction>) {
+        for row in rows {
+            self.shared.admin_records.record(row);
+        }
+    }
+}
+
 pub struct Desk {
-    admins: BTreeSet<MemberId>,
     office: Arc<Office>,
-    items: mpsc::Sender<Item>,
-    gate: Mutex<Gate>,
+    intake: Arc<Intake>,
     _task: AbortOnDrop<()>,
 }
 
@@ -96,12 +108,12 @@ impl Desk {
             followed: Mutex::new(BTreeSet::new()),
         });
         let (items, inbox) = mpsc::channel(WAITING);
-        let task = tokio::spawn(work(Arc::clone(&office), inbox));
+        let admins = config.admins.clone();
+        let intake = Arc::new(Intake::new(config.name.clone(), bot, admins, items));
+        let task = tokio::spawn(work(Arc::clone(&office), Arc::clone(&intake), inbox));
         Self {
-            admins: config.admins.clone(),
             office,
-            items,
-            gate: Mutex::new(Gate::default()),
+            intake,
             _task: AbortOnDrop(task),
         }
     }
@@ -123,24 +135,23 @@ impl Desk {
     }
 
     fn take(&self, incoming: &Incoming, asked: Asked) {
-        let is_admin = self.admins.contains(&incoming.member);
-        let judged = judge(is_admin, incoming.date, clock::unix_now());
-        if !lock(&self.gate).lets_in(incoming.member, judged, clock::boot_now()) {
-            return;
-        }
-        let item = Item {
-            incoming: incoming.clone(),
-            asked,
-            judged,
-        };
-        if self.items.try_send(item).is_err() {
-            warn!(bot = %self.office.bot, member = %incoming.member, "too much is asked of the admin desk at once, dropped");
-        }
+        let (now, boot) = (clock::unix_now(), clock::boot_now());
+        self.office
+            .record(self.intake.take(incoming, asked, now, boot));
+    }
+}
+
+/// Ends before its records are flushed, so that what was held back is among them.
+impl Drop for Desk {
+    fn drop(&mut self) {
+        self.office.record(self.intake.close(clock::unix_now()));
     }
 }
 
 /// Handles what comes in, a few at a time, and follows orders to their end.
-async fn work(office: Arc<Office>, mut inbox: mpsc::Receiver<Item>) {
+async fn work(office: Arc<Office>, intake: Arc<Intake>, mut inbox: mpsc::Receiver<Item>) {
+    let mut gate = tokio::time::interval(LOOK_AT_GATE);
+    gate.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut handled = JoinSet::new();
     let mut follows = JoinSet::new();
     // Orders that were given through this bot before it came to this worker.
@@ -160,6 +171,7 @@ async fn work(office: Arc<Office>, mut inbox: mpsc::Receiver<Item>) {
                 Err(panic) => warn!(bot = %office.bot, %panic, "an admin's question was not answered"),
             },
             Some(_) = follows.join_next() => {}
+            _ = gate.tick() => office.record(intake.held_back(clock::unix_now(), clock::boot_now())),
         }
     }
 }

@@ -1,6 +1,8 @@
 //! How a bot stands in the configured channels: what is missing, in words that say how to mend it.
 //!
-//! Looked at beside every session, off the hot path, and in the smoke test; both use the same words. Deliberately absent: mending.
+//! Looked at beside every session, off the hot path, and in the smoke test; both use the same words. A bot that is denied its rights and stays in a
+//! group still counts its updates there, without what members write: so its own update of that, or Telegram's refusal to let it read, has it look at
+//! once. The minute is for what neither tells. Deliberately absent: mending.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -40,7 +42,7 @@ pub async fn watch(context: Arc<BotContext>, calls: Calls) {
         };
         tokio::select! {
             () = tokio::time::sleep(pause) => {}
-            // The sender is in the context: it does not go away.
+            // Barred, or told of other rights. The sender is in the context: it does not go away.
             Ok(()) = barred.changed() => {}
         }
     }

@@ -77,6 +77,11 @@ impl BotContext {
         });
     }
 
+    /// The same where somebody is said to have changed them.
+    pub fn look_at_rights(&self) {
+        self.barred.send_modify(|_| {});
+    }
+
     /// The same for one session, whose every word to Redis belongs to this history.
     pub fn held_to(&self, history: History) -> Self {
         Self {

@@ -16,7 +16,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use bot_worker_core::echo::{Ledger, Meaning};
-use shared_core::{Echo, Ticket, Told};
+use shared_core::{Echo, EpochRecord, Ticket, Told};
 use shared_io::redis::{Counter, StateError};
 use tokio::sync::Notify;
 use tracing::info;
@@ -111,25 +111,40 @@ impl Echoes {
 }
 
 /// Takes out of the outbox what these messages show to have been sent. For a bot that does not answer yet, in an epoch that nobody answers in:
-/// its cursor passes the messages before its sender begins.
-pub async fn settle(context: &BotContext, echoes: &[Echo]) -> Result<(), StateError> {
+/// its cursor passes the messages before its sender begins. False, with nothing done, when the epoch is not the one of `record` any more: another bot's
+/// replies might be among what was read, and look the same.
+pub async fn settle(
+    context: &BotContext,
+    echoes: &[Echo],
+    record: Option<&EpochRecord>,
+) -> Result<bool, StateError> {
     let (state, bot) = (&context.state, context.lease.bot);
     // In this order: what another login settles in between is then known by its word.
     let mut waiting = state.outbox(None, COMPARED).await?;
     let mut ledger = Ledger::new(state.told(bot).await?);
-    let mut found = Vec::new();
+    // Behind the reading: whatever was read was committed before.
+    if state.epoch().await?.as_ref() != record {
+        return Ok(false);
+    }
+    let (mut found, mut spent) = (Vec::new(), Vec::new());
     for echo in echoes {
         let entries = waiting.iter().map(|(_, entry)| entry);
-        if let Meaning::Sent(at) = ledger.explain(echo, entries) {
-            let (position, entry) = waiting.remove(at);
-            info!(entry = %entry.id, conversation = %entry.conversation, "found sent");
-            found.push((position, Some(Told::Message(echo.chat, echo.message))));
+        match ledger.explain(echo, entries) {
+            Meaning::Sent(at) => {
+                let (position, entry) = waiting.remove(at);
+                info!(entry = %entry.id, conversation = %entry.conversation, "found sent");
+                found.push((position, Some(Told::Message(echo.chat, echo.message))));
+            }
+            Meaning::Spent(words) => spent.push(words),
+            Meaning::Known(_) | Meaning::Stranger => {}
         }
     }
+    state.spend_words(bot, &spent).await?;
     if found.is_empty() {
-        return Ok(());
+        return Ok(true);
     }
     let settled = state.outbox_settle(bot, &found).await?;
     let settled = i64::try_from(settled).unwrap_or(i64::MAX);
-    state.count(&[(Counter::FoundSent, settled)]).await
+    state.count(&[(Counter::FoundSent, settled)]).await?;
+    Ok(true)
 }

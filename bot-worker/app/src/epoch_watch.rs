@@ -105,6 +105,9 @@ pub async fn follow(
             Ok(looked) => {
                 let now = clock::boot_now();
                 status.redis_answered(now);
+                if let Some(record) = &looked.epoch {
+                    status.saw(&pool, record.stamp.epoch);
+                }
                 views.send_if_modified(|known| {
                     let view = known.next(looked, now);
                     let differs = *known != view;

@@ -89,6 +89,7 @@ impl Beating {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             bots: self.status.bots(),
             pools: self.status.pools(),
+            seen: self.status.seen(),
             redis_us: self
                 .status
                 .redis_us

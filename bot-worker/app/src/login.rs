@@ -25,6 +25,7 @@ use tracing::warn;
 
 use crate::context::BotContext;
 use crate::guard::Tenancy;
+use crate::recorder;
 
 pub use vault::Vault;
 
@@ -158,12 +159,7 @@ fn note(context: &BotContext, kind: EventKind, slot: LoginSlot) {
         subject: context.lease.bot.to_string(),
         details: serde_json::json!({"slot": slot.as_str(), "worker": context.shared.worker.as_str()}),
     };
-    let store = context.shared.store.clone();
-    tokio::spawn(async move {
-        if let Err(error) = store.events().add(&event).await {
-            warn!(kind = event.kind.as_str(), subject = event.subject, %error, "an event was not stored");
-        }
-    });
+    recorder::tell(context, event);
 }
 
 /// Is it about the key rather than about the bot or its token?

@@ -36,6 +36,7 @@ mod tenure;
 mod work;
 mod worker;
 
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -69,7 +70,9 @@ fn main() -> ExitCode {
     match start(Args::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("understudy-worker: {error:#}");
+            // One line, whatever a foreign error is made of; a stderr that nobody reads any more is no reason to panic.
+            let line = shared_io::telemetry::one_line(&format!("{error:#}"));
+            let _nobody_reads = writeln!(std::io::stderr(), "understudy-worker: {line}");
             match error.is::<name::NameTaken>() {
                 true => ExitCode::from(3),
                 false => ExitCode::from(2),

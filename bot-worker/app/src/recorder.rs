@@ -1,6 +1,8 @@
 //! Carries records from Redis to SQL. A record is removed from Redis only once SQL has it; SQL takes each only once, so a kill between
 //! the two repeats nothing. While SQL is away, records wait in Redis. One that SQL refuses for good goes to the poison stream with the
 //! reason, and an event says so: it blocks nobody behind it.
+//!
+//! Events of a bot go straight to SQL and wait in Redis, as notes, only where SQL does not take them ([`tell`]).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,13 +13,18 @@ use shared_io::notes::Note;
 use shared_io::redis::RecordPosition;
 use shared_io::retry::{Backoff, RetryPolicy};
 use shared_io::sql::{Event, EventKind};
-use tracing::warn;
+use tracing::{error, warn};
 
+use crate::context::BotContext;
 use crate::tenure::Tenure;
 
 const BATCH: usize = 64;
+/// So many records that wait are worth a louder word: some megabytes.
+const MANY: u64 = 10_000;
 /// Looked at without a hint this often: a predecessor may have left some.
 const POLL: Duration = Duration::from_secs(5);
+/// SQL has so long to take an event before it waits in Redis; where it is well that takes milliseconds.
+const AT_ONCE: Duration = Duration::from_millis(300);
 
 pub async fn run(tenure: Arc<Tenure>) {
     let mut backoff = Backoff::new(RetryPolicy::forever(
@@ -32,7 +39,15 @@ pub async fn run(tenure: Arc<Tenure>) {
             }
             Ok(_) => backoff.reset(),
             Err(error) => {
-                warn!(error, "records wait in Redis");
+                // Nothing bounds them: a submitted course is not to be lost because others were submitted. Who looks after Redis' memory reads how many.
+                let waiting = tenure.context.state.records_len().await.ok();
+                match waiting.is_some_and(|waiting| waiting >= MANY) {
+                    true => error!(
+                        error,
+                        waiting, "many records wait in Redis and take its memory until SQL is back"
+                    ),
+                    false => warn!(error, waiting, "records wait in Redis"),
+                }
                 tokio::time::sleep(backoff.next_delay().unwrap_or(POLL)).await;
             }
         }
@@ -91,4 +106,22 @@ async fn refuse(
     };
     let noted = context.state.keep_note(&Note::from(&event)).await;
     noted.map_err(|error| error.to_string())
+}
+
+/// Says an event in SQL, or leaves it in Redis until SQL is well; nobody waits for it.
+pub fn tell(context: &BotContext, event: Event) {
+    let store = context.shared.store.clone();
+    // Held to no history of Redis: what has happened stays true when another server has become the primary.
+    let state = context.shared.redis.pool(&context.pool);
+    tokio::spawn(async move {
+        let told = tokio::time::timeout(AT_ONCE, store.events().add(&event)).await;
+        if matches!(told, Ok(Ok(()))) {
+            return;
+        }
+        // Its row is unique by its id: one that SQL took without saying so is not there twice.
+        if let Err(error) = state.keep_note(&Note::from(&event)).await {
+            let (kind, subject) = (event.kind.as_str(), &event.subject);
+            warn!(kind, subject, %error, "an event is lost: neither SQL nor Redis takes it");
+        }
+    });
 }

@@ -13,7 +13,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use shared_core::{BotRole, Connection, EpochStamp, Nonce};
+use shared_core::{BotId, BotRole, Connection, EpochStamp, Nonce};
 use shared_io::redis::PrivateCursor;
 use shared_io::telegram::{Batch, BoxState, CallError, Calls, FeedStart, Line, UpdateFeed};
 use tokio::sync::{mpsc, watch};
@@ -27,7 +27,7 @@ use crate::context::BotContext;
 use crate::epoch_watch::View;
 use crate::guard::Tenancy;
 use crate::login;
-use crate::standby::{Standby, StandbyError};
+use crate::standby::{Standby, StandbyError, Standing};
 use crate::task::AbortOnDrop;
 use crate::{announce, channels, task};
 use probe::probe;
@@ -223,8 +223,9 @@ impl Session {
     /// An error means that the batch was not taken in: the next session gets it again.
     async fn handle(&mut self, mut batch: Batch) -> Result<(), StandbyError> {
         self.context.desk.sort_out(&mut batch);
-        let stands_by = self.somebody_else_answers();
-        let answered_last = self.answered_last();
+        if !batch.standing.is_empty() {
+            self.context.look_at_rights();
+        }
         let lease_ended = self.context.cell.ended(self.tenancy);
         match &mut self.active {
             Some(active) => {
@@ -237,7 +238,7 @@ impl Session {
                 Ok(())
             }
             None => tokio::select! {
-                kept = keep(&mut self.standby, batch, stands_by, answered_last) => kept,
+                kept = keep(&mut self.standby, batch, &self.view, self.context.lease.bot) => kept,
                 () = lease_ended => Ok(()),
             },
         }
@@ -252,19 +253,21 @@ impl Session {
     }
 }
 
-/// A standby keeps what it heard, however often Redis has to be asked.
+/// A standby keeps what it heard, however often Redis has to be asked, and however often it is another epoch by then.
 async fn keep(
     standby: &mut Standby,
     batch: Batch,
-    stands_by: bool,
-    answered_last: bool,
+    view: &watch::Receiver<View>,
+    me: BotId,
 ) -> Result<(), StandbyError> {
     loop {
-        match standby.take(batch.clone(), stands_by, answered_last).await {
+        let standing = Standing::of(view.borrow().epoch.as_ref(), me);
+        match standby.take(batch.clone(), &standing).await {
             Err(StandbyError::State(error)) if error.is_connection() => {
                 warn!(%error, "what a standby heard waits");
                 tokio::time::sleep(KEEP_AGAIN).await;
             }
+            Err(StandbyError::EpochChanged) => tokio::time::sleep(KEEP_AGAIN).await,
             settled => return settled,
         }
     }

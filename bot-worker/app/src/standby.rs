@@ -9,14 +9,14 @@ use std::time::Duration;
 
 use bot_worker_core::Dialogue;
 use shared_core::{
-    Admission, BootMs, Envelope, ErrorClass, Incoming, IncomingKind, MemberId, Place, SendTarget,
-    StartPayload, UpdateId, entry_id, random_id,
+    Admission, BootMs, BotId, Envelope, EpochRecord, ErrorClass, Incoming, IncomingKind, MemberId,
+    Phase, Place, SendTarget, StartPayload, UpdateId, entry_id, random_id,
 };
 use shared_io::clock;
-use shared_io::redis::{LeaseAnswer, PrivateChange, PrivateCursor, StateError};
+use shared_io::redis::{Counter, LeaseAnswer, PrivateChange, PrivateCursor, StateError};
 use shared_io::telegram::{Batch, Calls, Say};
 use tokio::task::JoinSet;
-use tracing::debug;
+use tracing::{debug, warn};
 
 use crate::announce;
 use crate::context::BotContext;
@@ -34,6 +34,31 @@ pub enum StandbyError {
     State(#[from] StateError),
     #[error("the login lease is not ours any more ({0:?})")]
     Lease(LeaseAnswer),
+    #[error("the epoch has changed meanwhile")]
+    EpochChanged,
+}
+
+/// How a bot that does not answer stands to the one that does, as far as is known.
+pub struct Standing {
+    /// Another bot answers: members are told which.
+    pub stands_by: bool,
+    /// No other bot has answered since this one did, so what waits in the outbox may be what this one is heard to have said. What another one found
+    /// in doubt it has said again and settled.
+    answered_last: bool,
+    record: Option<EpochRecord>,
+}
+
+impl Standing {
+    pub fn of(record: Option<&EpochRecord>, me: BotId) -> Self {
+        let open = record.filter(|record| record.phase == Phase::Open);
+        let holder = open.and_then(|record| record.holder.as_ref());
+        let last = record.and_then(|record| record.previous_bot);
+        Self {
+            stands_by: holder.is_some_and(|holder| holder.bot != me),
+            answered_last: last.is_none_or(|last| last == me),
+            record: record.cloned(),
+        }
+    }
 }
 
 pub struct Standby {
@@ -57,16 +82,10 @@ impl Standby {
         }
     }
 
-    /// Commits the batch under the lease. An error means that nothing of it was committed. Who `stands_by` tells members who answers;
+    /// Commits the batch under the lease. An error means that nothing of it was committed. Who stands by tells members who answers;
     /// a bot that may be about to answer itself (nobody does, or it is being tested) keeps everything for that moment.
-    /// `answered_last`: no other bot has since, so what waits in the outbox may be what this one is heard to have said. What another one found in
-    /// doubt it has said again and settled.
-    pub async fn take(
-        &mut self,
-        batch: Batch,
-        stands_by: bool,
-        answered_last: bool,
-    ) -> Result<(), StandbyError> {
+    pub async fn take(&mut self, batch: Batch, standing: &Standing) -> Result<(), StandbyError> {
+        let stands_by = standing.stands_by;
         let mut change = PrivateChange {
             cursor: batch.private_after.as_ref().map(|after| PrivateCursor {
                 pts: after.pts,
@@ -75,9 +94,12 @@ impl Standby {
             }),
             ..PrivateChange::default()
         };
-        if !stands_by && answered_last && !batch.echoes.is_empty() {
+        if !stands_by && standing.answered_last && !batch.echoes.is_empty() {
             // Before the cursor passes them; while another bot answers, what it has waiting is its own business.
-            echoes::settle(&self.context, &batch.echoes).await?;
+            let record = standing.record.as_ref();
+            if !echoes::settle(&self.context, &batch.echoes, record).await? {
+                return Err(StandbyError::EpochChanged);
+            }
         }
         let mut to_hint = Vec::new();
         for incoming in batch
@@ -114,17 +136,15 @@ impl Standby {
             && change.started.is_empty()
             && change.stopped.is_empty()
             && change.hold.is_empty();
-        if nothing {
-            return Ok(());
+        if !nothing {
+            let (state, lease) = (&self.context.state, &self.context.lease);
+            let answer = state.commit_private(lease, &change).await?;
+            if answer != LeaseAnswer::Held {
+                return Err(StandbyError::Lease(answer));
+            }
         }
-        let answer = self
-            .context
-            .state
-            .commit_private(&self.context.lease, &change)
-            .await?;
-        if answer != LeaseAnswer::Held {
-            return Err(StandbyError::Lease(answer));
-        }
+        // Behind the commit: a batch that is tried again is counted once.
+        self.count_unknown(batch.unknown);
         if !change.started.is_empty() || !change.stopped.is_empty() {
             let reach = self.context.state.reach(self.context.lease.bot).await?;
             self.context.status.reach(reach);
@@ -133,6 +153,22 @@ impl Standby {
             self.hint(incoming);
         }
         Ok(())
+    }
+
+    /// What Telegram would not give out to a standby is as unknown as what an active bot is not given. A count that does not arrive is missed
+    /// by a report, nothing else.
+    fn count_unknown(&self, unknown: u64) {
+        if unknown == 0 {
+            return;
+        }
+        warn!(bot = %self.context.lease.bot, unknown, "Telegram would not give out updates");
+        let state = self.context.state.clone();
+        tokio::spawn(async move {
+            let by = i64::try_from(unknown).unwrap_or(i64::MAX);
+            if let Err(error) = state.count(&[(Counter::UpdatesUnknown, by)]).await {
+                debug!(%error, "not counted");
+            }
+        });
     }
 
     /// Tells the member who answers. The random id follows from his message, so a replay says it once.

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use shared_core::{
-    BootMs, BotHealth, BotId, BotRole, ChannelTrouble, Connection, ErrorClass, ErrorSeen,
+    BootMs, BotHealth, BotId, BotRole, ChannelTrouble, Connection, Epoch, ErrorClass, ErrorSeen,
     LatencySummary, LoginSlot, OtherLogin, PoolId, PoolWork,
 };
 use shared_io::clock;
@@ -19,6 +19,8 @@ use tokio::sync::Notify;
 pub struct Status {
     bots: Mutex<BTreeMap<(PoolId, BotId), Arc<BotStatus>>>,
     pools: Mutex<BTreeMap<PoolId, PoolWork>>,
+    /// The highest epochs that were ever seen.
+    seen: Mutex<BTreeMap<PoolId, Epoch>>,
     changed: Arc<Notify>,
     pub redis_us: AtomicU64,
     /// SQL did not answer when it was last asked.
@@ -102,6 +104,17 @@ impl Status {
         if known.is_none_or(|known| known.epoch.epoch <= work.epoch.epoch) {
             pools.insert(work.pool.clone(), work);
         }
+    }
+
+    pub fn saw(&self, pool: &PoolId, epoch: Epoch) {
+        let mut seen = lock(&self.seen);
+        if seen.get(pool).is_none_or(|known| *known < epoch) {
+            seen.insert(pool.clone(), epoch);
+        }
+    }
+
+    pub fn seen(&self) -> BTreeMap<PoolId, Epoch> {
+        lock(&self.seen).clone()
     }
 
     pub fn remove_pool(&self, pool: &PoolId) {

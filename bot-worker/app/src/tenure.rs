@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex};
 
 use bot_worker_core::Context;
 use shared_core::{
-    BootMs, ConversationKey, EpochStamp, EventId, MemberId, Milestone, MilestoneKind, Told, UnixMs,
+    BootMs, ConversationKey, EpochStamp, EventId, MemberId, Milestone, MilestoneKind, Spent, Told,
+    UnixMs,
 };
 use shared_io::clock;
 use shared_io::redis::{
@@ -86,6 +87,8 @@ pub struct Tenure {
     pub waiting: AtomicUsize,
     /// Entries that are known to be sent and still stand in Redis, each with the word of its message.
     sent: Mutex<Vec<(OutboxPosition, Option<Told>)>>,
+    /// Words without an id whose messages have been heard, as long as Redis has them.
+    spent: Mutex<Vec<Spent>>,
     /// What stood in the outbox when the tenure began may have been sent by whoever sent before.
     pub stood: Option<OutboxPosition>,
     pub echoes: Echoes,
@@ -120,6 +123,7 @@ impl Tenure {
             inherited_doubt: Mutex::default(),
             waiting: AtomicUsize::new(0),
             sent: Mutex::default(),
+            spent: Mutex::default(),
             stood: terms.stood,
             echoes: Echoes::default(),
             parked: Mutex::default(),
@@ -222,8 +226,17 @@ impl Tenure {
         lock(&self.sent).push((position, told));
     }
 
+    /// Is there something to be settled?
     pub fn has_sent(&self) -> bool {
-        !lock(&self.sent).is_empty()
+        !lock(&self.sent).is_empty() || !lock(&self.spent).is_empty()
+    }
+
+    pub fn is_spent(&self, spent: Spent) {
+        lock(&self.spent).push(spent);
+    }
+
+    pub fn is_unspent(&self, spent: Spent) -> bool {
+        lock(&self.spent).contains(&spent)
     }
 
     /// Sent, and still in Redis.
@@ -246,9 +259,6 @@ impl Tenure {
     /// forgets nothing.
     pub async fn settle_sent(&self) {
         let settling = lock(&self.sent).clone();
-        if settling.is_empty() {
-            return;
-        }
         let bot = self.context.lease.bot;
         match self.context.state.outbox_settle(bot, &settling).await {
             Ok(settled) => {
@@ -256,7 +266,20 @@ impl Tenure {
                 let is_settled = |position| settling.iter().any(|(known, _)| *known == position);
                 lock(&self.sent).retain(|(position, _)| !is_settled(*position));
             }
-            Err(error) => warn!(%error, "sent entries wait to be settled"),
+            Err(error) => return warn!(%error, "sent entries wait to be settled"),
+        }
+        self.settle_spent().await;
+    }
+
+    /// Behind the settling: it is with that that a word comes to Redis.
+    async fn settle_spent(&self) {
+        let mut spent = lock(&self.spent).clone();
+        let sent = lock(&self.sent).clone();
+        spent.retain(|it| sent.iter().all(|(_, told)| *told != Some(it.word)));
+        let bot = self.context.lease.bot;
+        match self.context.state.spend_words(bot, &spent).await {
+            Ok(_) => lock(&self.spent).retain(|it| !spent.contains(it)),
+            Err(error) => warn!(%error, "words of what was heard wait to be spent"),
         }
     }
 

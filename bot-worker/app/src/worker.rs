@@ -119,7 +119,8 @@ async fn open(
         .await
         .context("opening the database")?;
     let sealer = secrets::open_for(config.sealing_key(), &store).await?;
-    let redis = reach_redis(&config).await.context("connecting to Redis")?;
+    let redis = reach_redis(&config).await;
+    let redis = redis.map_err(|error| anyhow::anyhow!("{}", unreachable(&config, &error)))?;
     let pools = config.pools.iter().map(|pool| pool.name.clone()).collect();
     Ok(Shared {
         worker,
@@ -136,6 +137,29 @@ async fn open(
         admin_texts: AdminTexts::english().context("reading the admins' texts")?,
         config,
     })
+}
+
+/// One line on a Redis that did not let us in, with what helps.
+fn unreachable(config: &Config, error: &StateError) -> String {
+    let (name, remedy) = match config.redis_is_private() {
+        true => (
+            format!("the private Redis at {}", config.redis_socket().display()),
+            "`understudy run` starts it, and its workers with it".to_owned(),
+        ),
+        false => (
+            "Redis at redis.url".to_owned(),
+            format!(
+                "start it, or mend [redis] url in {}; one that hangs wants a restart",
+                config.file.display()
+            ),
+        ),
+    };
+    match error {
+        StateError::Unreachable { why, .. } => {
+            format!("{name} cannot be reached ({why}): {remedy}")
+        }
+        error => format!("{name}: {error}"),
+    }
 }
 
 /// A worker may be started before the supervisor's Redis is: it waits a while.

@@ -3,7 +3,8 @@
 //! ```text
 //! the message                                            what it means
 //! was acknowledged, by its id                            known: its reply was taken out of the outbox with that word
-//! one of its kind was acknowledged without an id         known, once for each such word
+//! one of its kind was acknowledged without an id         known, once for each such word, which is spent with that: kept on, it would be taken
+//!                                                        for the next message that looks the same
 //! its chat has a doubtful reply that looks the same      that reply was sent: the first such one, since a chat's order is kept
 //! else                                                   a stranger: a hint, an answer to an admin, a smoke test
 //! ```
@@ -21,7 +22,7 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
-use shared_core::{Echo, OutboxEntry, Print, SendTarget, Told};
+use shared_core::{Echo, OutboxEntry, Print, SendTarget, Spent, Told};
 
 /// Words that are kept of a bot's acknowledged messages. They are needed only until the cursor has passed the message, some milliseconds.
 pub const TOLD_KEPT: usize = 4_096;
@@ -39,6 +40,8 @@ pub struct Ledger {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Meaning {
     Known(Told),
+    /// The same, of one that was acknowledged without an id: that word is spent, here and wherever it is kept.
+    Spent(Spent),
     /// The reply at this place among those that were offered has been sent.
     Sent(usize),
     Stranger,
@@ -83,7 +86,7 @@ impl Ledger {
                 self.order.remove(at);
             }
             self.note(message);
-            return Meaning::Known(word);
+            return Meaning::Spent(Spent { word, message });
         }
         let is_it = |entry: &OutboxEntry| {
             entry.target == echo.chat
@@ -175,7 +178,10 @@ mod tests {
         let mut ledger = Ledger::new([word]);
         assert_eq!(
             ledger.explain(&echo(7, "same"), &second),
-            Meaning::Known(word)
+            Meaning::Spent(Spent {
+                word,
+                message: first
+            }),
         );
         assert_eq!(
             ledger.explain(&echo(8, "same"), &second),

@@ -72,6 +72,15 @@ pub enum Told {
     Somehow(SendTarget, Print),
 }
 
+/// A message that was acknowledged without its id and has been heard since.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Spent {
+    /// As it was acknowledged.
+    pub word: Told,
+    /// As it was heard.
+    pub message: Told,
+}
+
 impl fmt::Display for SendTarget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -3,10 +3,13 @@
 //! A heartbeat is a sample, not a verdict: judging it is the supervisor's business. Ages are given as the worker's own
 //! monotonic ages in milliseconds (`*_ago_ms`), so that no two machines' clocks are ever compared.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    BotId, ChannelId, EpochStamp, ErrorClass, LoginSlot, Nonce, Phase, PoolId, UnixMs, WorkerId,
+    BotId, ChannelId, Epoch, EpochStamp, ErrorClass, LoginSlot, Nonce, Phase, PoolId, UnixMs,
+    WorkerId,
 };
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -131,6 +134,9 @@ pub struct Heartbeat {
     pub version: String,
     pub bots: Vec<BotHealth>,
     pub pools: Vec<PoolWork>,
+    /// The highest epoch of each pool that this process has ever seen; it acts on nothing below.
+    #[serde(default)]
+    pub seen: BTreeMap<PoolId, Epoch>,
     /// The last round trip to Redis, in microseconds.
     pub redis_us: u64,
     pub sql_ok: bool,

@@ -42,7 +42,7 @@ pub use conversation::{
 };
 pub use conversation_key::{ConversationKey, PlaceKey};
 pub use cursor::{LowWater, Ticket};
-pub use echo::{Echo, NotTold, Print, Told};
+pub use echo::{Echo, NotTold, Print, Spent, Told};
 pub use epoch::{Epoch, EpochBlock, EpochRecord, EpochStamp, Holder, MintRefused, Phase};
 pub use health::{
     BotHealth, BotRole, ChannelTrouble, Connection, ErrorSeen, Heartbeat, LatencySummary,

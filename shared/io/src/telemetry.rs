@@ -43,6 +43,11 @@ pub fn init(config: &LogConfig) -> Result<(), TelemetryError> {
         .map_err(TelemetryError::Twice)
 }
 
+/// Foreign errors may have several lines; an operator is given one.
+pub fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 /// `RUST_LOG` refines the level and replaces it where it names one without a target.
 fn filter(level: LogLevel, over_it: Option<&str>) -> Result<EnvFilter, TelemetryError> {
     let directives = match over_it.map(str::trim).filter(|text| !text.is_empty()) {

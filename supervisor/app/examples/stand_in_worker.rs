@@ -79,6 +79,7 @@ impl Worker {
                     version: "stand-in".to_owned(),
                     bots,
                     pools: self.work.clone(),
+                    seen: std::collections::BTreeMap::new(),
                     redis_us: 1,
                     sql_ok: true,
                 };

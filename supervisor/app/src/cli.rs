@@ -222,3 +222,47 @@ pub fn main(args: Args) -> anyhow::Result<ExitCode> {
     };
     Ok(ended.into())
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use clap::CommandFactory;
+
+    use super::Args;
+
+    /// Lines of help texts that are commands to be typed, of this command and all below it.
+    fn examples(command: &clap::Command, found: &mut Vec<String>) {
+        let texts = [
+            command.get_after_help(),
+            command.get_after_long_help(),
+            command.get_long_about(),
+        ];
+        for text in texts.into_iter().flatten() {
+            let text = text.to_string();
+            let lines = text.lines().map(str::trim);
+            found.extend(
+                lines
+                    .filter(|line| line.starts_with("understudy "))
+                    .map(str::to_owned),
+            );
+        }
+        for below in command.get_subcommands() {
+            examples(below, found);
+        }
+    }
+
+    #[test]
+    fn every_example_of_a_help_text_is_understood_by_the_parser() {
+        let mut found = Vec::new();
+        examples(&Args::command(), &mut found);
+        assert!(found.len() >= 30, "{found:#?}");
+        for example in found {
+            // What the shell does with the output is its business.
+            let words = example
+                .split([' ', '\t'])
+                .take_while(|word| !matches!(*word, ">" | "|"));
+            let parsed = Args::command().try_get_matches_from(words);
+            assert!(parsed.is_ok(), "{example}: {}", parsed.unwrap_err());
+        }
+    }
+}

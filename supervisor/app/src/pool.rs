@@ -16,12 +16,12 @@ mod overrides;
 mod place;
 mod schedule;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use shared_core::{
-    Assignment, BootMs, BotId, Connection, EpochBlock, EpochRecord, EpochStamp, Holder, Nonce,
-    OtherLogin, Overrides, Phase, PoolId,
+    Assignment, BootMs, BotId, Connection, Epoch, EpochBlock, EpochRecord, EpochStamp, Holder,
+    MemberId, Nonce, OtherLogin, Overrides, Phase, PoolId,
 };
 use shared_io::checkpoint::CheckpointError;
 use shared_io::clock;
@@ -71,6 +71,8 @@ pub enum Stopped {
 pub struct Pool {
     name: PoolId,
     bots: Vec<PoolBot>,
+    /// Whose orders through a bot count, by this supervisor's configuration.
+    admins: BTreeSet<MemberId>,
     policy: Policy,
     /// In whatever history Redis has.
     redis: PoolState,
@@ -80,6 +82,8 @@ pub struct Pool {
     shared: Shared,
     /// What is only known once this supervisor leads the pool.
     held: Option<Held>,
+    /// The highest epoch that this supervisor has seen in any of its leads.
+    newest: Epoch,
     /// What is to be settled before that.
     settling: history::Settling,
     /// The last decision that was said, so that it is not said four times a second.
@@ -97,7 +101,7 @@ struct Held {
     tenure: Nonce,
     block: EpochBlock,
     /// The highest epoch seen in Redis.
-    seen: shared_core::Epoch,
+    seen: Epoch,
     /// The mark of the Redis history that all of this belongs to.
     lineage: String,
     saga: Option<drive::Running>,
@@ -156,12 +160,14 @@ impl Pool {
                     resting_known: false,
                 })
                 .collect(),
+            admins: pool.admins.clone(),
             policy: policy(&config.policy),
             redis: redis.pool(&pool.name),
             state: redis.pool(&pool.name),
             failover: failover::Failover::default(),
             shared,
             held: None,
+            newest: Epoch::default(),
             settling: history::Settling::default(),
             said: None,
             usernames: BTreeMap::new(),
@@ -190,7 +196,7 @@ impl Pool {
     }
 
     /// Takes or renews the lead of this pool; everything is read anew when it was not ours without a break. How long another has it, if one has.
-    pub async fn renew_lead(&mut self) -> Result<Option<Duration>, Stopped> {
+    pub async fn renew_lead(&mut self, redis: &RedisState) -> Result<Option<Duration>, Stopped> {
         let leadership = self
             .redis
             .take_lead_of_pool(&self.shared.leader, crate::lead::TTL)
@@ -198,18 +204,25 @@ impl Pool {
         self.leave_history();
         match (leadership, &self.held) {
             (Leadership::Another { left }, _) => {
-                self.held = None;
+                self.forget();
                 self.settling = history::Settling::default();
                 return Ok(Some(left));
             }
             (Leadership::Ours { since }, Some(held)) if held.tenure == since => {}
             (Leadership::Ours { since }, _) => {
-                self.held = None;
+                self.forget();
                 self.state = self.redis.held_to(self.redis.history());
-                self.settle_history(since).await?;
+                self.settle_history(since, redis).await?;
             }
         }
         Ok(None)
+    }
+
+    /// What was read under a lead that is over; that there was one stays known.
+    fn forget(&mut self) {
+        if let Some(held) = self.held.take() {
+            self.newest = self.newest.max(held.seen);
+        }
     }
 
     pub async fn release_lead(&self) {
@@ -230,7 +243,7 @@ impl Pool {
             Stopped::NotLeading | Stopped::Overtaken | Stopped::AnotherHistory | Stopped::Restoring,
         ) = &result
         {
-            self.held = None;
+            self.forget();
         }
         result
     }

@@ -269,8 +269,9 @@ impl Daemon {
     async fn renew(&mut self) {
         match self.lead.renew(&self.redis).await {
             Ok(true) => {
+                let redis = &self.redis;
                 let renewals = self.pools.iter_mut().map(|pool| async move {
-                    let renewed = pool.renew_lead().await;
+                    let renewed = pool.renew_lead(redis).await;
                     (pool.name().clone(), renewed)
                 });
                 let renewals = self.keeper.during(join_all(renewals)).await;

@@ -4,7 +4,7 @@
 mod support;
 
 use serde_json::Value;
-use shared_core::{BotId, Order, Progress, Request, SwitchId};
+use shared_core::{BotId, MemberId, Order, Progress, Request, Requester, SwitchId};
 use shared_io::redis::Submitted;
 use shared_io::sql::{AdminVerdict, EventKind};
 use support::desk::{Desk, done, name, refusal, request};
@@ -295,5 +295,49 @@ fn an_order_whose_switch_never_began_has_failed() {
         "{end:?}"
     );
     assert_eq!(switches(&bench.status()).len(), 1, "nobody was moved");
+    assert_eq!(running.stop(), Some(0));
+}
+
+/// An order by this member through a bot's button.
+fn by_member(member: i64, order: Order) -> Request {
+    let by = Requester::Admin {
+        member: MemberId(member),
+        bot: BotId(BOTS[1]),
+        message: None,
+    };
+    Request {
+        by,
+        ..request(order)
+    }
+}
+
+#[test]
+fn an_order_of_somebody_who_is_no_admin_of_the_leaders_configuration_is_refused() {
+    let bench = Bench::new();
+    let config = std::fs::read_to_string(bench.config()).unwrap();
+    let pool = "[[pool]]\nname = \"main\"\n";
+    let config = config.replace(pool, &format!("{pool}admins = [41]\n"));
+    std::fs::write(bench.config(), config).unwrap();
+    let (running, _) = bench.ready();
+    bench.until("all well", well);
+    let desk = Desk::of(&bench);
+    // He was one when the worker that handed it in was started, or somebody writes into Redis in his name.
+    for order in [Order::Rotate, Order::Pause] {
+        let foreign = by_member(42, order);
+        assert_eq!(desk.submit(&foreign), Submitted::New);
+        let why = refusal(desk.until(&bench, foreign.id, Progress::is_over));
+        assert!(
+            why.starts_with("m42 is not an admin of pool main in the supervisor's configuration: add 42 to its admins"),
+            "{why}"
+        );
+    }
+    let status = bench.status();
+    assert_eq!(active(&status).0, BOTS[0]);
+    assert!(status["pools"][0]["paused"].is_null(), "{status}");
+    let own = by_member(41, Order::Rotate);
+    assert_eq!(desk.submit(&own), Submitted::New);
+    let end = desk.until(&bench, own.id, Progress::is_over);
+    assert!(done(&end), "{end:?}");
+    assert_eq!(active(&bench.status()).0, BOTS[1]);
     assert_eq!(running.stop(), Some(0));
 }

@@ -90,6 +90,7 @@ mod tests {
             version: String::new(),
             bots: Vec::new(),
             pools: Vec::new(),
+            seen: std::collections::BTreeMap::new(),
             redis_us: 1,
             sql_ok: true,
         }

@@ -9,7 +9,8 @@
 //! no mark               mark                 whole         restore: Redis was lost
 //! no mark, nothing      mark                 not whole     begin anew: there is nothing to give back, Telegram sends what it has
 //! an earlier mark       mark                 whole         restore: an older copy was put in its place
-//! no mark, nothing      no mark              none          begin: the first start
+//! no mark, nothing      no mark              none          begin: the first start; but hold while somebody alive has seen an epoch of the pool:
+//!                                                          then both were lost, and who begins is decided by a person
 //! mark                  no mark              none          adopt: the database is new, Redis has everything
 //! anything else         ...                  ...           hold: nobody can know which of the two is right
 //! ```
@@ -20,7 +21,7 @@
 
 use std::fmt;
 
-use shared_core::Take;
+use shared_core::{Epoch, Take};
 
 /// What is known of the two stores.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -36,6 +37,8 @@ pub struct Histories {
     /// The last turn that Redis knows.
     pub redis_turn: Option<u64>,
     pub checkpoint: Checkpoint,
+    /// The highest epoch of the pool that somebody alive remembers: a worker, or this supervisor.
+    pub remembered: Epoch,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -88,6 +91,7 @@ pub enum Undecided {
     DatabaseWithoutMark,
     NeitherMark,
     NothingToRestore,
+    BothLost,
 }
 
 impl fmt::Display for Lost {
@@ -121,7 +125,14 @@ impl fmt::Display for Undecided {
             Self::NothingToRestore => {
                 "a restoring was cut short and the database has no whole checkpoint"
             }
+            Self::BothLost => {
+                "this pool has been served, and neither Redis nor the database knows of it any more: both have lost their data; \
+                 put a backup of one of them back, or let members begin anew with `understudy restore conversations --take redis`"
+            }
         })?;
+        if *self == Self::BothLost {
+            return Ok(());
+        }
         f.write_str(
             "; look with `understudy restore conversations --dry-run`, then decide with --take database or --take redis",
         )
@@ -161,6 +172,7 @@ impl Histories {
             (None, None, _) if self.redis_has_state || self.checkpoint != Checkpoint::None => {
                 Course::Hold(Undecided::NeitherMark)
             }
+            (None, None, _) if self.remembered > Epoch(0) => Course::Hold(Undecided::BothLost),
             (None, None, _) => Course::Begin(Beginning::First),
         }
     }
@@ -171,9 +183,15 @@ impl Histories {
             Take::Database => matches!(self.checkpoint, Checkpoint::Whole { .. })
                 .then_some(Course::Restore(Lost::Ordered)),
             // What was being restored is there by half.
-            Take::Redis => (self.redis_has_state && !self.restoring)
+            Take::Redis => (self.redis_has_state && !self.restoring || self.is_lost_everywhere())
                 .then_some(Course::Begin(Beginning::Ordered)),
         }
+    }
+}
+
+impl Histories {
+    fn is_lost_everywhere(&self) -> bool {
+        self.course() == Course::Hold(Undecided::BothLost)
     }
 }
 
@@ -281,5 +299,23 @@ mod tests {
             ..half
         };
         assert_eq!(hopeless.course(), Course::Hold(Undecided::NothingToRestore));
+    }
+
+    #[test]
+    fn a_pool_that_somebody_remembers_is_not_begun_as_if_it_were_new() {
+        let lost = Histories {
+            remembered: Epoch(7),
+            ..known(None, None, Checkpoint::None)
+        };
+        assert_eq!(lost.course(), Course::Hold(Undecided::BothLost));
+        let anew = Some(Course::Begin(Beginning::Ordered));
+        assert_eq!(lost.ordered(Take::Redis), anew, "a person decides");
+        assert_eq!(lost.ordered(Take::Database), None);
+        let back = Histories {
+            sql: Some("m".to_owned()),
+            checkpoint: WHOLE,
+            ..lost
+        };
+        assert_eq!(back.course(), Course::Restore(Lost::Emptied), "a backup");
     }
 }

@@ -71,7 +71,7 @@ fn settings(seed: u64) -> Map<String, Value> {
         either(json!("newest_login"), json!("all_logins")),
     );
     put("random_id_scope", either(json!("account"), json!("login")));
-    put("random_id_memory_s", either(json!(86_400), json!(600)));
+    put("random_id_memory_s", either(json!(86_400), json!(60)));
     put(
         "difference_replays_presses",
         either(json!(true), json!(false)),

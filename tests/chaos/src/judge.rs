@@ -21,13 +21,13 @@ mod tests;
 use std::collections::BTreeMap;
 
 use sandbox::fault::Move;
-use sandbox::ledger::{Entry, Fate};
+use sandbox::ledger::{Confirmer, Entry, Fate};
 use sandbox::member::Problem;
 use serde::Serialize;
 
 use crate::person::Person;
 use crate::strike::Strike;
-use excuses::{Excuse, Served};
+use excuses::{Excuse, Served, Verdict};
 
 /// What the sandbox's member expects where he is shown what somebody else wrote.
 const OTHERS_WORDS: &str = "his own words only";
@@ -100,10 +100,10 @@ pub fn judge(evidence: &Evidence<'_>) -> Findings {
     let served = Served::by_bot(evidence.people);
     let mut findings = Findings::default();
     for person in evidence.people {
-        for entry in &person.member.ledger.entries {
+        for (at, entry) in person.member.ledger.entries.iter().enumerate() {
             if entry.fate != Fate::Refused {
                 findings.updates += 1;
-                repeated(person, entry, evidence, &mut findings);
+                repeated(person, entry, at, evidence, &mut findings);
                 without_effect(person, entry, evidence, &served, &mut findings);
             }
         }
@@ -127,10 +127,37 @@ pub fn judge(evidence: &Evidence<'_>) -> Findings {
     findings
 }
 
-fn repeated(person: &Person, entry: &Entry, evidence: &Evidence<'_>, findings: &mut Findings) {
+/// A question where one stands is answered by whatever shows it; what a bot says for another reason counts as its answer as well, in other words.
+fn is_another_matter(person: &Person, entry: &Entry, at: usize, second: Confirmer) -> bool {
+    let mut answers = person
+        .heard
+        .iter()
+        .filter(|note| note.confirms.contains(&at));
+    let Some(repeated) = answers
+        .clone()
+        .find(|note| note.heard.bot == second.bot && note.heard.at_ms == second.at_ms)
+    else {
+        return false;
+    };
+    entry.only_asks()
+        && answers.all(|note| {
+            note.heard.message == repeated.heard.message || note.heard.text != repeated.heard.text
+        })
+}
+
+fn repeated(
+    person: &Person,
+    entry: &Entry,
+    at: usize,
+    evidence: &Evidence<'_>,
+    findings: &mut Findings,
+) {
     for pair in entry.confirmed_by.windows(2) {
         if excuses::crosses_bots(pair[0], pair[1], evidence) {
             findings.repeated_across_bots += 1;
+            continue;
+        }
+        if is_another_matter(person, entry, at, pair[1]) {
             continue;
         }
         findings.duplicated += 1;
@@ -176,11 +203,14 @@ fn without_effect(
         Fate::Answered | Fate::WithoutEffect | Fate::Waiting => {}
     }
     match excuses::of(person, entry, evidence, served) {
-        Some(Excuse::Unreachable) => findings.updates_unreachable += 1,
-        Some(Excuse::TurnedAway) => findings.updates_turned_away += 1,
-        None => {
+        Verdict::Excused(Excuse::Unreachable) => findings.updates_unreachable += 1,
+        Verdict::Excused(Excuse::TurnedAway) => findings.updates_turned_away += 1,
+        Verdict::Lost(witness) => {
             findings.lost += 1;
-            let seen = format!("none, {:?}", entry.fate);
+            let mut seen = format!("none, {:?}", entry.fate);
+            if let Some(label) = witness {
+                seen += &format!(", although {label} was read, which came later");
+            }
             let violation = of_entry(person, entry, evidence, Wrong::Lost, "its effect", &seen);
             findings.violations.push(violation);
         }

@@ -42,6 +42,8 @@ pub struct Segment {
 #[derive(Debug, Serialize)]
 pub struct Report {
     pub passed: bool,
+    /// Why the run shows less than it claims, whatever was found.
+    pub too_little: Vec<String>,
     pub seed: u64,
     pub updates: usize,
     /// Of one segment, while the faults came.
@@ -134,24 +136,30 @@ impl Report {
                 violation,
             })
         });
+        let rate = if seconds > 0.0 {
+            during as f64 / seconds
+        } else {
+            0.0
+        };
+        let faults_total = sum(|one| one.faults.len());
+        let faults_in_flight = sum(|one| {
+            let flying = one.faults.iter();
+            flying
+                .filter(|(_, moment)| *moment != Moment::AnyTime)
+                .count()
+        });
+        let unknown = count(|one| one.updates_unknown);
+        let too_little = too_little(rate, faults_total, faults_in_flight, unknown);
         let spread = |(kind, values): (&Kind, &Vec<u64>)| Some((kind.name(), Spread::of(values)?));
         Self {
-            passed: !segments.is_empty() && by_kind.is_empty() && updates > 0,
+            passed: updates > 0 && by_kind.is_empty() && too_little.is_empty(),
+            too_little,
             seed,
             updates,
-            updates_per_second: if seconds > 0.0 {
-                during as f64 / seconds
-            } else {
-                0.0
-            },
-            faults_total: sum(|one| one.faults.len()),
+            updates_per_second: rate,
+            faults_total,
             faults,
-            faults_in_flight: sum(|one| {
-                let flying = one.faults.iter();
-                flying
-                    .filter(|(_, moment)| *moment != Moment::AnyTime)
-                    .count()
-            }),
+            faults_in_flight,
             faults_overlapping: sum(|one| one.overlapping),
             lost: sum(|one| one.findings.lost),
             duplicated: sum(|one| one.findings.duplicated),
@@ -159,7 +167,7 @@ impl Report {
             stale_sends: sum(|one| one.stale_sends),
             updates_unreachable: sum(|one| one.findings.updates_unreachable),
             updates_turned_away: sum(|one| one.findings.updates_turned_away),
-            updates_unknown: count(|one| one.updates_unknown),
+            updates_unknown: unknown,
             maybe_repeated: count(|one| one.maybe_repeated),
             repeated_across_bots: sum(|one| one.findings.repeated_across_bots),
             presses_repeated: sum(|one| one.findings.presses_repeated),
@@ -214,6 +222,9 @@ impl Report {
                 spread.count, spread.p50, spread.p99, spread.max
             );
         }
+        for why in &self.too_little {
+            text += &format!("  {why}\n");
+        }
         for placed in self.violations.iter().take(SHOWN) {
             let one = &placed.violation;
             text += &format!(
@@ -229,6 +240,32 @@ impl Report {
         }
         text
     }
+}
+
+/// A run of so many faults is taken for a proof.
+const PROOF: usize = 100;
+/// And then at least so much has to happen meanwhile.
+const PROOF_RATE: f64 = 50.0;
+
+/// Half of the faults are drawn for work in flight; of a hundred draws 40 come out as a rule.
+fn too_little(rate: f64, faults: usize, in_flight: usize, unknown: u64) -> Vec<String> {
+    let mut all = Vec::new();
+    if faults >= PROOF && rate < PROOF_RATE {
+        all.push(format!(
+            "{rate:.0} updates a second, fewer than {PROOF_RATE:.0}: the machine is too slow for this run to show anything"
+        ));
+    }
+    if faults >= PROOF && in_flight * 5 < faults * 2 {
+        all.push(format!(
+            "only {in_flight} of {faults} faults hit work in flight"
+        ));
+    }
+    if unknown > 0 {
+        all.push(format!(
+            "{unknown} updates that Telegram would not give out are unknown"
+        ));
+    }
+    all
 }
 
 /// So many violations on the terminal.
@@ -313,5 +350,22 @@ mod tests {
         assert_eq!(json["violations_by_kind"]["stale-commit"], 1);
         assert_eq!(json["violations"][0]["segment_seed"], 9);
         assert!(!Report::of(1, &[]).passed, "nothing was shown");
+    }
+
+    #[test]
+    fn a_proof_in_which_too_little_happens_is_none() {
+        assert_eq!(too_little(20.0, 99, 0, 0), [""; 0], "a look at something");
+        assert_eq!(too_little(110.0, 200, 97, 0), [""; 0]);
+        assert_eq!(too_little(49.0, 100, 50, 0).len(), 1);
+        assert_eq!(too_little(110.0, 100, 39, 0).len(), 1);
+        assert_eq!(too_little(110.0, 10, 5, 3).len(), 1);
+        let mut unknown = segment();
+        unknown.updates_unknown = 1;
+        let failed = Report::of(1, &[unknown]);
+        assert!(
+            !failed.passed && failed.card().contains("1 updates"),
+            "{}",
+            failed.card()
+        );
     }
 }

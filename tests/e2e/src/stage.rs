@@ -50,12 +50,17 @@ impl Stage {
 
     /// The first of these members is an admin of the pool.
     pub async fn open_for_admin(members: usize) -> Result<Self> {
-        let with_admin = |config: &str, scene: &Scene| {
-            let admin = scene.members.first().map_or(0, |member| member.id);
+        Self::open_for_admins(members, 1).await
+    }
+
+    /// The first so many of these members are.
+    pub async fn open_for_admins(members: usize, admins: usize) -> Result<Self> {
+        let with_admins = |config: &str, scene: &Scene| {
+            let ids: Vec<i64> = scene.members[..admins].iter().map(|it| it.id).collect();
             let pool = "[[pool]]\nname = \"main\"\n";
-            config.replace(pool, &format!("{pool}admins = [{admin}]\n"))
+            config.replace(pool, &format!("{pool}admins = {ids:?}\n"))
         };
-        Self::open_knowing(members, with_admin, &[]).await
+        Self::open_knowing(members, with_admins, &[]).await
     }
 
     async fn open_knowing(

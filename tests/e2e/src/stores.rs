@@ -1,5 +1,7 @@
 //! A stage's Redis and SQLite, opened as an operator would.
 
+use std::time::Duration;
+
 use anyhow::{Context, Result};
 use redis::aio::MultiplexedConnection;
 use redis::sentinel::Sentinel;
@@ -68,6 +70,53 @@ impl Stage {
     /// Committed replies that are not known to be sent, as the store has it at this moment.
     pub async fn outbox(&self) -> Result<u64> {
         self.number("XLEN", "outbox").await
+    }
+
+    /// These replies as they are stored, oldest first.
+    pub async fn outbox_entries(&self) -> Result<Vec<String>> {
+        let mut redis = self.redis().await?;
+        let page: Vec<(String, Vec<String>)> = redis::cmd("XRANGE")
+            .arg(format!("{KEYS}outbox"))
+            .arg("-")
+            .arg("+")
+            .query_async(&mut redis)
+            .await?;
+        // One field each, and its value.
+        let values = page
+            .into_iter()
+            .map(|(_, fields)| fields.into_iter().nth(1));
+        values
+            .map(|value| value.context("an entry without a value"))
+            .collect()
+    }
+
+    /// Puts a reply there again, as if nobody had taken it out when it was sent.
+    pub async fn put_in_outbox(&self, entry: &str) -> Result<()> {
+        let mut redis = self.redis().await?;
+        let added = redis::cmd("XADD")
+            .arg(format!("{KEYS}outbox"))
+            .arg("*")
+            .arg("e")
+            .arg(entry)
+            .exec_async(&mut redis)
+            .await;
+        added.context("putting a reply into the outbox")
+    }
+
+    /// Sets back when a member was last active in private.
+    pub async fn last_active_earlier(&self, member: i64, by: Duration) -> Result<()> {
+        let mut redis = self.redis().await?;
+        let by = i64::try_from(by.as_millis())?;
+        let at = redis::cmd("ZINCRBY")
+            .arg(format!("{KEYS}open"))
+            .arg(-by)
+            .arg(format!("m{member}"))
+            .query_async::<f64>(&mut redis)
+            .await
+            .context("when a member was last active")?;
+        // One that was not there has been made, with a time before 1970.
+        anyhow::ensure!(at > 0.0, "{member} has nothing open");
+        Ok(())
     }
 
     /// One of the pool's counters.

@@ -19,3 +19,5 @@ mod pools;
 mod rights;
 #[path = "bad_input/stores.rs"]
 mod stores;
+#[path = "bad_input/worker.rs"]
+mod worker;

@@ -200,3 +200,52 @@ fn the_code_that_a_document_shows_is_the_code_that_stands() {
     }
     assert!(seen >= 2, "only {seen} lines found");
 }
+
+/// All Rust sources of the repository, one behind the other.
+fn sources() -> String {
+    let folders = ["shared", "supervisor", "bot-worker", "schema", "tests"];
+    let mut folders: Vec<PathBuf> = folders.iter().map(|name| root().join(name)).collect();
+    let mut sources = String::new();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|it| it == "rs") {
+                sources += &std::fs::read_to_string(path).unwrap();
+            }
+        }
+    }
+    sources
+}
+
+/// A test that is renamed must not leave the table of what others have met without its proof.
+#[test]
+fn every_test_that_the_table_of_scenarios_names_is_there() {
+    let sources = sources();
+    let scenarios = root().join("supervisor/core/tests/scenarios");
+    let files: Vec<String> = std::fs::read_dir(scenarios)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    let is_there = |name: &str| match (name.strip_suffix('*'), name.contains('-')) {
+        (Some(begin), _) => files.iter().any(|file| file.starts_with(begin)),
+        // The model's bugs are tests as well: each is caught.
+        (None, true) => sources.contains(&format!("= \"{name}\",")),
+        (None, false) => {
+            sources.contains(&format!("fn {name}(")) || files.contains(&format!("{name}.txt"))
+        }
+    };
+    let table = std::fs::read_to_string(root().join("docs/scenarios.md")).unwrap();
+    let mut seen = 0;
+    for row in table.lines().filter(|line| line.starts_with("| ")).skip(1) {
+        let tests = row.trim_end_matches([' ', '|']).rsplit(" | ").next();
+        let names: Vec<&str> = tests.unwrap().split('`').skip(1).step_by(2).collect();
+        assert!(!names.is_empty(), "no test: {row}");
+        for name in names {
+            assert!(is_there(name), "{name} is no test: {row}");
+            seen += 1;
+        }
+    }
+    assert!(seen >= 30, "only {seen} names found");
+}

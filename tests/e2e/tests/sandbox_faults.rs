@@ -46,6 +46,13 @@ fn passes(seed: u32, faults: &[&str]) -> Value {
     ] {
         assert_eq!(report[field], 0, "{field} in {report:#}");
     }
+    // Only where another bot follows may an answer be said again: nobody can know what the struck one got through.
+    if !faults
+        .iter()
+        .any(|word| matches!(*word, "revoke" | "silent"))
+    {
+        assert_eq!(report["repeated_across_bots"], 0, "{report:#}");
+    }
     assert!(
         report["conversations_open"].as_u64().unwrap() > 0,
         "{report:#}"
@@ -82,6 +89,19 @@ fn a_hung_worker_is_replaced_and_its_awakening_changes_nothing() {
     let report = passes(1, &["--fault", "hang-worker"]);
     assert_eq!(report["switches"][0]["kind"], "takeover", "{report:#}");
     assert_eq!(report["updates_unreachable"], 0);
+}
+
+#[test]
+fn a_line_that_falls_silent_is_left_for_another_one() {
+    let report = passes(2, &["--fault", "silent"]);
+    assert_ne!(report["switches"], serde_json::json!([]), "{report:#}");
+}
+
+#[test]
+fn a_bot_is_revoked_while_its_worker_hangs() {
+    let report = passes(4, &["--fault", "hang-worker", "--then", "revoke"]);
+    assert_eq!(report["faults"][1]["kind"], "revoke");
+    assert_ne!(report["switches"], serde_json::json!([]), "{report:#}");
 }
 
 #[test]

@@ -161,6 +161,41 @@ async fn a_bot_with_promote_false_is_never_promoted() {
     assert!(promoted.is_err());
 }
 
+/// Sentinel's quorum: that one bot is not answered says nothing of it while nobody else is answered either.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_silence_that_everybody_hears_moves_nobody() {
+    let stage = Stage::open(1).await.unwrap();
+    everybody_starts_all(&stage).await;
+    let bot = bots(&stage)[0];
+    let talk = Talk::private(&stage, 0, bot);
+    talk.open_upload().await.unwrap();
+    stage.settled().await.unwrap();
+    let before = stage.status().await.unwrap();
+    let silence = json!({"kind": "silent", "for_ms": 6_000});
+    stage.control.fault(silence).await.unwrap();
+    talk.say("Bread without kneading").await.unwrap();
+    // Longer than any one line may be silent for.
+    tokio::time::sleep(Duration::from_millis(5_500)).await;
+    let amid = stage.status().await.unwrap();
+    assert_eq!(standing(&amid), standing(&before), "{amid:#}");
+    talk.see("Step 2/6").await.unwrap();
+    talk.give_description().await.unwrap();
+    stage.settled().await.unwrap();
+    assert_eq!(talk.count("✓ Title: ").await.unwrap(), 1);
+    // As it ends one line is answered before the others. That may be taken for a silence of the others, once: the bot stays whoever holds it.
+    let after = stage.status().await.unwrap();
+    assert!(is_active(&after, bot), "{after:#}");
+    let (_, _, moves) = standing(&before);
+    assert!(standing(&after).2 <= moves + 1, "{after:#}");
+}
+
+/// Who answers, under which epoch, and how often the pool has been moved so far.
+fn standing(status: &Value) -> (&Value, &Value, usize) {
+    let pool = &status["pools"][0];
+    let moves = pool["switches"].as_array().map_or(0, Vec::len);
+    (&pool["active"]["bot"], &pool["epoch"], moves)
+}
+
 /// The configuration without its first `[[pool.bot]]`.
 fn without_first_bot(config: &str) -> String {
     let mut parts = config.split("[[pool.bot]]");

@@ -8,6 +8,8 @@ mod group;
 mod one_bot;
 #[path = "worker/reach.rs"]
 mod reach;
+#[path = "worker/standby.rs"]
+mod standby;
 #[path = "worker/switching.rs"]
 mod switching;
 #[path = "worker/upload.rs"]

@@ -126,6 +126,8 @@ pub struct Ghost {
     pub said: u64,
     /// Redis was set back: what was sent may have come back into the outbox.
     pub set_back: bool,
+    /// Then: conversations of which a reply was taken for sent because another message, whose word is lost, looks the same.
+    pub mistaken: BTreeSet<ConversationKey>,
     /// Bots whose login was used again although somebody may have been connected with it: the supervisor said so.
     pub in_doubt: BTreeSet<BotId>,
     pub opened: u64,
@@ -291,8 +293,11 @@ impl Ghost {
         }
         let must_show = matches!(entry.kind, OutboxKind::Say { .. });
         // A Redis that was set back has lost the words of what was sent: an echo may then be taken for another reply that looks the same.
-        if how == Leaves::Sent && must_show && !known && !self.set_back {
-            self.fail(Wrong::Unsent(entry.id));
+        if how == Leaves::Sent && must_show && !known {
+            match self.set_back {
+                true => drop(self.mistaken.insert(entry.conversation)),
+                false => self.fail(Wrong::Unsent(entry.id)),
+            }
         }
     }
 }

@@ -242,6 +242,7 @@ impl Worker {
             version: String::new(),
             bots: bots.collect(),
             pools: work.into_iter().collect(),
+            seen: std::collections::BTreeMap::new(),
             redis_us: 0,
             sql_ok: !sim.net.borrow().sql_down,
         }

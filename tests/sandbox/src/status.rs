@@ -103,15 +103,24 @@ impl Status {
         self.pools.iter().flat_map(|pool| &pool.switches)
     }
 
-    /// When the active bot changed, the first activation left out.
+    /// When the active bot changed, the first activation left out. Where nobody was active in between, it is one move.
     pub fn moves(&self) -> Vec<Move> {
-        let changed = self.switches().filter_map(|switch| {
-            let (from, to) = (switch.from_id(), switch.to_id()?);
+        let mut all: Vec<&Switch> = self.switches().collect();
+        all.sort_by_key(|switch| switch.fenced_at);
+        let mut left = None;
+        let changed = all.into_iter().filter_map(|switch| {
+            let fenced_ms = switch.fenced_at?;
+            let Some(to) = switch.to_id() else {
+                left = left.or(switch.from_id().map(|bot| (bot, fenced_ms)));
+                return None;
+            };
+            let before = left.take();
+            let from = switch.from_id().or(before.map(|(bot, _)| bot));
             let moved = from != Some(to) && switch.kind != "first";
             moved.then_some(Move {
                 from,
                 to,
-                fenced_ms: switch.fenced_at?,
+                fenced_ms: before.map_or(fenced_ms, |(_, left_ms)| left_ms),
                 activated_ms: switch.activated_at?,
             })
         });
@@ -154,5 +163,45 @@ fn bot_id(value: &Value) -> Option<i64> {
     match value {
         Value::String(text) => text.trim_start_matches('b').parse().ok(),
         other => other.as_i64(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    fn moves(switches: &[(&str, Option<&str>, Option<&str>, i64)]) -> Vec<(Option<i64>, i64, i64)> {
+        let switch = |(kind, from, to, at): &(&str, Option<&str>, Option<&str>, i64)| {
+            serde_json::json!({
+                "kind": kind, "from": from, "to": to, "fenced_at": at, "activated_at": at + 10,
+            })
+        };
+        let switches: Vec<_> = switches.iter().map(switch).collect();
+        let pool = serde_json::json!({
+            "name": "main", "state": "ok", "active": null, "switches": switches,
+        });
+        let status = Status {
+            pools: vec![serde_json::from_value(pool).unwrap()],
+            workers: Vec::new(),
+            redis: Redis { appendfsync: None },
+        };
+        let moves = status.moves().into_iter();
+        moves.map(|it| (it.from, it.to, it.fenced_ms)).collect()
+    }
+
+    #[test]
+    fn a_pool_that_nobody_served_for_a_moment_moved_once() {
+        let (one, two) = (Some("b1"), Some("b2"));
+        // The newest first, as the supervisor tells them.
+        let all = [
+            ("switch", None, two, 30),
+            ("relogin", one, None, 20),
+            ("first", None, one, 10),
+        ];
+        assert_eq!(moves(&all), [(Some(1), 2, 20)]);
+        let back = [("takeover", None, one, 30), ("takeover", one, None, 20)];
+        assert_eq!(moves(&back), [], "it is the same bot");
     }
 }

@@ -6,18 +6,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bot_worker_core::admin::{Alert, Asked, Command, Happening, Judged, Press, Proposal, Screen};
+use bot_worker_core::admin::{Alert, Asked, Command, Happening, Press, Proposal, Screen};
 use serde_json::{Value, json};
 use shared_core::{
-    EntryId, IncomingKind, MemberId, MessageId, Nonce, OrderId, Progress, QueryId, Request,
-    Requester, entry_id, random_id,
+    IncomingKind, MemberId, MessageId, OrderId, Progress, QueryId, Request, Requester, random_id,
 };
 use shared_io::clock;
 use shared_io::redis::{Offer, StateError, Submitted, Taken};
-use shared_io::sql::{AdminAction, AdminVerdict, Via, Who};
+use shared_io::sql::AdminVerdict;
 use tokio::time::Instant;
 
 use super::follow::Followed;
+use super::intake::{entry, row};
 use super::look::Look;
 use super::{ANSWERED_WITHIN, Item, Office};
 
@@ -25,9 +25,15 @@ use super::{ANSWERED_WITHIN, Item, Office};
 const REDIS: Duration = Duration::from_secs(2);
 /// Recent events that are read from each table.
 const EVENTS: u32 = 10;
-/// The place of an answer and of a record among what follows from an update; members' replies count from 0, a standby's hint has the last one.
+/// The place of an answer among what follows from an update; members' replies count from 0, a standby's hint has the last one, a record the one
+/// before this.
 const ANSWER: u32 = u32::MAX - 1;
-const RECORD: u32 = u32::MAX - 2;
+
+/// A screen, and why it offers nothing to confirm where it was asked to.
+struct Proposed {
+    screen: Screen,
+    refused: Option<String>,
+}
 
 /// Gives the orders that are to be followed from here on.
 pub async fn handle(office: Arc<Office>, item: Item) -> Vec<Followed> {
@@ -37,27 +43,25 @@ pub async fn handle(office: Arc<Office>, item: Item) -> Vec<Followed> {
         until: Instant::now() + ANSWERED_WITHIN,
         item: &item,
     };
-    match item.judged {
-        Judged::Stranger => asking.record(AdminVerdict::Refused, json!({"why": "not an admin"})),
-        Judged::Old { age_ms } => {
-            asking.record(AdminVerdict::Expired, json!({"age_ms": age_ms}));
-            let texts = &office.shared.admin_texts;
-            asking.say(|| texts.old(age_ms)).await;
+    if let Some(age_ms) = item.old_ms {
+        asking.record(AdminVerdict::Expired, json!({"age_ms": age_ms}));
+        let texts = &office.shared.admin_texts;
+        asking.say(|| texts.old(age_ms)).await;
+        return Vec::new();
+    }
+    match item.asked {
+        Asked::Command(command) => asking.command(command).await,
+        Asked::Press(press) => {
+            if let Some((query, message)) = asking.pressed() {
+                return asking.press(press, query, message).await;
+            }
         }
-        Judged::Go => match item.asked {
-            Asked::Command(command) => asking.command(command).await,
-            Asked::Press(press) => {
-                if let Some((query, message)) = asking.pressed() {
-                    return asking.press(press, query, message).await;
-                }
+        Asked::Forged => {
+            asking.record(AdminVerdict::Forged, asking.data());
+            if let Some((query, _)) = asking.pressed() {
+                asking.alert(query, Alert::Forged).await;
             }
-            Asked::Forged => {
-                asking.record(AdminVerdict::Forged, asking.data());
-                if let Some((query, _)) = asking.pressed() {
-                    asking.alert(query, Alert::Forged).await;
-                }
-            }
-        },
+        }
     }
     Vec::new()
 }
@@ -73,14 +77,20 @@ impl Asking<'_> {
     async fn command(&self, command: Command) {
         let texts = &self.office.shared.admin_texts;
         let look = Look::take(self.office);
-        self.record(AdminVerdict::Allowed, self.seen(&look));
         match command {
-            Command::Help => self.say(|| texts.help()).await,
-            Command::Status => self.say(|| self.card()).await,
+            Command::Help => {
+                self.looked(&look, None);
+                self.say(|| texts.help()).await;
+            }
+            Command::Status => {
+                self.looked(&look, None);
+                self.say(|| self.card()).await;
+            }
             Command::Recovery => {
                 let proposal = texts.propose_recovery(&look.sight());
-                let screen = self.propose(&look, proposal).await;
-                self.say(|| screen.clone()).await;
+                let proposed = self.propose(&look, proposal).await;
+                self.looked(&look, proposed.refused);
+                self.say(|| proposed.screen.clone()).await;
             }
         }
     }
@@ -88,12 +98,16 @@ impl Asking<'_> {
     async fn press(&self, press: Press, query: QueryId, message: MessageId) -> Vec<Followed> {
         let texts = &self.office.shared.admin_texts;
         let look = Look::take(self.office);
-        let fixed = match press {
-            Press::Refresh => None,
-            Press::Events => Some(texts.events(&look.sight(), self.happenings().await)),
+        let (fixed, refused) = match press {
+            Press::Refresh => (None, None),
+            Press::Events => {
+                let events = texts.events(&look.sight(), self.happenings().await);
+                (Some(events), None)
+            }
             Press::Switch => {
                 let proposal = texts.propose_rotation(&look.sight());
-                Some(self.propose(&look, proposal).await)
+                let proposed = self.propose(&look, proposal).await;
+                (Some(proposed.screen), proposed.refused)
             }
             Press::Confirm(nonce) => return self.confirm(nonce, query, message).await,
             Press::Drop(nonce) => {
@@ -101,7 +115,7 @@ impl Asking<'_> {
                 return Vec::new();
             }
         };
-        self.record(AdminVerdict::Allowed, self.seen(&look));
+        self.looked(&look, refused);
         let compose = || fixed.clone().unwrap_or_else(|| self.card());
         tokio::join!(
             self.office.wire.answer_press(query, None, false),
@@ -116,10 +130,13 @@ impl Asking<'_> {
     }
 
     /// Notes the offer, then shows it.
-    async fn propose(&self, look: &Look<'_>, proposal: Proposal) -> Screen {
+    async fn propose(&self, look: &Look<'_>, proposal: Proposal) -> Proposed {
         let texts = &self.office.shared.admin_texts;
         let (order, plan) = match proposal {
-            Proposal::Nothing(screen) => return screen,
+            Proposal::Nothing { screen, why } => {
+                let refused = Some(why);
+                return Proposed { screen, refused };
+            }
             Proposal::Offer { order, plan } => (order, plan),
         };
         let nonce = clock::nonce();
@@ -130,8 +147,14 @@ impl Asking<'_> {
             plan,
         };
         match bounded(self.office.state.offer(nonce, &offer)).await {
-            Ok(()) => texts.offer(&look.sight(), &offer.order, nonce),
-            Err(_) => texts.nobody_can(&Look::without_redis(self.office).sight()),
+            Ok(()) => Proposed {
+                screen: texts.offer(&look.sight(), &offer.order, nonce),
+                refused: None,
+            },
+            Err(why) => Proposed {
+                screen: texts.nobody_can(&Look::without_redis(self.office).sight()),
+                refused: Some(why),
+            },
         }
     }
 
@@ -259,7 +282,7 @@ impl Asking<'_> {
     }
 
     async fn say(&self, what: impl Fn() -> Screen + Send + Sync) {
-        if let Some(id) = self.entry(ANSWER) {
+        if let Some(id) = entry(&self.office.pool, &self.item.incoming, ANSWER) {
             let random_id = random_id(id, self.office.bot, 0);
             let wire = &self.office.wire;
             // Who is not answered asks again.
@@ -309,40 +332,30 @@ impl Asking<'_> {
         }
     }
 
-    /// What the answer was made of.
-    fn seen(&self, look: &Look<'_>) -> Value {
+    /// Records a look at the pool, with what the answer was made of; `refused`: why something was asked for that was not offered.
+    fn looked(&self, look: &Look<'_>, refused: Option<String>) {
         let sight = look.sight();
-        json!({
+        let mut seen = json!({
             "board_age_ms": sight.board.map(|(_, age)| age),
             "redis": sight.redis.is_well(),
             "sql": sight.sql.is_well(),
-        })
+        });
+        let verdict = match refused {
+            None => AdminVerdict::Allowed,
+            Some(why) => {
+                seen["why"] = why.into();
+                AdminVerdict::Refused
+            }
+        };
+        self.record(verdict, seen);
     }
 
     fn record(&self, verdict: AdminVerdict, details: Value) {
-        let Some(EntryId(id)) = self.entry(RECORD) else {
-            return;
-        };
-        let mut short = [0; 8];
-        short.copy_from_slice(&id[..8]);
-        self.office.shared.admin_records.record(AdminAction {
-            id: Nonce(short),
-            pool: self.office.pool.clone(),
-            at: clock::unix_now(),
-            who: Who::Member(self.member),
-            via: Via::Bot(self.office.bot),
-            action: self.item.asked.word().to_owned(),
-            verdict,
-            details,
-        });
-    }
-
-    /// Follows from what is answered, so that a replay is the same. Messages and presses have identities.
-    fn entry(&self, place: u32) -> Option<EntryId> {
-        let incoming = &self.item.incoming;
-        let update = incoming.id()?;
-        let conversation = incoming.conversation();
-        Some(entry_id(&self.office.pool, &conversation, &update, place))
+        let (office, item) = (self.office, self.item);
+        let (pool, bot) = (&office.pool, office.bot);
+        let now = clock::unix_now();
+        let row = row(pool, bot, &item.incoming, item.asked, now, verdict, details);
+        office.record(row.into_iter().collect());
     }
 }
 

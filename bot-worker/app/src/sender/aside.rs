@@ -10,10 +10,11 @@ use shared_core::{EventId, Nonce, OutboxEntry, OutboxKind, PlaceKey, Priority, S
 use shared_io::clock;
 use shared_io::redis::{EpochAnswer, OutboxPosition, StateError};
 use shared_io::sql;
-use tracing::{debug, warn};
+use tracing::warn;
 
 use super::{After, Sender};
 use crate::engine::Input;
+use crate::recorder;
 
 /// One refusal in this time is told to SQL; those between are counted in the next one.
 const TELL_AGAIN: Duration = Duration::from_secs(1);
@@ -76,7 +77,7 @@ impl Sender {
         }
         self.told_at = Some(now);
         let count = std::mem::take(&mut self.untold);
-        let context = std::sync::Arc::clone(&self.tenure.context);
+        let context = &self.tenure.context;
         let mut id = [0; 8];
         id.copy_from_slice(&entry.id.0[..8]);
         let event = sql::Event {
@@ -88,11 +89,7 @@ impl Sender {
             subject: entry.conversation.to_string(),
             details: serde_json::json!({ "why": why, "count": count, "entry": entry.id.to_string() }),
         };
-        tokio::spawn(async move {
-            if let Err(error) = context.shared.store.events().add(&event).await {
-                debug!(%error, "a refused reply is not in the events");
-            }
-        });
+        recorder::tell(context, event);
     }
 }
 

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use bot_worker_core::echo::{Ledger, Meaning};
 use bot_worker_core::in_doubt::InDoubt;
-use shared_core::{BootMs, Echo, OutboxEntry, SendTarget, Ticket, Told};
+use shared_core::{BootMs, Echo, OutboxEntry, SendTarget, Spent, Ticket, Told};
 use shared_io::clock;
 use shared_io::redis::{Counter, OutboxPosition, SendsInDoubt, StateError};
 use tracing::{info, warn};
@@ -37,8 +37,17 @@ pub(super) struct Doubt {
     since: Option<BootMs>,
     /// What was heard and cannot be explained before a call is answered.
     unexplained: Vec<(Ticket, Echo)>,
-    /// What is explained, and which entry has to be out of Redis before the cursor may pass it.
-    explained: Vec<(Ticket, Option<OutboxPosition>)>,
+    /// What is explained, and what has to be done in Redis before the cursor may pass it.
+    explained: Vec<(Ticket, Option<Before>)>,
+}
+
+/// What has to be done before a message of ours may be passed: whoever comes next would take it for something else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Before {
+    /// The entry that it was is out of the outbox.
+    Settled(OutboxPosition),
+    /// The word without an id that it was acknowledged with is spent.
+    Spent(Spent),
 }
 
 impl Doubt {
@@ -165,13 +174,16 @@ impl Sender {
             if self.queue.is_in_flight(echo.chat) {
                 self.doubt.unexplained.push((ticket, echo));
             } else {
-                let entry = self.explain(&echo);
-                self.doubt.explained.push((ticket, entry));
+                let before = self.explain(&echo);
+                self.doubt.explained.push((ticket, before));
             }
         }
         let tenure = &self.tenure;
-        let stands =
-            |entry: &Option<OutboxPosition>| entry.is_some_and(|at| tenure.is_unsettled(at));
+        let stands = |before: &Option<Before>| match *before {
+            None => false,
+            Some(Before::Settled(at)) => tenure.is_unsettled(at),
+            Some(Before::Spent(spent)) => tenure.is_unspent(spent),
+        };
         let (later, released): (Vec<_>, Vec<_>) = std::mem::take(&mut self.doubt.explained)
             .into_iter()
             .partition(|(_, entry)| stands(entry));
@@ -185,8 +197,8 @@ impl Sender {
         self.release_heard(answered);
     }
 
-    /// The entry that has to be settled before this message may be passed.
-    fn explain(&mut self, echo: &Echo) -> Option<OutboxPosition> {
+    /// What this message says, and what has to be done before it may be passed.
+    fn explain(&mut self, echo: &Echo) -> Option<Before> {
         let (queue, tries) = (&self.queue, &self.tries);
         let may_be_sent = |position, entry: &OutboxEntry| {
             queue.is_doubtful(position, entry) || tries.get(&entry.id).is_some_and(|it| it.unknown)
@@ -197,7 +209,11 @@ impl Sender {
             .collect();
         let entries = doubtful.iter().map(|(_, entry)| *entry);
         match self.doubt.ledger.explain(echo, entries) {
-            Meaning::Known(told) => self.tenure.unsettled(told),
+            Meaning::Known(told) => self.tenure.unsettled(told).map(Before::Settled),
+            Meaning::Spent(spent) => {
+                self.tenure.is_spent(spent);
+                Some(Before::Spent(spent))
+            }
             Meaning::Stranger => None,
             Meaning::Sent(at) => {
                 let position = doubtful.get(at).map(|(position, _)| **position)?;
@@ -208,7 +224,7 @@ impl Sender {
                 self.tenure.is_sent(position, Some(told));
                 let work = &self.tenure.work;
                 work.count(&self.tenure, Counter::FoundSent, 1);
-                Some(position)
+                Some(Before::Settled(position))
             }
         }
     }

@@ -26,23 +26,6 @@ impl Session {
         (mine && Some(record.stamp) != self.context.inherited).then_some(record)
     }
 
-    pub(super) fn somebody_else_answers(&self) -> bool {
-        self.view.borrow().epoch.as_ref().is_some_and(|record| {
-            record.phase == Phase::Open
-                && record
-                    .holder
-                    .as_ref()
-                    .is_some_and(|holder| holder.bot != self.context.lease.bot)
-        })
-    }
-
-    /// Did no other bot answer since this one did, as far as is known?
-    pub(super) fn answered_last(&self) -> bool {
-        let view = self.view.borrow();
-        let last = view.epoch.as_ref().and_then(|record| record.previous_bot);
-        last.is_none_or(|last| last == self.context.lease.bot)
-    }
-
     pub(super) fn is_demoted(&self) -> bool {
         let stamp = self.record().map(|record| record.stamp);
         self.active

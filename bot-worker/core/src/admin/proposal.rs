@@ -10,8 +10,8 @@ use super::{AdminTexts, Heard, Press, Screen, Sight};
 /// What there is to confirm.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Proposal {
-    /// Nothing to confirm, and the screen says why.
-    Nothing(Screen),
+    /// Nothing to confirm, and the screen says why; `why` says it in short, for the record.
+    Nothing { screen: Screen, why: String },
     /// To be offered under a nonce, then shown by [`AdminTexts::offer`].
     Offer { order: Order, plan: PlanId },
 }
@@ -31,10 +31,10 @@ impl AdminTexts {
 
     fn propose(&self, sight: &Sight<'_>, order: Order) -> Proposal {
         let Heard::Supervisor { board, age_ms } = sight.heard() else {
-            return Proposal::Nothing(self.nobody_can(sight));
+            return self.nobody(sight);
         };
         if !sight.redis.is_well() {
-            return Proposal::Nothing(self.nobody_can(sight));
+            return self.nobody(sight);
         }
         let preview = preview(board, &order);
         match preview.plan {
@@ -45,8 +45,22 @@ impl AdminTexts {
                     why: &foreign(sight.in_words(&preview.text)),
                 }));
                 self.because(sight, preview, &mut lines);
-                Proposal::Nothing(self.screen(&lines, &[&[(Line::Back {}, Press::Refresh)]]))
+                Proposal::Nothing {
+                    screen: self.screen(&lines, &[&[(Line::Back {}, Press::Refresh)]]),
+                    why: format!("no plan: {}", preview.text),
+                }
             }
+        }
+    }
+
+    fn nobody(&self, sight: &Sight<'_>) -> Proposal {
+        let why = match sight.redis.is_well() {
+            true => "the supervisor is not heard",
+            false => "Redis does not answer",
+        };
+        Proposal::Nothing {
+            screen: self.nobody_can(sight),
+            why: why.to_owned(),
         }
     }
 

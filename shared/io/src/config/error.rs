@@ -7,6 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::Surroundings;
+use crate::telemetry::one_line;
 
 /// One line for the operator.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -227,8 +228,4 @@ fn with_dots(key: &str) -> String {
         dotted.push(c);
     }
     dotted
-}
-
-fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }

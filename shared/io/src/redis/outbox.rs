@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 
-use shared_core::{BotId, EpochStamp, OutboxEntry, Told};
+use shared_core::{BotId, EpochStamp, OutboxEntry, Spent, Told};
 
 use super::commit::{counted, json_list, positions};
 use super::epoch::{fenced, stamp_arguments};
@@ -112,6 +112,20 @@ impl PoolState {
             script.arg(told.map(|told| told.to_string()).unwrap_or_default());
         }
         let op = self.op("settle", &"outbox entries");
+        self.link.script(op, &script).await
+    }
+
+    /// Messages of this bot that were acknowledged without their ids have been heard: each word is spent. Says how many were still there.
+    pub async fn spend_words(&self, bot: BotId, spent: &[Spent]) -> Result<u64, StateError> {
+        if spent.is_empty() {
+            return Ok(0);
+        }
+        let mut script = scripts::SPEND_WORDS.prepare_invoke();
+        script.key(self.keys.told(bot)).arg(TOLD_KEPT);
+        for Spent { word, message } in spent {
+            script.arg(word.to_string()).arg(message.to_string());
+        }
+        let op = self.op("spend", &"words of what was told");
         self.link.script(op, &script).await
     }
 

@@ -18,6 +18,13 @@ impl PoolState {
         self.read_stream(op, &stream, None, limit).await
     }
 
+    pub async fn records_len(&self) -> Result<u64, StateError> {
+        let op = self.op("measure", &"the records");
+        let mut command = ::redis::cmd("XLEN");
+        command.arg(&self.keys.records);
+        self.link.query(op, &command).await
+    }
+
     /// These are in SQL.
     pub async fn records_settle(&self, stored: &[RecordPosition]) -> Result<u64, StateError> {
         let op = self.op("settle", &"records");

@@ -28,6 +28,7 @@ scripts! {
     RESTORE_QUARANTINED = "restore_quarantined.lua";
     ENQUEUE = "enqueue.lua";
     SETTLE = "settle.lua";
+    SPEND_WORDS = "spend_words.lua";
     DISCARD = "discard.lua";
     PARK = "park.lua";
     UNPARK = "unpark.lua";

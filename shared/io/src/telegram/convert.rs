@@ -74,6 +74,16 @@ impl Context<'_> {
         ))
     }
 
+    /// The channel in which this bot was made something else than it was: given or denied rights, let in or put out.
+    pub(super) fn standing(&self, update: &tl::enums::Update) -> Option<ChannelId> {
+        match update {
+            tl::enums::Update::ChannelParticipant(it) if it.user_id == self.me.0 => {
+                Some(ChannelId(it.channel_id))
+            }
+            _ => None,
+        }
+    }
+
     /// A new message of our own, live.
     pub(super) fn own(&self, update: &tl::enums::Update) -> Option<Echo> {
         match update {

@@ -56,6 +56,8 @@ pub struct Batch {
     pub channels_after: Vec<(ChannelId, i32)>,
     /// Steps of a box that Telegram would not give out ("too long"); at most this many updates are unknown.
     pub unknown: u64,
+    /// Channels in which somebody changed what this bot is or may do.
+    pub standing: Vec<ChannelId>,
     pub from_difference: bool,
 }
 
@@ -249,14 +251,18 @@ impl UpdateFeed {
         updates().for_each(|update| self.note(update));
         let items = self.convert(|context| updates().filter_map(|it| context.update(it)).collect());
         let echoes = self.convert(|context| updates().filter_map(|it| context.own(it)).collect());
+        let standing =
+            self.convert(|context| updates().filter_map(|it| context.standing(it)).collect());
         let moved = self.boxes.take_moved();
-        if !items.is_empty() || !echoes.is_empty() || moved != Moved::default() {
+        let says = !items.is_empty() || !echoes.is_empty() || !standing.is_empty();
+        if says || moved != Moved::default() {
             self.ready.push_back(Batch {
                 items,
                 echoes,
                 private_after: moved.private,
                 channels_after: moved.channels,
                 unknown: 0,
+                standing,
                 from_difference: false,
             });
         }

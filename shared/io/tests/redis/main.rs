@@ -11,6 +11,7 @@ mod commits;
 mod crash;
 mod cursors;
 mod leases;
+mod notes;
 mod orders;
 mod outbox;
 mod post;

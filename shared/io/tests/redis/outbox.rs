@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use shared_core::{BotId, MemberId, MessageId, Print, SendTarget, Told};
+use shared_core::{BotId, MemberId, MessageId, Print, SendTarget, Spent, Told};
 use shared_io::redis::{
     Begun, Committed, Counter, EpochAnswer, OutboxPosition, PoolState, Sending, SendsInDoubt,
 };
@@ -67,6 +67,17 @@ async fn what_was_told_is_kept_with_the_settling_a_bot_each_and_bounded() {
     // The answer was lost.
     assert_eq!(pool.outbox_settle(BOT, &sent).await.unwrap(), 0);
     assert_eq!(pool.told(BOT).await.unwrap(), words, "noted once");
+
+    // The message of the second word is heard, and so is another one that looks the same and has no word.
+    let heard = |id| Spent {
+        word: words[1],
+        message: Told::Message(chat, MessageId(id)),
+    };
+    assert_eq!(pool.spend_words(BOT, &[heard(8)]).await.unwrap(), 1);
+    assert_eq!(pool.spend_words(BOT, &[heard(8)]).await.unwrap(), 0);
+    assert_eq!(pool.spend_words(BOT, &[heard(9)]).await.unwrap(), 0);
+    let ids = [7, 8].map(|id| Told::Message(chat, MessageId(id)));
+    assert_eq!(pool.told(BOT).await.unwrap(), ids);
     let mut many = Vec::new();
     for _ in 0..20 {
         many.extend(enqueue(&pool, stamp, &[3; 250]).await);

@@ -22,6 +22,7 @@ fn heartbeat(by: Nonce, seq: u64) -> Heartbeat {
         version: "1".into(),
         bots: vec![],
         pools: vec![],
+        seen: std::collections::BTreeMap::new(),
         redis_us: 100,
         sql_ok: true,
     }

@@ -2,6 +2,8 @@
 
 use std::io::{IsTerminal, Write};
 
+pub use shared_io::telemetry::one_line;
+
 /// A line, or several, on stdout. `false` when nobody reads any more.
 pub fn say(text: &str) -> bool {
     let mut out = std::io::stdout().lock();
@@ -28,9 +30,4 @@ pub fn refuse(text: &str) {
 pub fn json(value: &impl serde::Serialize) -> anyhow::Result<()> {
     let _read = say(&serde_json::to_string_pretty(value)?);
     Ok(())
-}
-
-/// Foreign errors may have several lines; an operator is given one.
-pub fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }

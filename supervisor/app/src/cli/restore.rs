@@ -213,7 +213,10 @@ fn nothing_there(sides: &Sides) -> Option<&'static str> {
         Take::Database if !sides.database.whole => {
             Some("the database has no whole checkpoint of it")
         }
-        Take::Redis if !sides.redis.has_state => Some("Redis has nothing of it"),
+        // A pool that both have lost is held, and this is how it begins anew.
+        Take::Redis if !sides.redis.has_state && sides.undecided.is_none() => {
+            Some("Redis has nothing of it")
+        }
         Take::Database | Take::Redis => None,
     }
 }
@@ -247,6 +250,9 @@ fn show(sides: &Sides) {
     ];
     lines.push(match sides.take {
         Take::Database => "what Redis has of the pool would be removed, and written as the database has it; what members wrote since is fetched from Telegram again".to_owned(),
+        Take::Redis if !sides.redis.has_state => {
+            "Redis has nothing of the pool: its members would begin anew".to_owned()
+        }
         Take::Redis => "what Redis has would stay, and what the database has would be replaced by it".to_owned(),
     });
     lines.extend(sides.undecided.iter().map(|why| format!("held: {why}")));

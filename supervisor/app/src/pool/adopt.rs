@@ -3,7 +3,7 @@
 //! Invariant: an epoch is minted only inside a block that SQL has reserved for this leader, and the block lies above everything
 //! that Redis or SQL ever knew.
 
-use shared_core::{EpochBlock, Nonce};
+use shared_core::{Epoch, EpochBlock, Nonce};
 use shared_io::clock;
 use shared_io::redis::LeadAnswer;
 use shared_io::sql::LoginState;
@@ -19,8 +19,8 @@ const SIGNATURES: u32 = 3;
 
 impl Pool {
     /// Epochs of our own, and our name in SQL: what comes before anything is changed there.
-    pub(super) async fn reserve_and_sign(&self) -> Result<EpochBlock, Stopped> {
-        let seen = epoch_of(self.state.epoch().await?.as_ref());
+    pub(super) async fn reserve_and_sign(&self, remembered: Epoch) -> Result<EpochBlock, Stopped> {
+        let seen = epoch_of(self.state.epoch().await?.as_ref()).max(remembered);
         let epochs = self.shared.store.epochs();
         let block = epochs
             .reserve_above(&self.name, EpochBlock::SIZE, seen)

@@ -7,11 +7,12 @@
 use std::time::Duration;
 
 use shared_core::{
-    BootMs, Connection, EpochBlock, Nonce, ORDER_LIVES_MS, Order, Progress, Request, SwitchId, Take,
+    BootMs, Connection, Epoch, EpochBlock, Nonce, ORDER_LIVES_MS, Order, Progress, Request,
+    SwitchId, Take,
 };
 use shared_io::checkpoint::{CheckpointError, Restored, Terms, rehydrate};
 use shared_io::clock;
-use shared_io::redis::LeadAnswer;
+use shared_io::redis::{LeadAnswer, RedisState};
 use shared_io::sql::EventKind;
 use supervisor_core::{Beginning, Checkpoint, Course, Histories, Undecided};
 
@@ -43,14 +44,18 @@ pub(super) struct Settling {
 
 impl Pool {
     /// One step towards leading: nothing to settle, a restoring that begins or goes on, or a hold.
-    pub(super) async fn settle_history(&mut self, tenure: Nonce) -> Result<(), Stopped> {
+    pub(super) async fn settle_history(
+        &mut self,
+        tenure: Nonce,
+        redis: &RedisState,
+    ) -> Result<(), Stopped> {
         if let Some(restore) = &self.settling.restore {
             if !restore.task.is_finished() {
                 return Ok(());
             }
             self.restored().await?;
         }
-        let histories = self.histories().await?;
+        let histories = self.histories(redis).await?;
         self.hear_restore_orders().await?;
         let asked = self.settling.asked.as_ref().map(|(_, take)| *take);
         let course = match asked {
@@ -67,7 +72,7 @@ impl Pool {
         if let Course::Hold(why) = course {
             return self.hold(why).await;
         }
-        let block = self.reserve_and_sign().await?;
+        let block = self.reserve_and_sign(histories.remembered).await?;
         let mark = match course {
             Course::Hold(_) => return Ok(()),
             Course::Restore(lost) => return self.restore(lost.to_string(), block),
@@ -83,7 +88,7 @@ impl Pool {
         self.answer(done(outcome, 0)).await
     }
 
-    async fn histories(&self) -> Result<Histories, Stopped> {
+    async fn histories(&self, workers: &RedisState) -> Result<Histories, Stopped> {
         let (state, store) = (&self.state, &self.shared.store);
         let (redis, restoring, turn, has_state) = tokio::try_join!(
             state.lineage(),
@@ -97,7 +102,13 @@ impl Pool {
             Some(mark) => store.epochs().had_lineage(&self.name, mark).await?,
             None => false,
         };
+        let beats = workers.heartbeats().await?;
+        let seen = beats
+            .iter()
+            .filter_map(|beat| beat.heartbeat.seen.get(&self.name));
+        let remembered = seen.copied().fold(self.newest, Epoch::max);
         Ok(Histories {
+            remembered,
             redis,
             sql,
             restoring: restoring.is_some(),

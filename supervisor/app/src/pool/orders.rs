@@ -2,9 +2,12 @@
 //!
 //! Invariants: an order is written as *running*, with the id of its switch, before that switch begins, so whoever leads next finds it and says
 //! how it ended, and nobody carries it out a second time; one that has waited for longer than it lives is refused, whatever it asks for; what
-//! is shown and confirmed is compared with what would be done. Deliberately absent: judgement, which is `supervisor-core`'s.
+//! is shown and confirmed is compared with what would be done; an order through a bot counts only if whoever gave it is an admin by the leader's own
+//! configuration, whatever the worker's says. Deliberately absent: judgement, which is `supervisor-core`'s.
 
-use shared_core::{ORDER_LIVES_MS, Order, OrderId, Overrides, Progress, Request, SmokeReport};
+use shared_core::{
+    ORDER_LIVES_MS, Order, OrderId, Overrides, Progress, Request, Requester, SmokeReport,
+};
 use shared_io::clock;
 use shared_io::redis::{LeadAnswer, SeenRequest};
 use supervisor_core::{
@@ -80,6 +83,10 @@ impl Pool {
                 self.refuse(request, why.to_owned()).await?;
                 continue;
             }
+            if let Some(why) = self.not_his_to_give(request) {
+                self.refuse(request, why).await?;
+                continue;
+            }
             if let Order::Restore { take } = request.order {
                 if busy {
                     return Ok(None);
@@ -108,6 +115,17 @@ impl Pool {
             }
         }
         Ok(None)
+    }
+
+    /// A worker may have been started with an older configuration, or somebody may have written into Redis in an admin's name.
+    fn not_his_to_give(&self, request: &Request) -> Option<String> {
+        match &request.by {
+            Requester::Admin { member, .. } if !self.admins.contains(member) => Some(format!(
+                "{member} is not an admin of pool {} in the supervisor's configuration: add {} to its admins and restart the supervisor, or order it with `understudy`",
+                self.name, member.0
+            )),
+            Requester::Admin { .. } | Requester::Cli { .. } | Requester::Schedule { .. } => None,
+        }
     }
 
     /// The supervisor that took it has ended; what it began is settled before a pool is led.

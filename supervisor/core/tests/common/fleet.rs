@@ -236,6 +236,7 @@ fn worker_view(words: &[&str], opts: &BTreeMap<&str, &str>) -> WorkerView {
             version: "test".into(),
             bots: Vec::new(),
             pools: Vec::new(),
+            seen: std::collections::BTreeMap::new(),
             redis_us: 100,
             sql_ok: opts.get("sql") != Some(&"no"),
         };

@@ -7,6 +7,7 @@
 
 use std::collections::HashMap;
 
+use sandbox::course::Input;
 use sandbox::fault::Move;
 use sandbox::ledger::{Confirmer, Entry, Fate};
 
@@ -18,6 +19,8 @@ use crate::strike::Strike;
 const IN_FLIGHT_MS: i64 = 500;
 /// Who is turned away is told within so long, or when the next bot shows him where he stands.
 const TOLD_WITHIN_MS: i64 = 75_000;
+/// How a bot begins that goes on from where another one stopped.
+const GOES_ON: &str = "↻";
 /// A reply and the fault that swallowed its acknowledgement.
 const ACK_MS: i64 = 6_000;
 
@@ -27,51 +30,92 @@ pub enum Excuse {
     TurnedAway,
 }
 
-/// Private messages that were served, by the bot that they were written to: when they were sent and when answered.
+/// Private messages that were read, by the bot that they were written to.
 #[derive(Debug, Default)]
-pub struct Served(HashMap<i64, Vec<(i64, i64)>>);
+pub struct Served(HashMap<i64, Vec<Witness>>);
+
+/// One message that was read: what proves that its box was read up to there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Witness {
+    sent_ms: i64,
+    answered_ms: i64,
+    pub label: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    Excused(Excuse),
+    /// With the message that was read although it came later, if that is why.
+    Lost(Option<String>),
+}
 
 impl Served {
     pub fn by_bot(people: &[Person]) -> Self {
-        let mut all: HashMap<i64, Vec<(i64, i64)>> = HashMap::new();
+        let mut all: HashMap<i64, Vec<Witness>> = HashMap::new();
         for person in people {
             for entry in &person.member.ledger.entries {
-                let read = entry.fate == Fate::Answered && entry.confirmations > 0;
-                // A question where one stands is answered by whoever shows it, whether it was read or not.
-                if !read || entry.input.is_press() || entry.only_asks() {
+                let Some((bot, answered_ms)) = entry.to.zip(entry.answered_ms) else {
                     continue;
-                }
-                if let Some((bot, answered)) = entry.to.zip(entry.answered_ms) {
-                    all.entry(bot).or_default().push((entry.sent_ms, answered));
+                };
+                if is_proof(entry, bot) {
+                    all.entry(bot).or_default().push(Witness {
+                        sent_ms: entry.sent_ms,
+                        answered_ms,
+                        label: entry.label.clone(),
+                    });
                 }
             }
         }
         Self(all)
     }
 
-    /// When the bot first answered something that was sent after this time, before it stopped being active.
-    fn after(&self, bot: i64, sent_ms: i64, until_ms: i64) -> Option<i64> {
+    /// What was sent after this time and before the bot stopped being active, and was answered first.
+    fn after(&self, bot: i64, sent_ms: i64, until_ms: i64) -> Option<&Witness> {
         let served = self.0.get(&bot).into_iter().flatten();
-        let later = served.filter(|(sent, _)| *sent > sent_ms + IN_FLIGHT_MS && *sent < until_ms);
-        later.map(|(_, answered)| *answered).min()
+        let later =
+            served.filter(|it| it.sent_ms > sent_ms + IN_FLIGHT_MS && it.sent_ms < until_ms);
+        later.min_by_key(|it| it.answered_ms)
     }
 }
 
-pub fn of(
-    person: &Person,
-    entry: &Entry,
-    evidence: &Evidence<'_>,
-    served: &Served,
-) -> Option<Excuse> {
+/// Does its answer prove that it was read? What somebody named is in the answer to that and to nothing else. Another bot may give the answer to what this
+/// one took in. `Cancelled`, a first question and the like may be another input's, so only the bot itself counts there; and a question where one stands
+/// is answered by whoever shows it, whether it was read or not.
+fn is_proof(entry: &Entry, bot: i64) -> bool {
+    if entry.fate != Fate::Answered || entry.confirmations == 0 {
+        return false;
+    }
+    if entry.input.is_press() || entry.only_asks() {
+        return false;
+    }
+    let is_its_own = matches!(
+        entry.input,
+        Input::Title(_) | Input::Description(_) | Input::File(_)
+    );
+    is_its_own || entry.confirmed_by.iter().any(|by| by.bot == bot)
+}
+
+pub fn of(person: &Person, entry: &Entry, evidence: &Evidence<'_>, served: &Served) -> Verdict {
     // The group is everybody's.
-    let bot = entry.to?;
-    let away = left(bot, entry.sent_ms, evidence.moves)?;
-    let told = || was_told(person, entry, bot).then_some(Excuse::TurnedAway);
+    let Some(bot) = entry.to else {
+        return Verdict::Lost(None);
+    };
+    let Some(away) = left(bot, entry.sent_ms, evidence.moves) else {
+        return Verdict::Lost(None);
+    };
+    let told = |witness| match was_told(person, entry, bot) {
+        true => Verdict::Excused(Excuse::TurnedAway),
+        false => Verdict::Lost(witness),
+    };
     if away > entry.sent_ms
         && let Some(read) = served.after(bot, entry.sent_ms, away)
     {
-        let is_back = returned(bot, away, evidence.moves).is_some_and(|back| back <= read);
-        return if is_back { told() } else { None };
+        let back = returned(bot, away, evidence.moves);
+        let witness = Some(read.label.clone());
+        return match back.is_some_and(|back| back <= read.answered_ms) {
+            true => told(witness),
+            false => Verdict::Lost(witness),
+        };
     }
     let until = away.max(entry.sent_ms);
     let mut strikes = evidence.strikes.iter();
@@ -81,9 +125,9 @@ pub fn of(
             && strike.meets(entry.sent_ms - IN_FLIGHT_MS, until)
     });
     if cut {
-        return Some(Excuse::Unreachable);
+        return Verdict::Excused(Excuse::Unreachable);
     }
-    told()
+    told(None)
 }
 
 /// When the pool came back to the bot after it had left it.
@@ -120,18 +164,18 @@ fn left(bot: i64, sent_ms: i64, moves: &[Move]) -> Option<i64> {
     }
 }
 
-/// A standby said that it only listens, or another bot showed him where he stands.
+/// A standby said that it only listens, or he was shown where he stands: by another bot, or by this one when it was active again.
 fn was_told(person: &Person, entry: &Entry, bot: i64) -> bool {
     let soon = |at: i64| (entry.sent_ms..entry.sent_ms + TOLD_WITHIN_MS).contains(&at);
     let pointed = person
         .pointers
         .iter()
         .any(|one| one.bot == bot && soon(one.at_ms));
-    let heard = person.member.received.iter();
+    let shown = person.heard.iter().map(|note| &note.heard);
     pointed
-        || heard
+        || shown
             .into_iter()
-            .any(|(from, at)| *from != bot && soon(*at))
+            .any(|it| soon(it.at_ms) && (it.bot != bot || it.text.starts_with(GOES_ON)))
 }
 
 /// Two bots gave the same answer: the second one could not know that the first had been received.

@@ -139,6 +139,25 @@ fn one_bot_that_answers_twice_is_found() {
 }
 
 #[test]
+fn a_question_where_one_stands_is_answered_twice_only_in_the_same_words() {
+    let answered = |second: &str| {
+        let mut person = at_title(Place::Private);
+        told(
+            &mut person,
+            Input::Resume,
+            2_000,
+            &[(FIRST, 2_010, "Step 1/6: Title"), (FIRST, 2_500, second)],
+        );
+        judged(&[person], &[], &[]).duplicated
+    };
+    assert_eq!(answered("Step 1/6: Title"), 1);
+    assert_eq!(
+        answered("So far:\nNothing has been entered yet.\n\nStep 1/6: Title"),
+        0
+    );
+}
+
+#[test]
 fn two_bots_may_give_one_answer_only_when_the_first_was_struck_and_left() {
     let twice = |strikes: &[Strike], moves: &[Move]| {
         let mut person = at_title(Place::Private);

@@ -35,6 +35,13 @@ pub async fn said(stage: &Stage, talk: &Talk<'_>) -> Result<usize> {
     Ok(seen.iter().filter(|one| one.from == talk.member).count())
 }
 
+/// How often he has sent this command here.
+pub async fn said_so(stage: &Stage, talk: &Talk<'_>, command: &str) -> Result<usize> {
+    let seen = stage.control.view(talk.member, talk.chat, 0).await?;
+    let same = |one: &&Viewed| one.from == talk.member && one.text == command;
+    Ok(seen.iter().filter(same).count())
+}
+
 /// Waits for a message beyond the first `before`.
 pub async fn answer(stage: &Stage, talk: &Talk<'_>, to: &str, before: usize) -> Result<Viewed> {
     let look = async || {
@@ -83,6 +90,28 @@ pub async fn reads(stage: &Stage, talk: &Talk<'_>, message: &Viewed, part: &str)
         Ok(found) => Ok(found),
         Err(error) => Err(error.context(format!("heard: {:#?}", talk.heard().await?))),
     }
+}
+
+/// The same of an order's progress: until then nothing else is said here. Nothing is ever taken away, so counting afterwards is enough.
+pub async fn reads_alone(
+    stage: &Stage,
+    talk: &Talk<'_>,
+    message: &Viewed,
+    part: &str,
+    before: usize,
+) -> Result<Viewed> {
+    let read = reads(stage, talk, message, part).await?;
+    let heard = talk.heard().await?;
+    if heard.len() != before {
+        bail!("more than one message tells of it: {heard:#?}");
+    }
+    Ok(read)
+}
+
+/// The labels under it, in reading order.
+pub fn labels(message: &Viewed) -> Vec<&str> {
+    let buttons = message.keyboard.iter().flatten().flatten();
+    buttons.map(|button| button.text.as_str()).collect()
 }
 
 /// The data of the button with this label.

@@ -4,18 +4,23 @@ use e2e::Stage;
 use rustix::process::{Signal, kill_process};
 use serde_json::json;
 
-use super::asking::{admin, ask, data, forge, moved_once, moves, reads, recorded, settled_plan};
+use super::asking::{
+    admin, ask, data, forge, member, moved_once, moves, reads, reads_alone, recorded, settled_plan,
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_confirmation_that_is_pressed_twice_moves_once() {
     let stage = Stage::open_for_admin(1).await.unwrap();
     let talk = admin(&stage, 1).await;
     let plan = settled_plan(&stage, &talk).await;
+    let heard = talk.heard().await.unwrap().len();
     let (one, other) = tokio::join!(talk.press_on(&plan, "Do it"), talk.press_on(&plan, "Do it"));
     let mut said = [one, other].map(|answer| answer.unwrap().message.unwrap_or_default());
     said.sort();
     assert_eq!(said, ["On its way.", "Used before: nothing more was done."]);
-    reads(&stage, &talk, &plan, "Done in ").await.unwrap();
+    reads_alone(&stage, &talk, &plan, "Done in ", heard)
+        .await
+        .unwrap();
     moved_once(&stage).await.unwrap();
     let after = moves(&stage).await.unwrap();
     // A client that still shows the button.
@@ -101,6 +106,51 @@ async fn old_foreign_and_forged_confirmations_change_nothing() {
         .unwrap();
     assert_eq!(moves(&stage).await.unwrap(), before);
     assert_eq!(stage.active().await.unwrap(), stage.scene.bots[0].id);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_confirmation_is_only_for_the_admin_who_was_shown_it() {
+    let stage = Stage::open_for_admins(3, 2).await.unwrap();
+    // Nobody waits for long where nobody answers.
+    let doubts = json!({"press_timeout_ms": 500});
+    stage.control.set_doubts(doubts).await.unwrap();
+    let talk = admin(&stage, 1).await;
+    let (colleague, stranger) = (member(&stage, 1, 1).await, member(&stage, 2, 1).await);
+    let card = ask(&stage, &colleague, "/drstatus").await.unwrap();
+    assert!(card.text.contains("Answered by @"), "an admin: {card:?}");
+    let seen = stranger.heard().await.unwrap();
+    let before = moves(&stage).await.unwrap();
+    let plan = settled_plan(&stage, &talk).await;
+    let heard = talk.heard().await.unwrap().len();
+    let confirm = data(&plan, "Do it");
+
+    let foreign = forge(&stage, &colleague, card.id, &confirm).await;
+    assert_eq!(
+        foreign.unwrap()["message"],
+        "Not a confirmation of this bot for you, or long over: nothing was done."
+    );
+    recorded(&stage, &colleague, "confirm", "forged", 1)
+        .await
+        .unwrap();
+    let nothing = forge(&stage, &stranger, seen.last().unwrap().id, &confirm).await;
+    assert_eq!(nothing, None, "a stranger is answered by nobody");
+    recorded(&stage, &stranger, "confirm", "refused", 1)
+        .await
+        .unwrap();
+    assert_eq!(stranger.heard().await.unwrap().len(), seen.len());
+    assert_eq!(moves(&stage).await.unwrap(), before);
+    assert_eq!(stage.active().await.unwrap(), stage.scene.bots[0].id);
+
+    // Neither has used it up.
+    let pressed = talk.press_on(&plan, "Do it").await.unwrap();
+    assert_eq!(pressed.message.as_deref(), Some("On its way."));
+    reads_alone(&stage, &talk, &plan, "Done in ", heard)
+        .await
+        .unwrap();
+    moved_once(&stage).await.unwrap();
+    recorded(&stage, &talk, "confirm", "allowed", 1)
+        .await
+        .unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

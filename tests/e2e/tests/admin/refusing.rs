@@ -2,15 +2,15 @@
 
 use e2e::{Stage, Talk};
 use reqwest::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::asking::{actions, admin, answer, ask, forge, member, moves, recorded};
 
 const COMMANDS: [&str; 3] = ["/drstatus", "/emergency_recovery", "/drhelp"];
 
 #[tokio::test(flavor = "multi_thread")]
-async fn strangers_get_nothing_from_any_bot_and_are_recorded_once() {
-    let stage = Stage::open_for_admin(2).await.unwrap();
+async fn strangers_get_nothing_from_any_bot_and_what_they_repeat_is_counted() {
+    let mut stage = Stage::open_for_admin(2).await.unwrap();
     // Nobody waits for long where nobody answers.
     let doubts = json!({"press_timeout_ms": 500});
     stage.control.set_doubts(doubts).await.unwrap();
@@ -45,6 +45,28 @@ async fn strangers_get_nothing_from_any_bot_and_are_recorded_once() {
         assert_eq!(of_him.count(), bot + 1, "once a minute: {found:#?}");
     }
     assert_eq!(moves(&stage).await.unwrap(), before);
+
+    // What was held back within the minute is counted when it is over, or when the worker ends before: three commands and five presses, less
+    // the one that has its row.
+    stage.stop().unwrap();
+    let sql = stage.sql().await.unwrap();
+    let counted: Vec<(String, String, String)> = sqlx::query_as(
+        "SELECT via, verdict, details FROM admin_actions WHERE action = 'held_back'",
+    )
+    .fetch_all(&sql)
+    .await
+    .unwrap();
+    assert_eq!(counted.len(), 2, "{counted:?}");
+    for (via, verdict, details) in &counted {
+        let details: Value = serde_json::from_str(details).unwrap();
+        assert_eq!(
+            (verdict.as_str(), &details["times"]),
+            ("refused", &json!(7)),
+            "{via}: {details}"
+        );
+        assert_eq!(details["why"], "not an admin");
+    }
+    assert_ne!(counted[0].0, counted[1].0, "one of each bot");
 }
 
 #[tokio::test(flavor = "multi_thread")]

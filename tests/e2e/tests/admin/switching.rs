@@ -5,7 +5,9 @@ use e2e::{Stage, Talk};
 use reqwest::Method;
 use serde_json::json;
 
-use super::asking::{admin, ask, ask_until, data, moved_once, moves, reads, recorded};
+use super::asking::{
+    admin, ask, ask_until, data, labels, moved_once, moves, reads, reads_alone, recorded, said_so,
+};
 
 /// All three commands at a bot that is asked while all is calm.
 async fn all_three(stage: &Stage, talk: &Talk<'_>, active: &str) {
@@ -49,6 +51,9 @@ async fn all_three_during(stage: &Stage, talk: &Talk<'_>) -> Result<()> {
     let plan = ask(stage, talk, "/emergency_recovery").await?;
     let starts = plan.text.starts_with("Emergency recovery of main\n");
     ensure!(starts, "{}", plan.text);
+    // What is under way is said, and nothing is offered beside it.
+    ensure!(plan.text.contains("a switch is under way"), "{}", plan.text);
+    ensure!(labels(&plan) == ["Back to the status"], "{plan:?}");
     let help = ask(stage, talk, "/drhelp").await?;
     ensure!(help.text.contains("/drstatus"), "{}", help.text);
     Ok(())
@@ -102,11 +107,23 @@ async fn three_commands_before_during_and_after_a_switch_from_active_and_standby
     for talk in &talks {
         all_three(&stage, talk, &bots[1].username).await;
     }
-    for (talk, helps) in talks.iter().zip([3, 2, 3]) {
-        recorded(&stage, talk, "drhelp", "allowed", helps)
-            .await
-            .unwrap();
-        recorded(&stage, talk, "drop", "done", 2).await.unwrap();
+    // Each use is a row; a plan that was not offered, because a switch was under way, is a refusal.
+    for (talk, not_offered) in talks.iter().zip([1, 0, 1]) {
+        let count = async |command: &str| said_so(&stage, talk, command).await.unwrap();
+        let (helps, cards) = (count("/drhelp").await, count("/drstatus").await);
+        let plans = count("/emergency_recovery").await;
+        assert!(helps >= 2 && cards >= 2 && plans >= 2);
+        for (action, verdict, times) in [
+            ("drhelp", "allowed", helps),
+            ("drstatus", "allowed", cards),
+            ("emergency_recovery", "allowed", plans - not_offered),
+            ("emergency_recovery", "refused", not_offered),
+            ("drop", "done", 2),
+        ] {
+            recorded(&stage, talk, action, verdict, times)
+                .await
+                .unwrap();
+        }
     }
     recorded(&stage, &talks[2], "confirm", "allowed", 1)
         .await
@@ -131,8 +148,10 @@ async fn the_cards_buttons_refresh_show_events_and_switch_in_one_message() {
     let plan = reads(&stage, &talk, &card, "Switch of main to another bot\n").await;
     let plan = plan.unwrap();
     assert!(data(&plan, "Do it").starts_with("dr:c:"), "{plan:?}");
+    let heard = talk.heard().await.unwrap().len();
     talk.press_on(&plan, "Do it").await.unwrap();
-    let done = reads(&stage, &talk, &plan, "Done in ").await.unwrap();
+    let done = reads_alone(&stage, &talk, &plan, "Done in ", heard).await;
+    let done = done.unwrap();
     assert!(done.text.contains("Order: rotate\n"), "{}", done.text);
     assert_ne!(stage.active().await.unwrap(), bots[0].id);
     for action in ["refresh", "events", "switch_plan", "confirm"] {

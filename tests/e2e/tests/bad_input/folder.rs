@@ -47,6 +47,7 @@ pub struct Folder {
 /// What a command said and how it ended.
 #[derive(Debug)]
 pub struct Said {
+    program: &'static str,
     pub code: Option<i32>,
     pub out: String,
     pub err: String,
@@ -109,8 +110,17 @@ impl Folder {
     }
 
     pub fn run(&self, words: &[&str]) -> Said {
+        self.run_program("understudy", words)
+    }
+
+    /// A worker, as a service manager starts it.
+    pub fn run_worker(&self) -> Said {
+        self.run_program("understudy-worker", &["--name", "w1"])
+    }
+
+    fn run_program(&self, program: &'static str, words: &[&str]) -> Said {
         use std::os::unix::process::CommandExt;
-        let mut command = Command::new(built("understudy").unwrap());
+        let mut command = Command::new(built(program).unwrap());
         command
             .args(words)
             .arg("--config")
@@ -133,7 +143,7 @@ impl Folder {
             if Instant::now() > until {
                 child.kill().unwrap();
                 child.wait().unwrap();
-                panic!("understudy {words:?} was still running after {PATIENCE:?}");
+                panic!("{program} {words:?} was still running after {PATIENCE:?}");
             }
             std::thread::sleep(Duration::from_millis(10));
         };
@@ -151,6 +161,7 @@ impl Folder {
             .read_to_string(&mut err)
             .unwrap();
         Said {
+            program,
             code: status.code(),
             out,
             err,
@@ -206,7 +217,7 @@ impl Said {
         let ours: Vec<&str> = self
             .err
             .lines()
-            .filter(|line| line.starts_with("understudy: "))
+            .filter(|line| line.starts_with(&format!("{}: ", self.program)))
             .collect();
         assert_eq!(ours.len(), 1, "not one line: {self:?}");
         assert_eq!(

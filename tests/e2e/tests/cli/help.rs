@@ -20,6 +20,37 @@ fn completions_come_from_the_parser() {
     assert_eq!(plain(&["completions", "tcsh"]).status.code(), Some(2));
 }
 
+/// What bash offers after these words, by our script.
+fn completed(words: &[&str]) -> Vec<String> {
+    let script = text(&plain(&["completions", "bash"]), 0);
+    let last = words.last().copied().unwrap_or_default();
+    let before = words
+        .len()
+        .checked_sub(2)
+        .map_or("understudy", |at| words[at]);
+    let asked = format!(
+        "{script}\nCOMP_WORDS=(understudy {}); COMP_CWORD={}\n\
+         _understudy understudy '{last}' '{before}'\nprintf '%s\\n' \"${{COMPREPLY[@]}}\"",
+        words.join(" "),
+        words.len(),
+    );
+    let output = std::process::Command::new("bash")
+        .args(["--noprofile", "--norc", "-c", &asked])
+        .output()
+        .unwrap();
+    let offered = text(&output, 0);
+    assert!(output.stderr.is_empty(), "{output:?}");
+    offered.lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn bash_completes_commands_and_options_by_the_script() {
+    assert_eq!(completed(&["sw"]), ["switch"]);
+    assert_eq!(completed(&["config", "ch"]), ["check"]);
+    assert_eq!(completed(&["switch", "--dry"]), ["--dry-run"]);
+    assert_eq!(completed(&["nonsense"]).concat(), "");
+}
+
 /// The commands that a help text lists.
 fn commands_in(help: &str) -> Vec<String> {
     help.lines()

@@ -154,3 +154,65 @@ async fn an_order_that_nobody_takes_is_said_to_be_open() {
         &["nobody has taken the order `rotate`", "refused after 30 s"],
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_order_prints_how_it_ended_as_json_and_ends_with_the_same_code() {
+    let stage = Stage::open(1).await.unwrap();
+    let first = stage.active().await.unwrap();
+    let dry = cli(&stage, &["switch", "--to", "second", "--dry-run", "--json"]).await;
+    let dry = json(&dry, 0);
+    assert_eq!(
+        (&dry["pool"], &dry["would_act"]),
+        (&"main".into(), &true.into()),
+        "{dry}"
+    );
+    assert_eq!(stage.active().await.unwrap(), first);
+    let none = cli(&stage, &["switch", "--to", "first", "--dry-run", "--json"]).await;
+    assert_eq!(json(&none, 1)["would_act"], false);
+
+    for (words, overridden, part) in [
+        (
+            ["pause", "--json"].as_slice(),
+            ("paused", true),
+            "is paused",
+        ),
+        (&["resume", "--json"], ("paused", false), "acts again"),
+        (
+            &["pin", "first", "--json"],
+            ("pinned", true),
+            "pinned to first",
+        ),
+        (
+            &["unpin", "--json"],
+            ("pinned", false),
+            "any bot may be active",
+        ),
+    ] {
+        let output = cli(&stage, words).await;
+        let end = json(&output, 0);
+        assert_eq!(end["progress"]["state"], "done", "{end}");
+        let outcome = end["progress"]["outcome"].as_str().unwrap();
+        assert!(outcome.contains(part), "{part:?} is not in {outcome}");
+        assert_eq!(end["by"]["user"], "ada");
+        assert!(output.stderr.is_empty(), "{output:?}");
+        let status = stage.status().await.unwrap();
+        let (field, is_laid) = overridden;
+        assert_eq!(
+            !status["pools"][0][field].is_null(),
+            is_laid,
+            "{words:?}: {status}"
+        );
+    }
+
+    // Refused: the same object on stdout, the line on stderr, and exit code 1.
+    let again = cli(&stage, &["switch", "--to", "first", "--json"]).await;
+    refused(&again, &["pool main was refused", "is active already"]);
+    let end = json(&again, 1);
+    assert_eq!(end["progress"]["state"], "refused", "{end}");
+    let why = end["progress"]["why"].as_str().unwrap();
+    assert!(why.contains("is active already"), "{why}");
+
+    let checked = json(&cli(&stage, &["config", "check", "--json"]).await, 0);
+    assert_eq!(checked["pools"][0]["name"], "main", "{checked}");
+    assert_eq!(checked["pools"][0]["bots"].as_array().unwrap().len(), 3);
+}

@@ -6,6 +6,7 @@ use e2e::{DESCRIPTION, Stage, TITLE, Talk};
 use rustix::process::Signal;
 use sandbox::control::Event;
 use sandbox::processes::redis_of;
+use serde_json::Value;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_killed_redis_is_back_before_any_connection_is_given_up() {
@@ -98,4 +99,56 @@ async fn a_hung_private_redis_is_killed_and_started_again_on_its_data() {
     assert_eq!(stage.active().await.unwrap(), bot, "no reason to switch");
     let after = stage.status().await.unwrap();
     assert_eq!(after["pools"][0]["epoch"], before["pools"][0]["epoch"]);
+}
+
+/// Patroni's DCS failsafe: without the store nobody unknown is promoted, whatever happens to who answered; with it the pool goes on.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bot_that_dies_while_redis_is_away_is_followed_only_when_redis_is_back() {
+    let patient =
+        |config: &str| config.replace("[workers]\n", "[redis]\nhung_ms = 60000\n\n[workers]\n");
+    let stage = Stage::open_with(1, patient, &[]).await.unwrap();
+    let bots: Vec<i64> = stage.scene.bots.iter().map(|bot| bot.id).collect();
+    let next = Talk::private(&stage, 0, bots[1]);
+    next.meet_standby().await.unwrap();
+    let group = Talk::group(&stage, 0);
+    group.say("/upload").await.unwrap();
+    let asked = group.see("Step 1/6").await.unwrap();
+    let talk = Talk::private(&stage, 0, bots[0]);
+    talk.open_upload().await.unwrap();
+    stage.reach_is(bots[1], 1).await.unwrap();
+    stage.delivered().await.unwrap();
+    let before = stage.status().await.unwrap()["pools"][0]["epoch"].as_u64();
+
+    let redis = redis_of(&stage.folder.root).unwrap();
+    redis.signal(Signal::STOP).unwrap();
+    let begin = stage.control.last_event().await.unwrap();
+    stage.revoke(bots[0]).await.unwrap();
+    group.reply(&asked, TITLE).await.unwrap();
+    next.say("/resume").await.unwrap();
+    // Several times what a switch takes, and longer than any lease.
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    let said = stage.events_since(begin, "message_sent").await.unwrap();
+    let by_bots: Vec<&Event> = said.iter().filter(|event| event.flag("bot")).collect();
+    assert!(by_bots.is_empty(), "{by_bots:#?}");
+    assert!(redis.is_alive(), "it was away all the time");
+
+    redis.signal(Signal::CONT).unwrap();
+    let followed = stage.switched_from(bots[0]).await.unwrap();
+    assert_eq!(followed, bots[1]);
+    let status = stage.status().await.unwrap();
+    assert!(status["pools"][0]["epoch"].as_u64() > before, "{before:?}");
+    let answer = group.see("Step 2/6").await.unwrap();
+    assert_eq!(answer.from, bots[1]);
+    next.see("Step 1/6").await.unwrap();
+    next.give_title().await.unwrap();
+    stage.delivered().await.unwrap();
+    assert_eq!(group.count("✓ Title: ").await.unwrap(), 1);
+    assert_eq!(next.count("✓ Title: ").await.unwrap(), 1);
+    // Whoever else is there said nothing in all this.
+    let said = stage.events_since(begin, "message_sent").await.unwrap();
+    let others = said.iter().filter(|event| {
+        let text = event.fields.get("text").and_then(Value::as_str);
+        event.flag("bot") && event.number("account") != Some(bots[1]) && text.is_some()
+    });
+    assert_eq!(others.count(), 0, "{said:#?}");
 }

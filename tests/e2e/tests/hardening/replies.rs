@@ -1,4 +1,5 @@
-//! Single replies: those that Telegram has acknowledged are not said again by the next bot, and a quote that is gone costs only the quote.
+//! Single replies: those that Telegram has acknowledged are not said again by the next bot, a quote that is gone costs only the quote, and
+//! Telegram's own trouble is waited out.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -126,4 +127,85 @@ async fn a_member_who_deletes_what_is_to_be_quoted_is_answered_without_a_quote()
     stage.delivered().await.unwrap();
     assert_eq!(talk.count("Step 1/6").await.unwrap(), 1);
     assert_eq!(talk.count("Step 2/6").await.unwrap(), 1);
+}
+
+/// 500 is Telegram's own trouble: the reply waits, longer each time, and leaves when it is over.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reply_that_telegram_fails_three_times_is_said_once_and_asked_for_less_and_less_often() {
+    const FAILURES: usize = 3;
+    let stage = Stage::open(2).await.unwrap();
+    let bot = stage.active().await.unwrap();
+    let (talk, other) = (Talk::private(&stage, 0, bot), Talk::private(&stage, 1, bot));
+    for one in [&talk, &other] {
+        one.start(None).await.unwrap();
+        one.see("Welcome!").await.unwrap();
+    }
+    stage.delivered().await.unwrap();
+    let begin = stage.control.last_event().await.unwrap();
+    stage
+        .fault(json!({
+            "kind": "rpc_error", "bot": bot, "method": "messages.sendMessage",
+            "code": 500, "message": "RPC_CALL_FAIL", "count": FAILURES,
+        }))
+        .await
+        .unwrap();
+    talk.say("/help").await.unwrap();
+    talk.see("What I know:").await.unwrap();
+    stage.delivered().await.unwrap();
+
+    let calls = stage.events_since(begin, "rpc").await.unwrap();
+    let sends = calls.iter().filter(|call| {
+        let method = call.fields.get("method").and_then(Value::as_str);
+        call.number("account") == Some(bot) && method == Some("messages.sendMessage")
+    });
+    let at: Vec<i64> = sends.map(|call| call.at_ms).collect();
+    assert_eq!(at.len(), FAILURES + 1, "{at:?}");
+    let gaps: Vec<i64> = at.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    assert!(gaps.windows(2).all(|pair| pair[0] < pair[1]), "{gaps:?}");
+    assert_eq!(talk.count("What I know:").await.unwrap(), 1);
+    assert_eq!(stage.counter("refused").await.unwrap(), 0);
+    // Nobody else had to wait behind it for long, and nothing is left of the trouble.
+    other.say("/help").await.unwrap();
+    other.see("What I know:").await.unwrap();
+    assert_eq!(stage.active().await.unwrap(), bot, "no reason to switch");
+}
+
+/// A reply that was sent and stands in the outbox all the same leaves it when Telegram says that it has it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reply_that_telegram_has_already_leaves_the_outbox_and_is_seen_once() {
+    let stage = Stage::open(1).await.unwrap();
+    let bot = stage.active().await.unwrap();
+    let talk = Talk::private(&stage, 0, bot);
+    talk.start(None).await.unwrap();
+    talk.see("Welcome!").await.unwrap();
+    stage.delivered().await.unwrap();
+    let begin = stage.control.last_event().await.unwrap();
+    // So long it can be read where it stands.
+    stage
+        .fault(json!({"kind": "flood", "bot": bot, "method": "messages.sendMessage", "seconds": 2, "count": 1}))
+        .await
+        .unwrap();
+    talk.say("/help").await.unwrap();
+    let entry = stage
+        .until_stored("the reply waits", async || {
+            Ok(stage.outbox_entries().await?.into_iter().next())
+        })
+        .await
+        .unwrap();
+    talk.see("What I know:").await.unwrap();
+    stage.delivered().await.unwrap();
+    stage.put_in_outbox(&entry).await.unwrap();
+    let of_bot = |event: &Event| event.number("account") == Some(bot);
+    stage
+        .event(begin, "random_id_duplicate", of_bot)
+        .await
+        .unwrap();
+    stage.delivered().await.unwrap();
+    assert_eq!(talk.count("What I know:").await.unwrap(), 1);
+    assert_eq!(stage.counter("refused").await.unwrap(), 0);
+    let status = stage.status().await.unwrap();
+    let aside = &status["pools"][0]["moved_aside"];
+    assert_eq!(aside["count"], 0, "{aside}");
+    talk.say("/resume").await.unwrap();
+    talk.see("Nothing is open.").await.unwrap();
 }

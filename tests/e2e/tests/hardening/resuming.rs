@@ -227,3 +227,46 @@ async fn who_began_after_a_switch_is_not_shown_it_when_the_bot_begins_anew() {
     stage.settled().await.unwrap();
     assert_eq!(talk.count("↻ ").await.unwrap(), 0);
 }
+
+/// Half an hour after somebody last said anything, a message that he did not ask for would be a nuisance. He goes on when he comes.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_was_last_active_half_an_hour_ago_is_not_written_to_and_goes_on_when_he_comes() {
+    let stage = Stage::open(2).await.unwrap();
+    let bots: Vec<i64> = stage.scene.bots.iter().map(|bot| bot.id).collect();
+    for member in 0..2 {
+        Talk::private(&stage, member, bots[1])
+            .meet_standby()
+            .await
+            .unwrap();
+        let talk = Talk::private(&stage, member, bots[0]);
+        talk.open_upload().await.unwrap();
+        talk.give_title().await.unwrap();
+    }
+    stage.reach_is(bots[1], 2).await.unwrap();
+    stage.delivered().await.unwrap();
+    let long_ago = Duration::from_secs(31 * 60);
+    let gone = stage.scene.members[0].id;
+    stage.last_active_earlier(gone, long_ago).await.unwrap();
+
+    let begin = stage.control.last_event().await.unwrap();
+    stage.revoke(bots[0]).await.unwrap();
+    assert_eq!(stage.switched_from(bots[0]).await.unwrap(), bots[1]);
+    let (gone, here) = (
+        Talk::private(&stage, 0, bots[1]),
+        Talk::private(&stage, 1, bots[1]),
+    );
+    here.see("↻ ").await.unwrap();
+    stage.resumed_by(bots[1]).await.unwrap();
+    stage.delivered().await.unwrap();
+    let said = stage.sent_to_members(begin, bots[1], "").await.unwrap();
+    assert!(!said.contains_key(&gone.member), "{said:#?}");
+    assert_eq!(said.get(&here.member).map(Vec::len), Some(1), "{said:#?}");
+
+    gone.say("/resume").await.unwrap();
+    let shown = gone.see("Step 2/6").await.unwrap();
+    assert!(shown.text.contains(TITLE), "{}", shown.text);
+    gone.give_description().await.unwrap();
+    stage.delivered().await.unwrap();
+    assert_eq!(gone.count("Step 2/6").await.unwrap(), 1);
+    assert_eq!(gone.count("Step 3/6").await.unwrap(), 1);
+}

@@ -4,7 +4,7 @@ use e2e::Stage;
 use shared_core::{AuthKey, BotId};
 use shared_io::config::Config;
 use shared_io::secrets::{SealContext, Sealer};
-use shared_io::sql::{LoginAttempt, LoginRow, LoginState, Store};
+use shared_io::sql::{LoginAttempt, LoginRow, LoginState, Store, SwitchRow};
 use shared_io::telegram::{DcAddress, Line, LineParams, LineTimeouts};
 
 pub struct Logins {
@@ -51,9 +51,21 @@ impl Logins {
         events.iter().map(|event| event.kind.as_str()).collect()
     }
 
+    /// The latest switch, takeover or relogin.
+    pub async fn last_move(&self) -> SwitchRow {
+        let pool = &self.config.pools[0].name;
+        let mut latest = self.store.switches().list(pool, 1).await.unwrap();
+        latest.pop().unwrap()
+    }
+
     pub async fn key(&self, bot: i64, state: LoginState) -> AuthKey {
         let rows = self.rows(bot).await;
         let row = rows.iter().find(|row| row.state == state).unwrap();
+        self.opened(row)
+    }
+
+    /// The key as it is sealed there.
+    pub fn opened(&self, row: &LoginRow) -> AuthKey {
         let label = SealContext::login(&row.pool, row.bot, row.slot);
         let key = self.sealer.open(&row.sealed_key, &label).unwrap();
         AuthKey::from_slice(&key).unwrap()

@@ -73,7 +73,22 @@ async fn a_login_that_has_to_wait_is_not_asked_for_again_before() {
         "kind": "rpc_error", "bot": bot, "method": "updates.getState",
         "code": 401, "message": "SESSION_REVOKED", "count": 1,
     });
+    let dead = logins.key(bot, LoginState::Live).await;
     stage.fault(dies).await.unwrap();
+    // While Telegram has it wait, nobody is logged in with the next key, and it is sealed in SQL already.
+    let sealed = stage
+        .until_stored("the next key is sealed and not logged in", async || {
+            let attempts = logins.attempts(bot).await;
+            let waits = attempts
+                .iter()
+                .any(|it| it.outcome == LoginOutcome::Refused);
+            let rows = logins.rows(bot).await;
+            let lost = rows.into_iter().find(|row| row.state == LoginState::Lost);
+            Ok(lost.filter(|_| waits))
+        })
+        .await
+        .unwrap();
+    assert_ne!(logins.opened(&sealed).expose(), dead.expose());
     stage
         .until_stored("the lost login is replaced", async || {
             let states = logins.states(bot).await;
@@ -101,4 +116,15 @@ async fn a_login_that_has_to_wait_is_not_asked_for_again_before() {
         "{told:?} {asked:?}"
     );
     assert_eq!(stage.active().await.unwrap(), bot, "the bot stays");
+    // Members did not wait for it.
+    let relogin = logins.last_move().await;
+    assert_eq!(relogin.kind.as_str(), "relogin", "{relogin:?}");
+    let rows = logins.rows(bot).await;
+    let made = rows
+        .iter()
+        .find(|row| row.slot == sealed.slot)
+        .unwrap()
+        .made;
+    let opened = relogin.timeline.opened_at.unwrap();
+    assert!(opened < made && opened.0 < asked[1], "{opened:?} {made:?}");
 }

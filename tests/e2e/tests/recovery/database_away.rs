@@ -1,5 +1,6 @@
-//! The database does not answer for half a minute and longer, while a worker is killed, a token is revoked and a stranger asks for the admins' card:
-//! members are served, and what was to be recorded is there afterwards, although the supervisor that noted it has died meanwhile.
+//! The database does not answer for half a minute and longer, while a worker is killed, a token is revoked, an answer is refused and a stranger
+//! asks for the admins' card: members are served, and what was to be recorded is there afterwards, although the supervisor that noted it has died
+//! meanwhile.
 
 use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, Instant};
@@ -44,6 +45,12 @@ async fn trouble(stage: &Stage) {
     let second = Talk::private(stage, 0, bots[1]);
     assert_eq!(stage.switched_from(bots[0]).await.unwrap(), bots[1]);
     second.see("Step 2/6").await.unwrap();
+    // Telegram does not take his answer, whatever is done: that is recorded, too.
+    let refused = serde_json::json!({
+        "kind": "rpc_error", "bot": bots[1], "method": "messages.sendMessage",
+        "code": 400, "message": "MESSAGE_TOO_LONG", "count": 1,
+    });
+    stage.fault(refused).await.unwrap();
     second.give_description().await.unwrap();
     second.choose_category().await.unwrap();
     second.press("Done").await.unwrap();
@@ -58,7 +65,7 @@ async fn trouble(stage: &Stage) {
 }
 
 /// What is in the database once it is back: a query and what it is to say.
-const RECORDED: [(&str, i64); 5] = [
+const RECORDED: [(&str, i64); 6] = [
     (
         "SELECT COUNT(*) FROM switches WHERE kind = 'takeover' AND outcome = 'done'",
         1,
@@ -69,6 +76,10 @@ const RECORDED: [(&str, i64); 5] = [
     ),
     (
         "SELECT COUNT(*) FROM admin_actions WHERE verdict = 'refused'",
+        1,
+    ),
+    (
+        "SELECT COUNT(*) FROM events WHERE kind = 'reply_refused'",
         1,
     ),
     ("SELECT COUNT(*) FROM courses", 1),

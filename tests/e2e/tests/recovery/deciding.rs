@@ -4,9 +4,11 @@ use std::process::Output;
 use std::time::Duration;
 
 use e2e::{Stage, Talk, built};
+use rustix::process::Signal;
+use sandbox::processes::redis_of;
 use serde_json::Value;
 
-use super::redis_lost::copied;
+use super::redis_lost::{copied, lose};
 
 const SOON: Duration = Duration::from_secs(60);
 
@@ -104,6 +106,62 @@ async fn a_foreign_history_waits_for_a_person_who_may_take_either_side() {
     }
     talk.give_description().await.unwrap();
     assert_eq!(talk.count("Step 3/6").await.unwrap(), 1);
+}
+
+/// Both stores forget the pool at one time; the workers live on and have seen it served.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pool_that_both_stores_have_lost_is_held_until_a_person_lets_it_begin_anew() {
+    let stage = Stage::open(1).await.unwrap();
+    let bot = stage.active().await.unwrap();
+    let talk = Talk::private(&stage, 0, bot);
+    talk.open_upload().await.unwrap();
+    stage.delivered().await.unwrap();
+    go_on(&stage).await;
+    copied(&stage).await;
+    let epoch = stage.status().await.unwrap()["pools"][0]["epoch"]
+        .as_u64()
+        .unwrap();
+
+    let sql = stage.sql().await.unwrap();
+    let redis = redis_of(&stage.folder.root).unwrap();
+    // It writes nothing to the database meanwhile: the leader needs Redis for that.
+    redis.signal(Signal::STOP).unwrap();
+    for table in [
+        "checkpoint_conversations",
+        "checkpoint_entries",
+        "checkpoint_reach",
+        "checkpoints",
+        "lineages",
+        "epochs",
+    ] {
+        sqlx::query(sqlx::AssertSqlSafe(format!("DELETE FROM {table}")))
+            .execute(&sql)
+            .await
+            .unwrap();
+    }
+    lose(&stage, |_| {});
+    stage
+        .wait("the pool is held", SOON, |status| {
+            let why = status["pools"][0]["undecided"].as_str();
+            why.is_some_and(|why| why.contains("both have lost their data"))
+        })
+        .await
+        .unwrap();
+
+    let words = ["restore", "conversations", "--take", "redis", "--yes"];
+    let begun = understudy(&stage, &words).await;
+    assert!(begun.status.success(), "{begun:?}");
+    stage
+        .wait("it is served above what was", SOON, |status| {
+            let pool = &status["pools"][0];
+            pool["phase"] == "open" && pool["epoch"].as_u64() > Some(epoch)
+        })
+        .await
+        .unwrap();
+    let active = stage.active().await.unwrap();
+    let talk = Talk::private(&stage, 0, active);
+    talk.say("/help").await.unwrap();
+    talk.see("/upload").await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

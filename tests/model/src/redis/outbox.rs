@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
-use shared_core::{BotId, EpochStamp, MemberId, OutboxEntry, Told};
+use shared_core::{BotId, EpochStamp, MemberId, OutboxEntry, Spent, Told};
 
 use super::{Position, Redis, Sending};
 use crate::ghost::{Ghost, Leaves};
@@ -33,6 +33,21 @@ impl Redis {
         }
         if words.len() > TOLD_KEPT {
             Rc::make_mut(&mut words).remove(0);
+        }
+        state.told.insert(bot, words);
+    }
+
+    /// `spend_words.lua`
+    pub fn spend_words(&mut self, bot: BotId, spent: &[Spent]) {
+        let state = self.state();
+        let mut words = state.told.get(&bot).map(Rc::clone).unwrap_or_default();
+        for Spent { word, message } in spent {
+            let known = words.contains(message);
+            if !known && let Some(at) = words.iter().position(|told| told == word) {
+                let words = Rc::make_mut(&mut words);
+                words.remove(at);
+                words.push(*message);
+            }
         }
         state.told.insert(bot, words);
     }

@@ -135,8 +135,10 @@ impl People {
         self.seen.iter().rev().find(|it| it.key == *key)
     }
 
-    pub fn said_last(&self, key: &ConversationKey) -> Option<BotId> {
-        self.last_said.get(key).copied()
+    /// Has this bot said something in this conversation, last of all or with buttons?
+    pub fn was_shown(&self, key: &ConversationKey, bot: BotId) -> bool {
+        let prompts = |it: &Seen| it.key == *key && it.bot == bot && !it.data.is_empty();
+        self.last_said.get(key) == Some(&bot) || self.seen.iter().any(prompts)
     }
 
     /// Has this bot put the prompt before him whose buttons begin with this word? One without buttons counts when the bot said something last.

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use bot_worker_core::echo::{Ledger, Meaning};
-use shared_core::{BotId, Echo, OutboxEntry, Ticket, Told};
+use shared_core::{BotId, Echo, OutboxEntry, Spent, Ticket, Told};
 
 use super::sender::Sender;
 use crate::bug::Bug;
@@ -21,7 +21,14 @@ pub struct Doubt {
     ledger: Ledger,
     since: Option<u64>,
     unexplained: Vec<(Ticket, Echo)>,
-    explained: Vec<(Ticket, Option<Position>)>,
+    explained: Vec<(Ticket, Option<Before>)>,
+}
+
+/// What has to be done before a message of ours may be passed.
+#[derive(Debug, Clone, Copy)]
+enum Before {
+    Settled(Position),
+    Spent(Spent),
 }
 
 impl Doubt {
@@ -92,7 +99,11 @@ impl Sender {
             }
         }
         let tenure = Rc::clone(&self.tenure);
-        let stands = |entry: &Option<Position>| entry.is_some_and(|at| tenure.is_unsettled(at));
+        let stands = |before: &Option<Before>| match before {
+            None => false,
+            Some(Before::Settled(at)) => tenure.is_unsettled(*at),
+            Some(Before::Spent(spent)) => tenure.spent.borrow().contains(spent),
+        };
         let (later, released): (Vec<_>, Vec<_>) = std::mem::take(&mut self.doubt.explained)
             .into_iter()
             .partition(|(_, entry)| stands(entry));
@@ -103,8 +114,8 @@ impl Sender {
         self.end_doubt(caught_up);
     }
 
-    /// The entry that has to be settled before this message may be passed.
-    fn explain(&mut self, echo: &Echo) -> Option<Position> {
+    /// What this message says, and what has to be done before it may be passed.
+    fn explain(&mut self, echo: &Echo) -> Option<Before> {
         let (queue, tries) = (&self.queue, &self.tries);
         let may_be_sent = |position: &Position, entry: &OutboxEntry| {
             queue.is_doubtful(position, entry) || tries.get(&entry.id).is_some_and(|it| it.unknown)
@@ -123,7 +134,11 @@ impl Sender {
             )
         });
         match meaning {
-            Meaning::Known(told) => self.tenure.unsettled(told),
+            Meaning::Known(told) => self.tenure.unsettled(told).map(Before::Settled),
+            Meaning::Spent(spent) => {
+                self.tenure.spent.borrow_mut().push(spent);
+                Some(Before::Spent(spent))
+            }
             Meaning::Stranger => None,
             Meaning::Sent(at) => {
                 let position = doubtful.get(at).map(|(position, _)| **position)?;
@@ -132,7 +147,7 @@ impl Sender {
                 self.tries.remove(&entry.id);
                 let told = Told::Message(echo.chat, echo.message);
                 self.tenure.is_sent(position, Some(told));
-                Some(position)
+                Some(Before::Settled(position))
             }
         }
     }

@@ -6,7 +6,9 @@
 use std::rc::Rc;
 
 use bot_worker_core::{Dialogue, Event, Intake, Taken, event_of, read, take};
-use shared_core::{ConversationKey, EntryId, Envelope, Incoming, PlaceKey, UpdateId, Watermarks};
+use shared_core::{
+    ConversationKey, EntryId, Envelope, Incoming, OutboxKind, PlaceKey, UpdateId, Watermarks,
+};
 
 use super::tenure::{Item, Tenure};
 use crate::bug::Bug;
@@ -147,10 +149,18 @@ async fn commit(
 ) -> Result<Committed, Away> {
     let sim = &tenure.engine.sim;
     sim.say(|| {
+        let replies = taken.outbox.entries.iter().map(|entry| match &entry.kind {
+            OutboxKind::Say { text, .. } => {
+                let line = text.lines().last().unwrap_or_default();
+                format!(" {} {line:?}", entry.id)
+            }
+            OutboxKind::Edit { .. } | OutboxKind::StoreFile { .. } => format!(" {}", entry.id),
+        });
         format!(
-            "{} commits {update} of {key} in {}",
+            "{} commits {update} of {key} in {}{}",
             tenure.bot.id(),
-            tenure.stamp
+            tenure.stamp,
+            replies.collect::<String>()
         )
     });
     let entries = taken.outbox.entries.iter().cloned().map(Rc::new);

@@ -173,14 +173,14 @@ impl Sender {
 
     /// Takes what is known to be sent out of Redis, beside the sends.
     fn settle_beside(&self) {
-        if self.settling.get() || self.tenure.sent.borrow().is_empty() {
+        if self.settling.get() || !self.tenure.has_sent() {
             return;
         }
         self.settling.set(true);
         let (tenure, settling) = (Rc::clone(&self.tenure), Rc::clone(&self.settling));
         self.tenure.sends.spawn(async move {
             tenure.settle_sent().await;
-            if !tenure.sent.borrow().is_empty() {
+            if tenure.has_sent() {
                 tenure.sends.sleep(SETTLE_AGAIN).await;
             }
             settling.set(false);

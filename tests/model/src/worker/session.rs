@@ -294,8 +294,8 @@ impl Session {
             self.tell_caught_up();
             return Ok(());
         }
-        let stands_by = self.somebody_else_answers();
         loop {
+            let stands_by = self.somebody_else_answers();
             let ctx = &self.calls.ctx;
             if !self.bot.cell.holds(self.calls.tenancy, ctx.sim.boot()) {
                 return Ok(());

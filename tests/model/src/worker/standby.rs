@@ -5,7 +5,7 @@
 use std::rc::Rc;
 
 use bot_worker_core::echo::{Ledger, Meaning};
-use shared_core::{IncomingKind, OutboxEntry, Place, Told};
+use shared_core::{EpochRecord, IncomingKind, OutboxEntry, Place, Told};
 
 use super::calls::Calls;
 use super::feed::Batch;
@@ -23,13 +23,11 @@ pub async fn take(calls: &Calls, batch: &Batch, stands_by: bool) -> Result<(), O
     };
     let skips = ctx.sim.has(Bug::EchoesUnsettled);
     // Only of the bot that answered last: what another one said may have been said again and settled since.
-    let answered_last = {
-        let view = bot.worker.view.borrow();
-        let record = view.epoch.as_ref();
-        record.is_none_or(|record| record.previous_bot.is_none_or(|last| last == bot.id()))
-    };
+    let record = bot.worker.view.borrow().epoch.clone();
+    let last = record.as_ref().and_then(|record| record.previous_bot);
+    let answered_last = last.is_none_or(|last| last == bot.id());
     if !stands_by && answered_last && !batch.echoes.is_empty() && !skips {
-        settle_echoes(calls, batch).await.map_err(Some)?;
+        settle_echoes(calls, batch, record).await.map_err(Some)?;
     }
     for incoming in batch
         .items
@@ -102,30 +100,41 @@ async fn commit(calls: &Calls, held_to: Option<u64>, change: Private) -> Result<
     committed.await
 }
 
-/// `echoes.rs`, `settle`: what these messages show to have been sent leaves the outbox before the cursor passes them.
-async fn settle_echoes(calls: &Calls, batch: &Batch) -> Result<(), Away> {
+/// `echoes.rs`, `settle`: what these messages show to have been sent leaves the outbox before the cursor passes them. In another epoch by now another
+/// bot's replies might be among it: then it is tried again.
+async fn settle_echoes(
+    calls: &Calls,
+    batch: &Batch,
+    record: Option<EpochRecord>,
+) -> Result<(), Away> {
     let (ctx, bot) = (&calls.ctx, calls.bot.id());
     let held_to = Some(calls.tenancy.history);
     // Both at once: a reply that is settled in between would be in neither. The product reads the outbox first and the words after it.
     let both = ctx.redis(held_to, move |redis, _| {
-        (redis.live.told.get(&bot).cloned(), redis.outbox_after(None))
+        let is_same = redis.live.epoch == record;
+        is_same.then(|| (redis.live.told.get(&bot).cloned(), redis.outbox_after(None)))
     });
-    let (words, waiting) = both.await?;
+    let (words, waiting) = both.await?.ok_or(Away::Lost)?;
     let mut waiting: Vec<(Position, Rc<OutboxEntry>)> = waiting;
     let mut ledger = Ledger::new(words.iter().flat_map(|words| words.iter().copied()));
-    let mut found = Vec::new();
+    let (mut found, mut spent) = (Vec::new(), Vec::new());
     for echo in &batch.echoes {
         let entries = waiting.iter().map(|(_, entry)| &**entry);
-        if let Meaning::Sent(at) = ledger.explain(echo, entries) {
-            let (position, _) = waiting.remove(at);
-            found.push((position, Some(Told::Message(echo.chat, echo.message))));
+        match ledger.explain(echo, entries) {
+            Meaning::Sent(at) => {
+                let (position, _) = waiting.remove(at);
+                found.push((position, Some(Told::Message(echo.chat, echo.message))));
+            }
+            Meaning::Spent(words) => spent.push(words),
+            Meaning::Known(_) | Meaning::Stranger => {}
         }
     }
-    if found.is_empty() {
+    if found.is_empty() && spent.is_empty() {
         return Ok(());
     }
     ctx.redis(held_to, move |redis, sim| {
-        redis.settle(&mut sim.ghost.borrow_mut(), bot, &found)
+        redis.spend_words(bot, &spent);
+        redis.settle(&mut sim.ghost.borrow_mut(), bot, &found);
     })
     .await
 }

@@ -10,7 +10,7 @@ use std::rc::Rc;
 use bot_worker_core::{Context, Dialogue, Event};
 use shared_core::{
     BotId, ConversationKey, Echo, Envelope, EpochStamp, ErrorClass, EventId, Incoming,
-    IncomingKind, MemberId, Place, Ticket, Told, UnixMs,
+    IncomingKind, MemberId, Place, Spent, Ticket, Told, UnixMs,
 };
 
 use super::bot::Bot;
@@ -79,6 +79,7 @@ pub struct Tenure {
     /// Sends that Telegram may have shown without our knowing.
     pub on_their_way: Cell<usize>,
     pub sent: RefCell<Vec<(Position, Option<Told>)>>,
+    pub spent: RefCell<Vec<Spent>>,
     pub heard: RefCell<Vec<(Ticket, Echo)>>,
     pub caught_up: Cell<bool>,
     pub told_caught_up: Cell<bool>,
@@ -131,6 +132,7 @@ impl Tenure {
             waiting: Cell::new(0),
             on_their_way: Cell::new(0),
             sent: RefCell::default(),
+            spent: RefCell::default(),
             heard: RefCell::default(),
             caught_up: Cell::new(false),
             told_caught_up: Cell::new(false),
@@ -392,6 +394,11 @@ impl Tenure {
         self.sends.sim.ghost.borrow_mut().said += count;
     }
 
+    /// Is there something to be settled?
+    pub fn has_sent(&self) -> bool {
+        !self.sent.borrow().is_empty() || !self.spent.borrow().is_empty()
+    }
+
     pub fn is_unsettled(&self, position: Position) -> bool {
         self.sent
             .borrow()
@@ -408,17 +415,21 @@ impl Tenure {
 
     /// Takes what is known to be sent out of Redis. Not fenced.
     pub async fn settle_sent(&self) {
-        let settling = self.sent.borrow().clone();
-        if settling.is_empty() {
+        if !self.has_sent() {
             return;
         }
+        let settling = self.sent.borrow().clone();
         let (bot, held, sent) = (self.bot.id(), self.history(), settling.clone());
         let stamp = self.stamp;
+        let mut spent = self.spent.borrow().clone();
+        spent.retain(|it| settling.iter().all(|(_, told)| *told != Some(it.word)));
+        let spending = spent.clone();
         let settled = self.calls.ctx.redis(held, move |redis, sim| {
             if sim.has(Bug::SettledByHolderOnly) && !redis.live.is_open_for(stamp) {
                 return;
             }
             redis.settle(&mut sim.ghost.borrow_mut(), bot, &sent);
+            redis.spend_words(bot, &spending);
         });
         let settled = settled.await;
         let sim = &self.calls.ctx.sim;
@@ -428,6 +439,7 @@ impl Tenure {
             self.sent
                 .borrow_mut()
                 .retain(|(position, _)| !is_settled(*position));
+            self.spent.borrow_mut().retain(|it| !spent.contains(it));
         }
     }
 }

@@ -159,9 +159,10 @@ fn without_a_plan_nothing_is_offered_and_the_reason_is_said() {
         text: "no standby is ready".into(),
         reasons: vec!["b2: absent".into()],
     };
-    let Proposal::Nothing(screen) = texts().propose_rotation(&seen.sight()) else {
+    let Proposal::Nothing { screen, why } = texts().propose_rotation(&seen.sight()) else {
         panic!("there is nothing to confirm");
     };
+    assert_eq!(why, "no plan: no standby is ready");
     assert_eq!(
         screen.text,
         "Switch of main to another bot\n\
@@ -174,22 +175,25 @@ fn without_a_plan_nothing_is_offered_and_the_reason_is_said() {
 
 #[test]
 fn with_the_supervisor_or_redis_gone_nothing_is_offered_and_the_host_is_named() {
-    for (seen, first, host) in [
+    for (seen, short, first, host) in [
         (
             Seen::silent(12_000),
+            "the supervisor is not heard",
             "Nobody can carry this out: the supervisor has not been heard for 12 s. Nothing was done.\n",
             "On the host: start the supervisor with `understudy run",
         ),
         (
             Seen::without_redis(30_000),
+            "Redis does not answer",
             "Nobody can carry this out: Redis has not answered this worker for 30 s. Nothing was done.\n",
             "On the host: the supervisor brings a private Redis back",
         ),
     ] {
         for propose in [AdminTexts::propose_recovery, AdminTexts::propose_rotation] {
-            let Proposal::Nothing(screen) = propose(&texts(), &seen.sight()) else {
+            let Proposal::Nothing { screen, why } = propose(&texts(), &seen.sight()) else {
                 panic!("nobody could carry it out");
             };
+            assert_eq!(why, short);
             assert!(screen.text.starts_with(first), "{}", screen.text);
             assert!(screen.text.contains(host), "{}", screen.text);
             assert!(screen.text.contains("What worker w2 knows itself"));

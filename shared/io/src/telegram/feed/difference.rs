@@ -218,6 +218,10 @@ impl UpdateFeed {
             echoes.sort_by_key(|echo| echo.message);
             echoes
         });
+        let standing = self.convert(|context| {
+            let others = slice.others.iter();
+            others.filter_map(|it| context.standing(it)).collect()
+        });
         let moved = self.boxes.take_moved();
         self.ready.push_back(Batch {
             items,
@@ -225,6 +229,7 @@ impl UpdateFeed {
             private_after: moved.private,
             channels_after: moved.channels,
             unknown,
+            standing,
             from_difference: true,
         });
     }

@@ -136,6 +136,104 @@ async fn a_difference_that_is_too_long_is_counted_and_followed_by_the_rest() {
     );
 }
 
+fn channel_too_long(pts: Option<i32>) -> Answer {
+    let group = tl::types::PeerChannel {
+        channel_id: GROUP.0,
+    };
+    let dialog = tl::types::Dialog {
+        pinned: false,
+        unread_mark: false,
+        view_forum_as_messages: false,
+        peer: group.into(),
+        top_message: 9,
+        read_inbox_max_id: 9,
+        read_outbox_max_id: 9,
+        unread_count: 0,
+        unread_mentions_count: 0,
+        unread_reactions_count: 0,
+        unread_poll_votes_count: 0,
+        notify_settings: notify_settings(),
+        pts,
+        draft: None,
+        folder_id: None,
+        ttl_period: None,
+    };
+    let difference = tl::types::updates::ChannelDifferenceTooLong {
+        r#final: true,
+        timeout: None,
+        dialog: dialog.into(),
+        messages: vec![],
+        chats: vec![],
+        users: vec![],
+    };
+    Answer::Channel(Box::new(difference.into()))
+}
+
+fn notify_settings() -> tl::enums::PeerNotifySettings {
+    tl::types::PeerNotifySettings {
+        show_previews: None,
+        silent: None,
+        mute_until: None,
+        ios_sound: None,
+        android_sound: None,
+        other_sound: None,
+        stories_muted: None,
+        stories_hide_sender: None,
+        stories_ios_sound: None,
+        stories_android_sound: None,
+        stories_other_sound: None,
+    }
+    .into()
+}
+
+#[tokio::test]
+async fn a_channel_difference_that_is_too_long_is_counted_and_gone_on_behind() {
+    let mut feed = feed();
+    settle(&mut feed);
+    feed.poke_channel(GROUP);
+    let batches = answer(&mut feed, Key::Channel(GROUP), channel_too_long(Some(350)));
+    assert_eq!(batches.len(), 1);
+    assert_eq!(batches[0].unknown, 250);
+    assert_eq!(batches[0].channels_after, [(GROUP, 350)]);
+    assert!(batches[0].items.is_empty() && batches[0].private_after.is_none());
+    assert!(feed.caught_up(), "it was the last one");
+    feed.received(UpdatesLike::Updates(
+        tl::types::UpdateShort {
+            update: deleted_in_group(351),
+            date: 0,
+        }
+        .into(),
+    ));
+    let next = feed.ready.pop_front().unwrap();
+    assert_eq!(next.channels_after, [(GROUP, 351)]);
+    assert_eq!(next.unknown, 0, "once");
+}
+
+/// How much was skipped is not known then, but that something was.
+#[tokio::test]
+async fn a_channel_that_is_too_long_and_does_not_say_where_it_is_is_asked_for_its_place() {
+    let mut feed = feed();
+    settle(&mut feed);
+    feed.poke_channel(GROUP);
+    let key = Key::Channel(GROUP);
+    let batches = answer(&mut feed, key, channel_too_long(None));
+    assert!(batches.is_empty(), "no cursor moves before that");
+    assert!(!feed.caught_up());
+    let placed = Answer::Where(BoxState {
+        pts: 420,
+        ..BoxState::default()
+    });
+    let request = feed.boxes.next_request(Instant::now()).unwrap();
+    assert_eq!((request.key, request.ask), (key, Ask::Where));
+    let answer = Ok(placed);
+    feed.fetched(Fetched { request, answer }).unwrap();
+    let batches: Vec<Batch> = feed.ready.drain(..).collect();
+    assert_eq!(batches.len(), 1);
+    assert_eq!(batches[0].unknown, 1);
+    assert_eq!(batches[0].channels_after, [(GROUP, 420)]);
+    assert!(feed.caught_up());
+}
+
 #[tokio::test]
 async fn what_the_state_of_a_difference_already_counts_is_not_taken_for_old() {
     let mut feed = feed();
@@ -235,4 +333,35 @@ async fn a_full_channel_means_that_every_box_is_asked_again() {
     ));
     let now = Instant::now();
     assert!(feed.boxes.next_request(now).is_some() && feed.boxes.next_request(now).is_some());
+}
+
+/// Who is denied his rights and stays in the group is refused nothing there: this is all that tells him.
+#[tokio::test]
+async fn what_a_bot_may_do_in_a_channel_is_told_when_it_is_changed_live_or_in_a_difference() {
+    let changed = |user: BotId, qts: i32| -> tl::enums::Update {
+        tl::types::UpdateChannelParticipant {
+            via_chatlist: false,
+            channel_id: GROUP.0,
+            date: 50,
+            actor_id: 42,
+            user_id: user.0,
+            prev_participant: None,
+            new_participant: None,
+            invite: None,
+            qts,
+        }
+        .into()
+    };
+    let mut feed = feed();
+    let missed = vec![changed(ME, 4), changed(BotId(42), 5)];
+    let batches = answer(&mut feed, Key::Private, private_difference(missed));
+    assert_eq!(batches[0].standing, [GROUP]);
+    for (user, qts, told) in [(BotId(42), 6, vec![]), (ME, 7, vec![GROUP])] {
+        let update = changed(user, qts);
+        let live = tl::types::UpdateShort { update, date: 60 };
+        feed.received(UpdatesLike::Updates(live.into()));
+        let batch = feed.ready.pop_front().unwrap();
+        assert_eq!(batch.standing, told);
+        assert_eq!(batch.private_after.unwrap().qts, qts, "all are counted");
+    }
 }

@@ -201,30 +201,36 @@ fn sync_times(path: &Path) -> std::io::Result<Duration> {
     Ok(times[SYNCS / 2])
 }
 
+const DISK: &str = "disk space";
+
 fn disk(folder: &Path) -> CheckResult {
-    const NAME: &str = "disk space";
     let room = match rustix::fs::statvfs(folder) {
         Ok(room) => room,
         Err(error) => {
             let line = format!("cannot be read ({error})");
-            return CheckResult::unknown(NAME, line, "look at it with df");
+            return CheckResult::unknown(DISK, line, "look at it with df");
         }
     };
     let free = room.f_bavail.saturating_mul(room.f_frsize);
+    enough(folder, free, room.f_files, room.f_favail)
+}
+
+/// Pure. `free` bytes; `inodes` in all and `free_inodes` of them.
+fn enough(folder: &Path, free: u64, inodes: u64, free_inodes: u64) -> CheckResult {
     let line = format!("{} MiB free for {}", free / MIB, folder.display());
     let remedy = "make room: Redis and SQL stop taking writes on a full disk";
     // Some file systems have no fixed number of inodes and say 0 of 0.
-    if room.f_files > 0 && room.f_favail == 0 {
+    if inodes > 0 && free_inodes == 0 {
         return CheckResult::fail(
-            NAME,
+            DISK,
             "no inode is free",
             "remove small files from that disk",
         );
     }
     match free {
-        0..NO_DISK => CheckResult::fail(NAME, line, remedy),
-        NO_DISK..LOW_DISK => CheckResult::warn(NAME, line, remedy),
-        _ => CheckResult::ok(NAME, line),
+        0..NO_DISK => CheckResult::fail(DISK, line, remedy),
+        NO_DISK..LOW_DISK => CheckResult::warn(DISK, line, remedy),
+        _ => CheckResult::ok(DISK, line),
     }
 }
 
@@ -238,5 +244,29 @@ fn open_files() -> CheckResult {
         ),
         Some(limit) => CheckResult::ok(NAME, format!("{limit} allowed")),
         None => CheckResult::ok(NAME, "no limit"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::result::Grade;
+    use super::*;
+
+    #[test]
+    fn a_disk_is_warned_of_before_it_is_full_and_fails_when_nothing_fits() {
+        for (free, inodes, free_inodes, grade) in [
+            (LOW_DISK, 0, 0, Grade::Ok),
+            (LOW_DISK, 100, 1, Grade::Ok),
+            (LOW_DISK - 1, 100, 1, Grade::Warn),
+            (NO_DISK, 100, 1, Grade::Warn),
+            (NO_DISK - 1, 100, 1, Grade::Fail),
+            (0, 0, 0, Grade::Fail),
+            (u64::MAX, 100, 0, Grade::Fail),
+        ] {
+            let result = enough(Path::new("data"), free, inodes, free_inodes);
+            assert_eq!(result.grade, grade, "{free} bytes: {result}");
+            assert_eq!(result.check, "disk space");
+            assert_eq!(result.remedy.is_some(), grade != Grade::Ok, "{result}");
+        }
     }
 }
