@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use shared_core::{BotId, EpochRecord, EpochStamp};
+use shared_io::clock;
 use shared_io::redis::{Counter, EpochAnswer, OutboxPosition, StateError};
 use shared_io::telegram::{Batch, CallError, Calls, UpdateFeed};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -81,8 +82,9 @@ impl Active {
         let private = state.private_cursor(bot).await.map_err(text)?;
         let held = state.held(bot, HELD).await.map_err(text)?;
         let stood = state.outbox_end().await.map_err(text)?;
-        let EpochAnswer::Done(resumed) = state.begin_resumption(stamp, bot).await.map_err(text)?
-        else {
+        let now = clock::unix_now();
+        let begun = state.begin_resumption(stamp, bot, now).await;
+        let EpochAnswer::Done(resumed) = begun.map_err(text)? else {
             return Err("the epoch is over".to_owned());
         };
         // Once the debt is this bot's: dropped before, the other one's prompts would be owed by nobody should this end in between.
@@ -95,6 +97,7 @@ impl Active {
         let owed = (!resumed.done || again).then_some(resumed);
         let before = owed.and_then(|owed| owed.before);
         let previous = before.and_then(|before| usernames.iter().find(|(bot, _)| *bot == before));
+        let after_another = record.previous_bot != Some(bot);
         let tenure = Arc::new(Tenure::new(Terms {
             context: Arc::clone(context),
             calls: calls.clone(),
@@ -102,7 +105,8 @@ impl Active {
             tenancy,
             view: view.clone(),
             owed,
-            after_another: record.previous_bot != Some(bot),
+            after_another,
+            followed: resumed.at.or(after_another.then_some(now)),
             previous_username: previous.map(|(_, name)| name.clone()),
             usernames: usernames.iter().map(|(_, name)| name.clone()).collect(),
             stood,

@@ -32,8 +32,11 @@ pub struct Terms {
     pub tenancy: Tenancy,
     pub view: watch::Receiver<View>,
     pub owed: Option<Resumed>,
-    /// Another bot answered before this epoch, so what this one kept meanwhile may be outdated.
+    /// Another bot was named before this epoch.
     pub after_another: bool,
+    /// When this bot followed another one, if it ever did: what it kept before that may be outdated. Not this tenure's beginning: a bot whose worker dies
+    /// in its first moments begins again after itself.
+    pub followed: Option<UnixMs>,
     pub previous_username: Option<String>,
     pub usernames: Vec<String>,
     /// The last entry of the outbox when the tenure began.
@@ -61,7 +64,7 @@ pub struct Tenure {
     /// What another bot finished last and this one therefore owes: showing the open conversations where they stand.
     pub owed: Option<Resumed>,
     after_another: bool,
-    began: UnixMs,
+    followed: Option<UnixMs>,
     pub previous_username: Option<String>,
     /// Usernames of all bots of the pool that are known.
     pub usernames: Vec<String>,
@@ -109,7 +112,7 @@ impl Tenure {
             view: terms.view,
             owed: terms.owed,
             after_another: terms.after_another,
-            began: clock::unix_now(),
+            followed: terms.followed,
             previous_username: terms.previous_username,
             usernames: terms.usernames,
             outbox: Notify::new(),
@@ -161,7 +164,8 @@ impl Tenure {
     /// A message that was kept while another bot answered, and was written before that one's last step in its conversation (`stepped`): it
     /// answers something else. What the bot itself has not answered yet, and what is taken up before it, outdates nothing.
     pub fn is_outdated(&self, written: UnixMs, stepped: UnixMs) -> bool {
-        self.after_another && is_outdated(written, stepped, self.began)
+        self.followed
+            .is_some_and(|followed| is_outdated(written, stepped, followed))
     }
 
     /// One event per change of bots: asked for again after a crash, it is a duplicate. `kind` tells its uses apart.
@@ -298,9 +302,9 @@ impl Tenure {
     }
 }
 
-fn is_outdated(written: UnixMs, stepped: UnixMs, began: UnixMs) -> bool {
+fn is_outdated(written: UnixMs, stepped: UnixMs, followed: UnixMs) -> bool {
     // Telegram's dates are whole seconds, rounded down.
-    stepped < began && stepped.0 >= written.0 + 1000
+    stepped < followed && stepped.0 >= written.0 + 1000
 }
 
 #[cfg(test)]

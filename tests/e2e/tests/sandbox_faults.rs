@@ -98,13 +98,6 @@ fn a_line_that_falls_silent_is_left_for_another_one() {
 }
 
 #[test]
-fn a_bot_is_revoked_while_its_worker_hangs() {
-    let report = passes(4, &["--fault", "hang-worker", "--then", "revoke"]);
-    assert_eq!(report["faults"][1]["kind"], "revoke");
-    assert_ne!(report["switches"], serde_json::json!([]), "{report:#}");
-}
-
-#[test]
 fn two_revocations_leave_the_third_bot() {
     let report = passes(3, &["--fault", "revoke", "--then", "revoke"]);
     assert_eq!(report["switches"].as_array().unwrap().len(), 2);

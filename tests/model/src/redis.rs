@@ -55,6 +55,7 @@ pub struct Resumed {
     pub epoch: u64,
     pub done: bool,
     pub before: Option<BotId>,
+    pub at: UnixMs,
 }
 
 #[derive(Debug, Clone, Default)]

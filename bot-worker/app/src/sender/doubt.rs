@@ -11,7 +11,6 @@
 //! Another bot cannot hear what the one before it said. It does not wait; of what a sender that was killed or gave up may have had on its way it leaves out
 //! what it shows anyhow (`bot-worker-core`, `in_doubt`), and the rest is counted.
 
-use std::collections::HashSet;
 use std::time::Duration;
 
 use bot_worker_core::echo::{Ledger, Meaning};
@@ -111,15 +110,16 @@ impl Sender {
         Ok(())
     }
 
-    /// After the first look into the outbox: of each chat the first reply may be on its way from a bot that was killed.
+    /// After the first look into the outbox: what is in doubt and is said all the same may come twice. Of one chat that may be several: what was answered
+    /// and not yet settled when their sender was stopped, and the one that it had handed to its connection.
     pub(super) fn count_unended(&mut self) {
         if std::mem::take(&mut self.unended) {
             lock(&self.tenure.inherited_doubt).clear();
             let in_doubt = self.in_doubt.as_ref();
             let waiting = self.queue.entries();
             let covered = waiting.filter(|(at, _)| in_doubt.is_none_or(|it| it.covers(at)));
-            let chats: HashSet<SendTarget> = covered.map(|(_, entry)| entry.target).collect();
-            self.may_be_repeated(chats.len());
+            let covered = covered.count();
+            self.may_be_repeated(covered);
         }
     }
 

@@ -11,7 +11,7 @@
 //! of them, so the bot before it owes them its own when it comes back. A takeover by another worker does not take the debt away. Invariant:
 //! written under the epoch; done only after the last of the prompts is committed.
 
-use shared_core::{BotId, Epoch, EpochStamp};
+use shared_core::{BotId, Epoch, EpochStamp, UnixMs};
 
 use super::epoch::{fenced, stamp_arguments};
 use super::error::StateError;
@@ -68,6 +68,8 @@ pub struct Resumed {
     pub done: bool,
     /// Who answered before.
     pub before: Option<BotId>,
+    /// When this bot followed another one, by its worker's wall clock; unknown after a restoring.
+    pub at: Option<UnixMs>,
 }
 
 impl PoolState {
@@ -83,13 +85,15 @@ impl PoolState {
         &self,
         stamp: EpochStamp,
         bot: BotId,
+        now: UnixMs,
     ) -> Result<EpochAnswer<Resumed>, StateError> {
         let mut script = scripts::BEGIN_RESUMPTION.prepare_invoke();
         script
             .key(&self.keys.epoch)
             .key(&self.keys.resumed)
             .arg(&stamp_arguments(stamp))
-            .arg(bot.to_string());
+            .arg(bot.to_string())
+            .arg(now.0);
         let op = self.op("begin to resume as", &bot);
         let mut reply: Reply = self.link.script(op, &script).await?;
         if reply.word != "done" {
@@ -98,6 +102,7 @@ impl PoolState {
         let epoch: u64 = reply.take(op)?;
         let state: String = reply.take(op)?;
         let before: String = reply.take(op)?;
+        let at: String = reply.take(op)?;
         let before = (!before.is_empty()).then(|| before.parse::<BotId>());
         let before = before
             .transpose()
@@ -106,6 +111,7 @@ impl PoolState {
             epoch: Epoch(epoch),
             done: state == "done",
             before,
+            at: at.parse().ok().map(UnixMs),
         }))
     }
 

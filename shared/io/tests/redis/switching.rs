@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use shared_core::{BotId, EpochRecord, Phase, UnixMs};
-use shared_io::redis::{FenceAnswer, LeadAnswer, LeaderId, Leadership, PoolState, StepAnswer};
+use shared_io::redis::{
+    EpochAnswer, FenceAnswer, LeadAnswer, LeaderId, Leadership, PoolState, StepAnswer,
+};
 
 use crate::build::*;
 use crate::server::RedisServer;
@@ -278,4 +280,23 @@ async fn failed_attempts_do_not_hide_who_answered_last() {
     }
     assert_eq!(fence(&pool, 4, 1).await, FenceAnswer::Fenced);
     assert_eq!(read(&pool).await.previous_bot, Some(BOT));
+}
+
+#[tokio::test]
+async fn when_a_bot_followed_another_one_stays_known_while_it_begins_again_after_itself() {
+    let server = RedisServer::start();
+    let (pool, first) = open_pool(&server.state().await).await;
+    let begin = async |stamp, bot, now| match pool.begin_resumption(stamp, bot, UnixMs(now)).await {
+        Ok(EpochAnswer::Done(resumed)) => (resumed.before, resumed.done, resumed.at),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(begin(first, BOT, 10).await, (None, true, Some(UnixMs(10))));
+    let next = stamp(2, 2);
+    switch_to(&pool, next, &holder(NEXT_BOT, "w2")).await;
+    let followed = (Some(BOT), false, Some(UnixMs(20)));
+    assert_eq!(begin(next, NEXT_BOT, 20).await, followed);
+    // Its worker dies at once; what it kept before is as old as it was.
+    let again = stamp(3, 3);
+    switch_to(&pool, again, &holder(NEXT_BOT, "w3")).await;
+    assert_eq!(begin(again, NEXT_BOT, 30).await, followed);
 }

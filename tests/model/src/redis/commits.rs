@@ -200,7 +200,12 @@ impl Redis {
     }
 
     /// `begin_resumption.lua`; `None`: fenced.
-    pub fn begin_resumption(&mut self, stamp: EpochStamp, bot: BotId) -> Option<Resumed> {
+    pub fn begin_resumption(
+        &mut self,
+        stamp: EpochStamp,
+        bot: BotId,
+        now: UnixMs,
+    ) -> Option<Resumed> {
         let state = self.state();
         if !state.is_open_for(stamp) {
             return None;
@@ -214,6 +219,7 @@ impl Redis {
             epoch: stamp.epoch.0,
             done: before.is_none(),
             before,
+            at: now,
         };
         state.resumed = Some(begun.clone());
         Some(begun)
@@ -230,7 +236,8 @@ impl Redis {
             bot,
             epoch: known.as_ref().map_or(stamp.epoch.0, |known| known.epoch),
             done: true,
-            before: known.and_then(|known| known.before),
+            before: known.as_ref().and_then(|known| known.before),
+            at: known.map_or(UnixMs(0), |known| known.at),
         });
         true
     }

@@ -46,6 +46,7 @@ pub struct People {
     seen: Vec<Seen>,
     /// Who last said something in a conversation.
     last_said: BTreeMap<ConversationKey, BotId>,
+    spoke: BTreeSet<(ConversationKey, BotId)>,
     /// The bot that each member talks to.
     talks_to: [BotId; MEMBERS],
     said: u64,
@@ -66,6 +67,7 @@ impl People {
             started,
             seen: Vec::new(),
             last_said: BTreeMap::new(),
+            spoke: BTreeSet::new(),
             talks_to: [BOTS[0]; MEMBERS],
             said: 0,
         }
@@ -92,6 +94,7 @@ impl People {
         data: Vec<String>,
     ) {
         self.last_said.insert(key, bot);
+        self.spoke.insert((key, bot));
         if key.place == PlaceKey::Private
             && let Some(at) = usize::try_from(key.member.0 - 1)
                 .ok()
@@ -135,10 +138,9 @@ impl People {
         self.seen.iter().rev().find(|it| it.key == *key)
     }
 
-    /// Has this bot said something in this conversation, last of all or with buttons?
+    /// Has this bot ever said something in this conversation?
     pub fn was_shown(&self, key: &ConversationKey, bot: BotId) -> bool {
-        let prompts = |it: &Seen| it.key == *key && it.bot == bot && !it.data.is_empty();
-        self.last_said.get(key) == Some(&bot) || self.seen.iter().any(prompts)
+        self.spoke.contains(&(*key, bot))
     }
 
     /// Has this bot put the prompt before him whose buttons begin with this word? One without buttons counts when the bot said something last.

@@ -58,7 +58,9 @@ pub async fn start(
         })
         .await?;
     let resumption = ctx
-        .redis(held_to, move |redis, _| redis.begin_resumption(stamp, bot))
+        .redis(held_to, move |redis, sim| {
+            redis.begin_resumption(stamp, bot, sim.unix())
+        })
         .await?;
     let resumed: Resumed = resumption.ok_or(NotYet)?;
     // After the debt has changed hands: whoever composed them owes them anew. The product does it before (docs/model.md, "Where the model is ahead of the

@@ -60,15 +60,15 @@ impl Sender {
         self.unended = doubts.iter().any(|bot| *bot != me);
     }
 
-    /// Of each chat the first reply may be on its way from a bot that was killed.
+    /// What is in doubt and is said all the same may come twice.
     pub fn count_unended(&mut self) {
         if std::mem::take(&mut self.unended) {
-            self.may_be_repeated(self.queue.chats().max(self.shown_already()));
+            let waiting = self.queue.entries().count();
+            self.may_be_repeated(waiting.max(self.shown_already()));
         }
     }
 
-    /// The product counts one reply a chat; of a sender that was killed between Telegram's answers and their settling there may be more
-    /// (docs/model.md, "Where the model differs from the product").
+    /// The model sees what the product can only bound.
     pub fn shown_already(&self) -> usize {
         let ghost = self.tenure.sends.sim.ghost.borrow();
         let outbox = self.tenure.sends.sim.redis.borrow();

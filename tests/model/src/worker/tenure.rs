@@ -58,7 +58,6 @@ pub struct Tenure {
     pub stamp: EpochStamp,
     resumed: Resumed,
     pub after_another: bool,
-    pub began: UnixMs,
     pub previous_username: Option<String>,
     /// The last entry of the outbox when the tenure began.
     pub stood: Option<Position>,
@@ -114,7 +113,6 @@ impl Tenure {
             previous_username: before.map(name),
             resumed: terms.resumed,
             after_another: terms.after_another,
-            began: sim.unix(),
             stood: terms.stood,
             lanes: RefCell::default(),
             cache: RefCell::default(),
@@ -173,7 +171,7 @@ impl Tenure {
 
     /// A kept message that was written before another bot's last step in its conversation.
     pub fn is_outdated(&self, written: UnixMs, stepped: UnixMs) -> bool {
-        self.after_another && stepped < self.began && stepped.0 >= written.0 + 1000
+        stepped < self.resumed.at && stepped.0 >= written.0 + 1000
     }
 
     /// One event per change of bots.
