@@ -106,6 +106,7 @@ impl Active {
             view: view.clone(),
             owed,
             after_another,
+            change: resumed.epoch,
             followed: resumed.at.or(after_another.then_some(now)),
             previous_username: previous.map(|(_, name)| name.clone()),
             usernames: usernames.iter().map(|(_, name)| name.clone()).collect(),

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 
 use bot_worker_core::Context;
 use shared_core::{
-    BootMs, ConversationKey, EpochStamp, EventId, MemberId, Milestone, MilestoneKind, Spent, Told,
-    UnixMs,
+    BootMs, ConversationKey, Epoch, EpochStamp, EventId, MemberId, Milestone, MilestoneKind, Spent,
+    Told, UnixMs,
 };
 use shared_io::clock;
 use shared_io::redis::{
@@ -37,6 +37,8 @@ pub struct Terms {
     /// When this bot followed another one, if it ever did: what it kept before that may be outdated. Not this tenure's beginning: a bot whose worker dies
     /// in its first moments begins again after itself.
     pub followed: Option<UnixMs>,
+    /// The epoch in which it did: names the change of bots.
+    pub change: Epoch,
     pub previous_username: Option<String>,
     pub usernames: Vec<String>,
     /// The last entry of the outbox when the tenure began.
@@ -65,6 +67,7 @@ pub struct Tenure {
     pub owed: Option<Resumed>,
     after_another: bool,
     followed: Option<UnixMs>,
+    change: Epoch,
     pub previous_username: Option<String>,
     /// Usernames of all bots of the pool that are known.
     pub usernames: Vec<String>,
@@ -113,6 +116,7 @@ impl Tenure {
             owed: terms.owed,
             after_another: terms.after_another,
             followed: terms.followed,
+            change: terms.change,
             previous_username: terms.previous_username,
             usernames: terms.usernames,
             outbox: Notify::new(),
@@ -171,8 +175,7 @@ impl Tenure {
     /// One event per change of bots: asked for again after a crash, it is a duplicate. `kind` tells its uses apart.
     pub fn resumption(&self, kind: u8) -> EventId {
         let mut id = [kind; 16];
-        let since = self.owed.map_or(0, |owed| owed.epoch.0);
-        id[..7].copy_from_slice(&since.to_be_bytes()[1..]);
+        id[..7].copy_from_slice(&self.change.0.to_be_bytes()[1..]);
         id[8..].copy_from_slice(&self.context.lease.bot.0.to_be_bytes());
         EventId(id)
     }

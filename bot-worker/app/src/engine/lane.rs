@@ -256,7 +256,10 @@ fn meaning(
 ) -> Option<(UpdateId, Event)> {
     match item {
         Item::Heard(incoming) => heard(incoming, &envelope.state),
-        Item::Held(incoming) if tenure.is_outdated(incoming.date, envelope.at) => None,
+        // He came to this bot, maybe since it has shown everybody where he stands.
+        Item::Held(incoming) if tenure.is_outdated(incoming.date, envelope.at) => {
+            where_he_stands(tenure, envelope)
+        }
         Item::Held(incoming) => heard(incoming, &envelope.state),
         Item::NotTaken(incoming) if tenure.is_outdated(incoming.date, envelope.at) => None,
         Item::NotTaken(incoming) => {
@@ -287,15 +290,15 @@ fn meaning(
             Some((UpdateId::Internal { event: *id }, event.clone()))
         }
         Item::Posted(posted) => Some((UpdateId::Told { event: posted.id }, posted.event.clone())),
-        Item::Reprompt => envelope.state.is_open().then(|| {
-            (
-                UpdateId::Internal {
-                    event: tenure.resumption(0),
-                },
-                Event::Resumed,
-            )
-        }),
+        Item::Reprompt => where_he_stands(tenure, envelope),
     }
+}
+
+/// Once a change of bots, however often it is asked for.
+fn where_he_stands(tenure: &Tenure, envelope: &Envelope<Dialogue>) -> Option<(UpdateId, Event)> {
+    let event = tenure.resumption(0);
+    let is_open = envelope.state.is_open();
+    is_open.then_some((UpdateId::Internal { event }, Event::Resumed))
 }
 
 fn heard(incoming: &Incoming, dialogue: &Dialogue) -> Option<(UpdateId, Event)> {

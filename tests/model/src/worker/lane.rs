@@ -214,7 +214,10 @@ fn meaning(
         None
     };
     match item {
-        Item::Held(incoming) if tenure.is_outdated(incoming.date, envelope.at) => nothing(incoming),
+        Item::Held(incoming) if tenure.is_outdated(incoming.date, envelope.at) => {
+            let none: Option<(UpdateId, Event)> = nothing(incoming);
+            none.or_else(|| where_he_stands(tenure, envelope))
+        }
         Item::Heard(incoming) | Item::Held(incoming) => match event_of(incoming, &envelope.state) {
             Some(event) => Some((incoming.id()?, event)),
             None => nothing(incoming),
@@ -222,11 +225,17 @@ fn meaning(
         Item::Internal { event, id, .. } => {
             Some((UpdateId::Internal { event: *id }, event.clone()))
         }
-        Item::Reprompt => envelope.state.is_open().then(|| {
-            let event = tenure.resumption();
-            (UpdateId::Internal { event }, Event::Resumed)
-        }),
+        Item::Reprompt => where_he_stands(tenure, envelope),
     }
+}
+
+fn where_he_stands(
+    tenure: &Rc<Tenure>,
+    envelope: &Envelope<Dialogue>,
+) -> Option<(UpdateId, Event)> {
+    let event = tenure.resumption();
+    let is_open = envelope.state.is_open();
+    is_open.then_some((UpdateId::Internal { event }, Event::Resumed))
 }
 
 fn settles_of(item: &Item) -> Option<Settles> {

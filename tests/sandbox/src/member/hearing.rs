@@ -140,7 +140,7 @@ impl Member {
 
     /// Where the answer is a prompt without a `✓` line.
     fn confirm_by_prompt(&mut self, said: &Said, heard: &Heard) {
-        self.settle_press(said, heard);
+        self.settle_what_seemed_lost(said, heard);
         let upload = self.upload.clone();
         if let Some(entry) = self
             .ledger
@@ -184,8 +184,8 @@ impl Member {
         self.upload = upload.after(&input);
     }
 
-    /// He asked where he stands because a press of his seemed to have come to nothing: what he sees now shows that it had not.
-    fn settle_press(&mut self, said: &Said, heard: &Heard) {
+    /// He asked where he stands because something that he did seemed to have come to nothing: what he sees now shows that it had not.
+    fn settle_what_seemed_lost(&mut self, said: &Said, heard: &Heard) {
         let asks = |entry: &Entry| entry.input == Input::Resume;
         let changes = |entry: &Entry| !entry.only_asks();
         if !self.ledger.waiting().is_some_and(asks) {
@@ -193,8 +193,10 @@ impl Member {
         }
         let upload = self.upload.clone();
         let last = self.ledger.latest(changes);
-        let Some(entry) = last.filter(|one| matches!(one.fate, Fate::TimedOut | Fate::Stale))
-        else {
+        let seemed_lost = |one: &&mut Entry| {
+            matches!(one.fate, Fate::TimedOut | Fate::Stale | Fate::WithoutEffect)
+        };
+        let Some(entry) = last.filter(seemed_lost) else {
             return;
         };
         let after = upload.after(&entry.input);
@@ -218,6 +220,7 @@ impl Member {
 
     /// Another bot goes on: what he waits for either shows in what it knows, or has to be done again.
     fn resume(&mut self, said: &Said, heard: &Heard) {
+        self.settle_what_seemed_lost(said, heard);
         let without = self.upload.clone();
         if let Some(entry) = self
             .ledger
