@@ -102,7 +102,9 @@ fn finish(
     me: BotId,
 ) -> Result<Taken, EnvelopeError> {
     let is_active = !event.is_from_elsewhere();
-    if is_active {
+    // That he is shown where he stands is no step of his: what he wrote before answers the same question still, and what another bot's time has
+    // outdated stays outdated.
+    if is_active && *event != Event::Resumed {
         next.at = ctx.now;
     }
     let prompts = stepped.dialogue.nonce != before.state.nonce;

@@ -61,7 +61,7 @@ pub struct Envelope<S> {
     /// Commits so far; zero before the first. Not part of the JSON: it stands in front of it.
     pub version: u64,
     pub format: u16,
-    /// When it was last committed, by the committing worker's wall clock; zero before the first.
+    /// When its member last did something, by the committing worker's wall clock; zero before the first.
     pub at: UnixMs,
     pub marks: Watermarks,
     pub state: S,
