@@ -120,11 +120,9 @@ impl Sender {
             let _ = self.engine.send(lost).await;
             return;
         }
-        if let Some(served) = self
-            .served
-            .as_mut()
-            .filter(|_| brings_a_live_prompt(&entry))
-        {
+        let serves =
+            brings_a_live_prompt(&entry) && !self.tenure.replaced.contains(&entry.conversation);
+        if let Some(served) = self.served.as_mut().filter(|_| serves) {
             served.push(entry.conversation);
         }
         for (position, superseded) in self.queue.supersede(&entry) {

@@ -1,8 +1,9 @@
 //! `active.rs`: the active bot's work, for as long as one open epoch names it; how it begins and how it ends in order.
 
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
-use shared_core::{BotId, EpochRecord};
+use shared_core::{BotId, ConversationKey, EpochRecord};
 
 use super::calls::Calls;
 use super::cursors::{self, Intake};
@@ -63,17 +64,18 @@ pub async fn start(
         })
         .await?;
     let resumed: Resumed = resumption.ok_or(NotYet)?;
-    // After the debt has changed hands: whoever composed them owes them anew. The product does it before (docs/model.md, "Where the model is ahead of the
-    // product").
-    if !ctx.sim.has(Bug::ForeignPromptsSent) {
-        drop_foreign(calls, record).await?;
-    }
+    // After the debt has changed hands: whoever composed them owes them anew.
+    let replaced = match ctx.sim.has(Bug::ForeignPromptsSent) {
+        true => BTreeSet::new(),
+        false => drop_foreign(calls, record).await?,
+    };
     let tenure = Rc::new(Tenure::new(Terms {
         calls: calls.clone(),
         stamp,
         resumed,
         after_another: record.previous_bot != Some(bot),
         stood,
+        replaced,
         intake: Intake::new(private, channels.clone()),
     }));
     feed.set_channels(&channels);
@@ -131,7 +133,10 @@ async fn seed_channels(calls: &Calls, stamp: shared_core::EpochStamp) -> Result<
 }
 
 /// What another bot composed in its own name is dropped.
-async fn drop_foreign(calls: &Calls, record: &EpochRecord) -> Result<(), NotYet> {
+async fn drop_foreign(
+    calls: &Calls,
+    record: &EpochRecord,
+) -> Result<BTreeSet<ConversationKey>, NotYet> {
     let (me, stamp): (BotId, _) = (calls.bot.id(), record.stamp);
     let held_to = Some(calls.tenancy.history);
     let pending = calls
@@ -141,7 +146,9 @@ async fn drop_foreign(calls: &Calls, record: &EpochRecord) -> Result<(), NotYet>
     let foreign = pending
         .iter()
         .filter(|(_, entry)| entry.by.is_some_and(|by| by != me));
-    let foreign: Vec<Position> = foreign.map(|(position, _)| *position).collect();
+    let (foreign, whose): (Vec<Position>, BTreeSet<ConversationKey>) = foreign
+        .map(|(position, entry)| (*position, entry.conversation))
+        .unzip();
     if !foreign.is_empty() {
         calls
             .ctx
@@ -150,7 +157,7 @@ async fn drop_foreign(calls: &Calls, record: &EpochRecord) -> Result<(), NotYet>
             })
             .await?;
     }
-    Ok(())
+    Ok(whose)
 }
 
 /// Every difference since the committed cursors has been handed over.

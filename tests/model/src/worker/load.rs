@@ -105,7 +105,9 @@ impl Sender {
             let item = Item::Internal { event, id, settles };
             return self.tenure.push(entry.conversation, item, Origin::Own);
         }
-        if let Some(served) = self.served.as_mut().filter(|_| brings_a_live_prompt(entry)) {
+        let serves =
+            brings_a_live_prompt(entry) && !self.tenure.replaced.contains(&entry.conversation);
+        if let Some(served) = self.served.as_mut().filter(|_| serves) {
             served.push(entry.conversation);
         }
         let chat = entry.target;

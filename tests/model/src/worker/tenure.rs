@@ -58,6 +58,8 @@ pub struct Tenure {
     pub stamp: EpochStamp,
     resumed: Resumed,
     pub after_another: bool,
+    /// To whom another bot's prompt was on its way, which is dropped.
+    pub replaced: BTreeSet<ConversationKey>,
     pub previous_username: Option<String>,
     /// The last entry of the outbox when the tenure began.
     pub stood: Option<Position>,
@@ -90,6 +92,7 @@ pub struct Tenure {
 
 /// What a tenure is made of.
 pub struct Terms {
+    pub replaced: BTreeSet<ConversationKey>,
     pub calls: Calls,
     pub stamp: EpochStamp,
     pub resumed: Resumed,
@@ -113,6 +116,7 @@ impl Tenure {
             previous_username: before.map(name),
             resumed: terms.resumed,
             after_another: terms.after_another,
+            replaced: terms.replaced,
             stood: terms.stood,
             lanes: RefCell::default(),
             cache: RefCell::default(),
