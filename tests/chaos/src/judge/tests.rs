@@ -25,19 +25,23 @@ fn person(place: Place) -> Person {
     )
 }
 
+/// A message without buttons, numbered by its time.
+fn said(bot: i64, at_ms: i64, text: &str) -> Heard {
+    Heard {
+        bot,
+        message: at_ms,
+        at_ms,
+        text: text.into(),
+        buttons: vec![],
+    }
+}
+
 /// He sent this, and heard these answers: (bot, when, text).
 fn told(person: &mut Person, input: Input, sent_ms: i64, answers: &[(i64, i64, &str)]) {
     let entry = person.begin(input, sent_ms);
     person.member.accepted(entry, 5, sent_ms);
     for (bot, at_ms, text) in answers {
-        let heard = Heard {
-            bot: *bot,
-            message: *at_ms,
-            at_ms: *at_ms,
-            text: (*text).into(),
-            buttons: vec![],
-        };
-        person.hear(&heard, None);
+        person.hear(&said(*bot, *at_ms, text), None);
     }
 }
 
@@ -235,14 +239,8 @@ fn a_bot_that_is_back_serves_what_still_stands_and_who_went_on_elsewhere_was_tol
             activated_ms: 8_010,
         };
         let mut elsewhere = given_up(Place::Private);
-        let shown = Heard {
-            bot: SECOND,
-            message: 9,
-            at_ms: 4_200,
-            text: "↻ I go on from where you stood.\n\nStep 1/6: Title".into(),
-            buttons: vec![],
-        };
-        elsewhere.hear(&shown, Some(SECOND));
+        let text = "↻ I go on from where you stood.\n\nStep 1/6: Title";
+        elsewhere.hear(&said(SECOND, 4_200, text), Some(SECOND));
         let silent = given_up(Place::Private);
         let cut = [strike(Kind::CutTelegram, 1_950, 6_000)];
         let moves = [away(4_000), back];
@@ -268,14 +266,8 @@ fn a_bot_that_is_back_serves_what_still_stands_and_who_went_on_elsewhere_was_tol
 fn who_was_told_by_a_bot_that_could_be_read_is_turned_away() {
     let killed = [strike(Kind::KillWorker, 1_900, 1_900)];
     let mut told_so = given_up(Place::Private);
-    let heard = Heard {
-        bot: FIRST,
-        message: 9,
-        at_ms: 2_500,
-        text: "I am a backup and listen only. @second answers".into(),
-        buttons: vec![],
-    };
-    told_so.hear(&heard, Some(SECOND));
+    let text = "I am a backup and listen only. @second answers";
+    told_so.hear(&said(FIRST, 2_500, text), Some(SECOND));
     let findings = judged(&[told_so], &killed, &[away(2_100)]);
     assert_eq!((findings.lost, findings.updates_turned_away), (0, 1));
     let not_told = judged(&[given_up(Place::Private)], &killed, &[away(2_100)]);

@@ -11,16 +11,33 @@ use shared_io::sql::Store;
 use crate::folder::{Folder, Said};
 
 /// A port on which nobody listens: it was ours a moment ago.
-pub fn closed_port() -> u16 {
+fn closed_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     listener.local_addr().unwrap().port()
 }
 
+/// A folder whose stores, at the addresses that it names, nobody answers for.
+fn with_away(table: &str, scheme: &str, path: &str) -> Folder {
+    let folder = Folder::new();
+    let url = format!("{scheme}://127.0.0.1:{}/{path}", closed_port());
+    folder.replace(
+        "[workers]",
+        &format!("[{table}]\nurl = \"{url}\"\n[workers]"),
+    );
+    folder
+}
+
+pub fn with_redis_away() -> Folder {
+    with_away("redis", "redis", "")
+}
+
+pub fn with_database_away() -> Folder {
+    with_away("database", "postgres", "understudy")
+}
+
 #[test]
 fn an_unreachable_redis_is_named_by_its_setting() {
-    let folder = Folder::new();
-    let url = format!("redis://127.0.0.1:{}/", closed_port());
-    folder.replace("[workers]", &format!("[redis]\nurl = \"{url}\"\n[workers]"));
+    let folder = with_redis_away();
     folder
         .run(&["run"])
         .refused(&["redis.url", "nobody listens there"]);
@@ -40,12 +57,7 @@ fn an_unreachable_redis_is_named_by_its_setting() {
 
 #[test]
 fn an_unreachable_database_is_named_by_its_setting() {
-    let folder = Folder::new();
-    let url = format!("postgres://127.0.0.1:{}/understudy", closed_port());
-    folder.replace(
-        "[workers]",
-        &format!("[database]\nurl = \"{url}\"\n[workers]"),
-    );
+    let folder = with_database_away();
     folder.run(&["run"]).refused(&[
         "cannot open the database (nobody answers at its address)",
         "host and port in database.url",

@@ -1,7 +1,7 @@
 //! The same of a worker that is started by itself: exit code 2, and its last line says what, where and how to mend it.
 
 use crate::folder::Folder;
-use crate::stores::{closed_port, upgraded_store};
+use crate::stores::{upgraded_store, with_database_away, with_redis_away};
 
 /// One line, with this in it, and the data folder as it was.
 #[track_caller]
@@ -48,9 +48,7 @@ fn a_private_redis_that_nobody_started_is_named_with_who_starts_it() {
 
 #[test]
 fn an_unreachable_redis_is_named_by_its_setting() {
-    let folder = Folder::new();
-    let url = format!("redis://127.0.0.1:{}/", closed_port());
-    folder.replace("[workers]", &format!("[redis]\nurl = \"{url}\"\n[workers]"));
+    let folder = with_redis_away();
     refused(
         &folder,
         &[
@@ -63,12 +61,7 @@ fn an_unreachable_redis_is_named_by_its_setting() {
 
 #[test]
 fn an_unreachable_database_is_named_by_its_setting() {
-    let folder = Folder::new();
-    let url = format!("postgres://127.0.0.1:{}/understudy", closed_port());
-    folder.replace(
-        "[workers]",
-        &format!("[database]\nurl = \"{url}\"\n[workers]"),
-    );
+    let folder = with_database_away();
     refused(
         &folder,
         &[

@@ -8,7 +8,7 @@ use rustix::process::Signal;
 use sandbox::processes::redis_of;
 use serde_json::Value;
 
-use super::redis_lost::{copied, lose};
+use super::redis_lost::{copied, epoch, lose, restored};
 
 const SOON: Duration = Duration::from_secs(60);
 
@@ -55,15 +55,21 @@ async fn go_on(stage: &Stage) {
         .unwrap();
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_foreign_history_waits_for_a_person_who_may_take_either_side() {
+/// A pool with one open conversation, all of it in the database.
+async fn copied_with_one_conversation() -> (Stage, i64) {
     let stage = Stage::open(1).await.unwrap();
     let bot = stage.active().await.unwrap();
-    let talk = Talk::private(&stage, 0, bot);
-    talk.open_upload().await.unwrap();
+    Talk::private(&stage, 0, bot).open_upload().await.unwrap();
     stage.delivered().await.unwrap();
     go_on(&stage).await;
     copied(&stage).await;
+    (stage, bot)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_foreign_history_waits_for_a_person_who_may_take_either_side() {
+    let (stage, bot) = copied_with_one_conversation().await;
+    let talk = Talk::private(&stage, 0, bot);
 
     foreign_mark(&stage).await;
     let dry = understudy(&stage, &["restore", "conversations", "--dry-run", "--json"]).await;
@@ -111,16 +117,8 @@ async fn a_foreign_history_waits_for_a_person_who_may_take_either_side() {
 /// Both stores forget the pool at one time; the workers live on and have seen it served.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pool_that_both_stores_have_lost_is_held_until_a_person_lets_it_begin_anew() {
-    let stage = Stage::open(1).await.unwrap();
-    let bot = stage.active().await.unwrap();
-    let talk = Talk::private(&stage, 0, bot);
-    talk.open_upload().await.unwrap();
-    stage.delivered().await.unwrap();
-    go_on(&stage).await;
-    copied(&stage).await;
-    let epoch = stage.status().await.unwrap()["pools"][0]["epoch"]
-        .as_u64()
-        .unwrap();
+    let (stage, _) = copied_with_one_conversation().await;
+    let before = epoch(&stage).await;
 
     let sql = stage.sql().await.unwrap();
     let redis = redis_of(&stage.folder.root).unwrap();
@@ -151,13 +149,7 @@ async fn a_pool_that_both_stores_have_lost_is_held_until_a_person_lets_it_begin_
     let words = ["restore", "conversations", "--take", "redis", "--yes"];
     let begun = understudy(&stage, &words).await;
     assert!(begun.status.success(), "{begun:?}");
-    stage
-        .wait("it is served above what was", SOON, |status| {
-            let pool = &status["pools"][0];
-            pool["phase"] == "open" && pool["epoch"].as_u64() > Some(epoch)
-        })
-        .await
-        .unwrap();
+    restored(&stage, before).await;
     let active = stage.active().await.unwrap();
     let talk = Talk::private(&stage, 0, active);
     talk.say("/help").await.unwrap();

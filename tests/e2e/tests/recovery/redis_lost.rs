@@ -46,7 +46,7 @@ pub fn lose(stage: &Stage, with: impl FnOnce(&Path)) {
         .unwrap();
 }
 
-async fn restored(stage: &Stage, epoch: u64) {
+pub async fn restored(stage: &Stage, epoch: u64) {
     stage
         .wait("the pool is served under a later epoch", SERVED, |status| {
             let pool = &status["pools"][0];
@@ -56,7 +56,7 @@ async fn restored(stage: &Stage, epoch: u64) {
         .unwrap();
 }
 
-async fn epoch(stage: &Stage) -> u64 {
+pub async fn epoch(stage: &Stage) -> u64 {
     stage.status().await.unwrap()["pools"][0]["epoch"]
         .as_u64()
         .unwrap()
