@@ -3,12 +3,12 @@
 //! [`Active::close`] ends it in order; dropping it stops everything at once, and what was in flight is replayed or re-sent by the next
 //! holder under the protections of watermarks and random ids. Invariant: nothing of this runs for another epoch than the one it was started with.
 
-use std::collections::HashSet;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use shared_core::{BotId, ConversationKey, EpochRecord, EpochStamp};
+use shared_core::{BotId, EpochRecord, EpochStamp};
 use shared_io::clock;
 use shared_io::redis::{Counter, EpochAnswer, OutboxPosition, StateError};
 use shared_io::telegram::{Batch, CallError, Calls, UpdateFeed};
@@ -89,7 +89,7 @@ impl Active {
             return Err("the epoch is over".to_owned());
         };
         // Once the debt is this bot's: dropped before, the other one's prompts would be owed by nobody should this end in between.
-        let replaced = drop_foreign(context, record).await.map_err(text)?;
+        drop_foreign(context, record).await.map_err(text)?;
         let usernames = usernames(context).await;
         // Another bot was named meanwhile, and may have been too short-lived to begin: who came to this one then is owed his prompt as well. Who has
         // had it is turned away by the event's id. Not in the epoch that it was shown in: who has begun something since has this bot's prompt.
@@ -108,12 +108,14 @@ impl Active {
             owed,
             after_another,
             change: resumed.epoch,
-            replaced,
             followed: resumed.at.or(after_another.then_some(now)),
             previous_username: previous.map(|(_, name)| name.clone()),
             usernames: usernames.iter().map(|(_, name)| name.clone()).collect(),
             stood,
         }));
+        if context.missed_some.load(Ordering::Acquire) {
+            tenure.echoes.miss_some();
+        }
         feed.known_usernames(tenure.usernames.iter().map(String::as_str));
         feed.set_channels(&channels);
         let (input, inputs) = mpsc::channel(BATCHES);
@@ -269,24 +271,18 @@ async fn finished<T>(task: &mut Option<AbortOnDrop<T>>) -> Result<T, JoinError> 
 
 /// Prompts and announcements that another bot composed name the wrong bot: they are dropped, and this one, which owes them as well, makes its
 /// own. Its own ones stay, in whatever epoch and on whichever worker they were composed.
-/// Says whose prompts they were: what else waits for these is older than their prompt.
-async fn drop_foreign(
-    context: &BotContext,
-    record: &EpochRecord,
-) -> Result<HashSet<ConversationKey>, StateError> {
+async fn drop_foreign(context: &BotContext, record: &EpochRecord) -> Result<(), StateError> {
     let me = context.lease.bot;
     let pending = context.state.outbox(None, PENDING).await?;
     let foreign = pending
         .into_iter()
         .filter(|(_, entry)| entry.by.is_some_and(|composer| composer != me));
-    let (foreign, whose): (Vec<OutboxPosition>, HashSet<ConversationKey>) = foreign
-        .map(|(position, entry)| (position, entry.conversation))
-        .unzip();
+    let foreign: Vec<OutboxPosition> = foreign.map(|(position, _)| position).collect();
     if !foreign.is_empty() {
         // Fenced: then nothing of this tenure will be written either.
         let _ = context.state.discard(record.stamp, &foreign).await?;
     }
-    Ok(whose)
+    Ok(())
 }
 
 /// The pool's bots and their names, as far as they ever logged in.

@@ -62,7 +62,10 @@ impl BotTask {
         let cell = shared
             .guard
             .want(pool, &state, lease.clone(), assignment.grant);
-        let status = shared.status.add_bot(pool, assignment.bot, assignment.slot);
+        let probe = shared.config.timing.standby_probe;
+        let status = shared
+            .status
+            .add_bot(pool, assignment.bot, assignment.slot, probe);
         let desk = Desk::open(shared, config, &state, assignment.bot, view.clone());
         Some(Self {
             context: Arc::new(BotContext {
@@ -79,6 +82,7 @@ impl BotTask {
                 barred: watch::Sender::default(),
                 inherited,
                 tail: Arc::default(),
+                missed_some: Arc::default(),
             }),
             view,
         })

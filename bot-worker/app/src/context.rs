@@ -1,6 +1,7 @@
 //! What the tasks of this process share, and what those of one bot do. Data only.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use bot_worker_core::admin::AdminTexts;
 use bot_worker_core::{Catalog, Texts};
@@ -55,6 +56,8 @@ pub struct BotContext {
     /// The epoch of a predecessor of this worker's name; never acted on.
     pub inherited: Option<EpochStamp>,
     pub tail: Arc<Tail>,
+    /// Telegram would not give this bot some updates: of what it sent before, not all can be heard. Until nothing is in doubt.
+    pub missed_some: Arc<AtomicBool>,
 }
 
 impl BotContext {

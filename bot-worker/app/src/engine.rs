@@ -16,7 +16,7 @@ mod held;
 mod invite;
 mod lane;
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -55,7 +55,7 @@ pub enum Input {
     /// Conversations to be shown where they stand.
     Reprompt(Vec<ConversationKey>),
     /// Conversations that a reply of this bot's outbox will put a live prompt before.
-    Served(Vec<ConversationKey>),
+    Served(HashMap<ConversationKey, u32>),
     /// Answered once everything that was taken in before is committed.
     Drain(oneshot::Sender<()>),
     /// Something that happened to a conversation and did not come from its member.
@@ -103,8 +103,10 @@ pub enum Item {
         settles: Option<OutboxPosition>,
     },
     Posted(Posted),
-    /// Show the prompt again, unless the conversation went on by itself in this epoch.
-    Reprompt,
+    /// Show the prompt again, unless the latest one is this, which its member gets without it.
+    Reprompt {
+        served: Option<u32>,
+    },
 }
 
 #[derive(PartialEq, Eq)]
@@ -128,8 +130,8 @@ pub struct Engine {
     ready: VecDeque<ConversationKey>,
     running: FuturesUnordered<BoxFuture<'static, lane::Done>>,
     cache: Cache,
-    /// Conversations that get a live keyboard of this bot without being asked.
-    served: HashSet<ConversationKey>,
+    /// The latest prompt that each conversation gets of this bot without being asked, by its nonce.
+    served: HashMap<ConversationKey, u32>,
     drained: Vec<oneshot::Sender<()>>,
     /// Members who may be invited to the backups.
     invitations: FuturesUnordered<BoxFuture<'static, Option<invite::Invitation>>>,
@@ -148,7 +150,7 @@ impl Engine {
             ready: VecDeque::new(),
             running: FuturesUnordered::new(),
             cache: Cache::default(),
-            served: HashSet::new(),
+            served: HashMap::new(),
             drained: Vec::new(),
             invitations: FuturesUnordered::new(),
         }
@@ -203,7 +205,12 @@ impl Engine {
             Input::Batch(batch) => self.take_batch(batch),
             Input::Reprompt(conversations) => self.reprompt(conversations),
             Input::Heard(round) => self.tenure.echoes.answer(round),
-            Input::Served(conversations) => self.served.extend(conversations),
+            Input::Served(prompts) => {
+                for (conversation, prompt) in prompts {
+                    // What was committed meanwhile is later.
+                    self.served.entry(conversation).or_insert(prompt);
+                }
+            }
             Input::Drain(done) => self.drained.push(done),
             Input::CaughtUp => {
                 info!(epoch = %self.tenure.stamp, "caught up");
@@ -246,6 +253,10 @@ impl Engine {
                 .work
                 .count(&self.tenure, Counter::UpdatesUnknown, batch.unknown);
             self.tenure.echoes.miss_some();
+            self.tenure
+                .context
+                .missed_some
+                .store(true, Ordering::Release);
         }
         let (ticket, items, echoes) = self.intake.open(batch);
         self.tenure.echoes.hear(ticket, echoes);
@@ -297,9 +308,7 @@ impl Engine {
 
     fn reprompt(&mut self, conversations: Vec<ConversationKey>) {
         for key in conversations {
-            if !self.served.contains(&key) {
-                self.push(key, Item::Reprompt, Origin::Own);
-            }
+            self.push(key, Item::Reprompt { served: None }, Origin::Own);
         }
     }
 
@@ -330,18 +339,20 @@ impl Engine {
         let Some(lane) = self.lanes.get_mut(&key) else {
             return;
         };
-        let is_served = self.served.contains(&key);
-        while let Some((item, origin)) = lane.waiting.pop_front() {
-            if matches!(item, Item::Reprompt) && is_served {
-                continue;
-            }
-            lane.state = LaneState::Running;
-            let cached = self.cache.take(&key);
-            let run = lane::run(Arc::clone(&self.tenure), key, cached, item, origin);
-            self.running.push(Box::pin(run));
+        let Some((item, origin)) = lane.waiting.pop_front() else {
+            self.lanes.remove(&key);
             return;
-        }
-        self.lanes.remove(&key);
+        };
+        lane.state = LaneState::Running;
+        let item = match item {
+            Item::Reprompt { .. } => Item::Reprompt {
+                served: self.served.get(&key).copied(),
+            },
+            item => item,
+        };
+        let cached = self.cache.take(&key);
+        let run = lane::run(Arc::clone(&self.tenure), key, cached, item, origin);
+        self.running.push(Box::pin(run));
     }
 
     /// False when the epoch is over.
@@ -365,7 +376,7 @@ impl Engine {
                     self.invitations.push(Box::pin(look));
                 }
                 if serves {
-                    self.served.insert(done.key);
+                    self.served.insert(done.key, envelope.state.nonce());
                 }
                 self.cache.keep(done.key, *envelope);
             }

@@ -3,12 +3,14 @@
 //! Only who was active lately is written to unasked, and in private only who has started this bot; for the others replies are parked when they cannot be
 //! delivered. Asked for in small portions while the outbox is short, so that answers are never behind a long tail of prompts and
 //! promotion does not depend on how many conversations there are.
+//! Members go on meanwhile; that nobody is passed over is `bot-worker-core`'s `looks`.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use shared_core::{ConversationKey, PlaceKey, UnixMs};
+use bot_worker_core::looks::{Follows, Looks};
+use shared_core::{ConversationKey, PlaceKey};
 use shared_io::clock;
 use shared_io::redis::{Counter, OpenCursor};
 use tokio::sync::{mpsc, oneshot};
@@ -31,7 +33,7 @@ pub struct Reprompts {
     tenure: Arc<Tenure>,
     cursor: OpenCursor,
     finished: bool,
-    since: UnixMs,
+    looks: Looks,
 }
 
 impl Reprompts {
@@ -39,10 +41,10 @@ impl Reprompts {
         // Whoever showed them last was this bot: its keyboards are alive, nobody needs to be told anything.
         let finished = tenure.owed.is_none();
         Self {
-            since: clock::unix_now(),
             tenure,
             cursor: OpenCursor::default(),
             finished,
+            looks: Looks::new(PORTION, LATELY, clock::unix_now()),
         }
     }
 
@@ -91,7 +93,7 @@ impl Reprompts {
         };
         let lately: Vec<ConversationKey> = page
             .iter()
-            .filter(|(_, at)| u128::from(self.since.since(*at)) <= LATELY.as_millis())
+            .filter(|(_, at)| self.looks.wants(*at))
             .map(|(key, _)| *key)
             .collect();
         let members: Vec<_> = lately.iter().map(|key| key.member).collect();
@@ -103,16 +105,20 @@ impl Reprompts {
             }
         };
         self.cursor.advance(&page);
-        // Those who go on meanwhile move to the front, and have been shown where they stand by that.
-        if page.is_empty() || lately.len() < page.len() {
-            self.finished = true;
-            info!("everyone who was active lately has been shown where he stands");
+        let first = self.looks.is_first();
+        match self.looks.had(lately.len(), clock::unix_now()) {
+            Follows::Next => {}
+            Follows::Again => self.cursor = OpenCursor::default(),
+            Follows::Over => {
+                self.finished = true;
+                info!("everyone who was active lately has been shown where he stands");
+            }
         }
         let (shown, parked): (Vec<_>, Vec<_>) = lately
             .into_iter()
             .zip(reached)
             .partition(|(key, reached)| *reached || key.place != PlaceKey::Private);
-        if !parked.is_empty() {
+        if first && !parked.is_empty() {
             let count = u64::try_from(parked.len()).unwrap_or(u64::MAX);
             let counter = Counter::ConversationsParked;
             self.tenure.work.count(&self.tenure, counter, count);

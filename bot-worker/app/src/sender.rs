@@ -72,14 +72,14 @@ pub struct Sender {
     backlog: Backlog<OutboxPosition>,
     /// What is not to be sent any more, to be dropped: another bot's prompts, and what later entries make up for.
     foreign: Vec<OutboxPosition>,
-    /// Conversations that what was found at the beginning will put a live prompt before, until that has been looked through.
-    served: Option<Vec<ConversationKey>>,
+    /// The latest prompt that what was found at the beginning will put before each, until that has been looked through.
+    served: Option<HashMap<ConversationKey, u32>>,
     doubt: Doubt,
     /// A sender of another bot did not say that all it sent is known.
     unended: bool,
     /// Chats whose last send failed so that Telegram may have taken it: held until that round of listening, and until that moment.
     unheard: Vec<(SendTarget, u64, BootMs)>,
-    /// Which of its answers are left out.
+    /// What other bots may have said.
     in_doubt: Option<InDoubt<OutboxPosition>>,
     in_flight: FuturesUnordered<BoxFuture<'static, Sent>>,
     /// Where what is in flight stands.
@@ -127,7 +127,7 @@ impl Sender {
             after: None,
             backlog: Backlog::default(),
             foreign: Vec::new(),
-            served: Some(Vec::new()),
+            served: Some(HashMap::new()),
             doubt: Doubt::none(),
             unended: false,
             unheard: Vec::new(),

@@ -5,6 +5,7 @@
 //! one. Group updates are not its business: the pool's cursors belong to the active bot. Hints to members are best effort, once a member and active bot.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bot_worker_core::Dialogue;
@@ -161,6 +162,7 @@ impl Standby {
         if unknown == 0 {
             return;
         }
+        self.context.missed_some.store(true, Ordering::Release);
         warn!(bot = %self.context.lease.bot, unknown, "Telegram would not give out updates");
         let state = self.context.state.clone();
         tokio::spawn(async move {

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use shared_core::{
     BootMs, BotHealth, BotId, BotRole, ChannelTrouble, Connection, Epoch, ErrorClass, ErrorSeen,
@@ -13,6 +14,9 @@ use shared_core::{
 };
 use shared_io::clock;
 use tokio::sync::Notify;
+
+/// Answers that are not further apart than this follow one another without a break, whatever the probes' pace.
+const UNBROKEN: Duration = Duration::from_millis(2500);
 
 /// Everything the heartbeat needs.
 #[derive(Debug, Default)]
@@ -37,6 +41,9 @@ struct Facts {
     role: BotRole,
     connection: Connection,
     last_ok: Option<BootMs>,
+    /// Since when it has been answered without a longer gap than `unbroken`.
+    answered: Option<BootMs>,
+    unbroken: Duration,
     probe: LatencySummary,
     last_error: Option<(ErrorClass, String, BootMs)>,
     flood_until: Option<BootMs>,
@@ -59,7 +66,14 @@ pub struct BotStatus {
 }
 
 impl Status {
-    pub fn add_bot(&self, pool: &PoolId, bot: BotId, slot: LoginSlot) -> Arc<BotStatus> {
+    /// `probe`: how far apart a standby's probes are.
+    pub fn add_bot(
+        &self,
+        pool: &PoolId,
+        bot: BotId,
+        slot: LoginSlot,
+        probe: Duration,
+    ) -> Arc<BotStatus> {
         let status = Arc::new(BotStatus {
             pool: pool.clone(),
             bot,
@@ -69,6 +83,8 @@ impl Status {
                 role: BotRole::Standby,
                 connection: Connection::Absent,
                 last_ok: None,
+                answered: None,
+                unbroken: UNBROKEN.max(probe * 2),
                 probe: LatencySummary::default(),
                 last_error: None,
                 flood_until: None,
@@ -178,6 +194,18 @@ impl Facts {
             false => None,
         };
     }
+
+    /// Telegram has answered something. `took`: how long it was waited for. A line that answers slowly answers.
+    fn is_answered(&mut self, took: Duration) {
+        let now = clock::boot_now();
+        let goes_on = self
+            .last_ok
+            .is_some_and(|last| now.since(last) <= self.unbroken + took);
+        if !goes_on {
+            self.answered = Some(now);
+        }
+        self.last_ok = Some(now);
+    }
 }
 
 impl BotStatus {
@@ -193,6 +221,7 @@ impl BotStatus {
             role: facts.role,
             connection: facts.connection,
             last_ok_ago_ms: facts.last_ok.map(ago),
+            answered_for_ms: facts.answered.map(ago),
             probe: facts.probe,
             last_error: facts
                 .last_error
@@ -223,7 +252,7 @@ impl BotStatus {
         facts.settle();
         if connection == Connection::Ready {
             // Whoever calls it ready has just been answered; before that the bot would look as if it never had been.
-            facts.last_ok = Some(clock::boot_now());
+            facts.is_answered(Duration::ZERO);
         }
         if before != connection {
             self.changed.notify_one();
@@ -271,14 +300,14 @@ impl BotStatus {
     }
 
     /// Did Telegram answer anything within this time?
-    pub fn was_answered_within(&self, time: std::time::Duration) -> bool {
+    pub fn was_answered_within(&self, time: Duration) -> bool {
         let last = lock(&self.facts).last_ok;
         last.is_some_and(|last| clock::boot_now().since(last) <= time)
     }
 
     pub fn answered(&self, micros: u64) {
         let mut facts = lock(&self.facts);
-        facts.last_ok = Some(clock::boot_now());
+        facts.is_answered(Duration::from_micros(micros));
         facts.probe.count += 1;
         facts.probe.last_us = micros;
         facts.probe.max_us = facts.probe.max_us.max(micros);
@@ -288,7 +317,7 @@ impl BotStatus {
         let now = clock::boot_now();
         let mut facts = lock(&self.facts);
         if let ErrorClass::Wait(seconds) = class {
-            let until = now.plus(std::time::Duration::from_secs(seconds.into()));
+            let until = now.plus(Duration::from_secs(seconds.into()));
             facts.flood_until = Some(facts.flood_until.map_or(until, |known| known.max(until)));
         }
         let was_final = facts.connection == Connection::Failed

@@ -39,8 +39,6 @@ pub struct Terms {
     pub followed: Option<UnixMs>,
     /// The epoch in which it did: names the change of bots.
     pub change: Epoch,
-    /// Members to whom another bot's prompt was on its way, which is dropped: older replies do not serve them.
-    pub replaced: HashSet<ConversationKey>,
     pub previous_username: Option<String>,
     pub usernames: Vec<String>,
     /// The last entry of the outbox when the tenure began.
@@ -68,9 +66,8 @@ pub struct Tenure {
     /// What another bot finished last and this one therefore owes: showing the open conversations where they stand.
     pub owed: Option<Resumed>,
     after_another: bool,
-    followed: Option<UnixMs>,
+    pub followed: Option<UnixMs>,
     change: Epoch,
-    pub replaced: HashSet<ConversationKey>,
     pub previous_username: Option<String>,
     /// Usernames of all bots of the pool that are known.
     pub usernames: Vec<String>,
@@ -120,7 +117,6 @@ impl Tenure {
             after_another: terms.after_another,
             followed: terms.followed,
             change: terms.change,
-            replaced: terms.replaced,
             previous_username: terms.previous_username,
             usernames: terms.usernames,
             outbox: Notify::new(),

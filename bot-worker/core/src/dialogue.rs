@@ -63,6 +63,11 @@ impl Dialogue {
         self.nonce = following(self.nonce, now);
     }
 
+    /// Of the latest prompt: buttons of any other one are old.
+    pub fn nonce(&self) -> u32 {
+        self.nonce
+    }
+
     /// Whether the member is in the middle of something.
     pub fn is_open(&self) -> bool {
         self.flow.is_some()

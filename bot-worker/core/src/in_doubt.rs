@@ -10,11 +10,15 @@
 //! So what may have been said is not said again where its effect is shown anyhow. Only for who owes that showing: after a change of bots. The same
 //! bot's other login can hear what was said (`echo`).
 //!
+//! The same goes for another bot's message that was to be drawn anew and waited (a flood wait): this bot can only say it, as something new, and its
+//! conversation may have gone on since ([`draws_anothers_anew`]). Whether or not it was on its way.
+//!
 //! Invariant: what is left out is shown unasked or when its member comes; older answers than that are said, whatever was said before.
 
 use std::time::Duration;
 
-use shared_core::{Button, OutboxEntry, OutboxKind, Priority, UnixMs};
+use crate::button::Mark;
+use shared_core::{BotId, BoxId, Button, OutboxEntry, OutboxKind, Priority, UnixMs};
 
 /// Younger than who is shown his prompt unasked, by a margin: `bot-worker-app` shows those of the last half an hour.
 const SHOWN_FOR: Duration = Duration::from_secs(25 * 60);
@@ -41,29 +45,70 @@ impl<P: Ord> InDoubt<P> {
 
     /// Is this entry not to be said, because its conversation will be shown where it stands?
     pub fn leaves_out(&self, position: &P, entry: &OutboxEntry) -> bool {
-        let age_ms = u128::from(self.now.since(entry.since));
-        self.covers(position)
-            && entry.priority == Priority::Answer
-            && age_ms < SHOWN_FOR.as_millis()
-            && brings_a_live_prompt(entry)
+        self.covers(position) && is_shown_anyhow(entry, self.now) && brings_a_live_prompt(entry)
     }
 }
 
-/// Will this entry put buttons that work in front of the member?
-pub fn brings_a_live_prompt(entry: &OutboxEntry) -> bool {
-    match &entry.kind {
-        OutboxKind::Say { keyboard, .. } | OutboxKind::Edit { keyboard, .. } => {
-            let mut buttons = keyboard.iter().flat_map(|keyboard| &keyboard.0).flatten();
-            buttons.any(|button| matches!(button, Button::Press { .. }))
-        }
-        OutboxKind::StoreFile { .. } => false,
-    }
+/// Is this an edit of another bot's message, whose conversation will be shown where it stands? A press reaches the bot whose message it is, so such an edit
+/// was composed before this bot `followed` another one. In a group, which does not tell whose a message is, that shows it.
+pub fn draws_anothers_anew(
+    entry: &OutboxEntry,
+    me: BotId,
+    followed: Option<UnixMs>,
+    now: UnixMs,
+) -> bool {
+    let is_anothers = match &entry.kind {
+        OutboxKind::Edit {
+            r#box: BoxId::Private(of),
+            ..
+        } => *of != me,
+        OutboxKind::Edit {
+            r#box: BoxId::Channel(_),
+            ..
+        } => followed.is_some_and(|followed| entry.since < followed),
+        OutboxKind::Say { .. } | OutboxKind::StoreFile { .. } => false,
+    };
+    is_anothers && is_shown_anyhow(entry, now)
+}
+
+/// Is its member shown where he stands unasked, or when he comes?
+fn is_shown_anyhow(entry: &OutboxEntry, now: UnixMs) -> bool {
+    let age_ms = u128::from(now.since(entry.since));
+    entry.priority == Priority::Answer && age_ms < SHOWN_FOR.as_millis()
+}
+
+/// Will this entry put buttons to press in front of the member?
+fn brings_a_live_prompt(entry: &OutboxEntry) -> bool {
+    pressed(entry).next().is_some()
+}
+
+/// The prompt that this entry will put in front of its member, by the nonce in its buttons. They work as long as that is the conversation's latest one.
+pub fn prompt_of(entry: &OutboxEntry) -> Option<u32> {
+    pressed(entry).find_map(Mark::parse).map(|mark| mark.nonce)
+}
+
+/// What is inside its buttons.
+fn pressed(entry: &OutboxEntry) -> impl Iterator<Item = &str> {
+    let keyboard = match &entry.kind {
+        OutboxKind::Say { keyboard, .. } | OutboxKind::Edit { keyboard, .. } => keyboard.as_ref(),
+        OutboxKind::StoreFile { .. } => None,
+    };
+    let buttons = keyboard
+        .into_iter()
+        .flat_map(|keyboard| &keyboard.0)
+        .flatten();
+    buttons.filter_map(|button| match button {
+        Button::Press { data, .. } => Some(data.as_str()),
+        Button::Link { .. } => None,
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use shared_core::{ConversationKey, EntryId, Keyboard, MemberId, SendTarget};
+    use shared_core::{
+        ChannelId, ConversationKey, EntryId, Keyboard, MemberId, MessageId, SendTarget,
+    };
 
     const NOW: UnixMs = UnixMs(1_700_000_000_000);
 
@@ -81,6 +126,51 @@ mod tests {
                 reply_to: None,
             },
         }
+    }
+
+    #[test]
+    fn a_prompt_is_known_by_the_nonce_in_its_buttons() {
+        let press = |data: &str| {
+            Some(Button::Press {
+                text: "Back".into(),
+                data: data.into(),
+            })
+        };
+        let of = |button| prompt_of(&answer(Priority::Answer, 0, button));
+        assert_eq!(of(press("upload:1f:77:back")), Some(0x1f));
+        assert_eq!(of(press("of somebody else")), None);
+        assert_eq!(of(None), None);
+    }
+
+    #[test]
+    fn another_bots_message_is_not_drawn_anew_where_its_conversation_is_shown_anyhow() {
+        let (me, other) = (BotId(1), BotId(2));
+        let (private, group) = (BoxId::Private, BoxId::Channel(ChannelId(3)));
+        let draws = |r#box, age_ms, followed_ago_ms: Option<i64>| {
+            let entry = OutboxEntry {
+                kind: OutboxKind::Edit {
+                    r#box,
+                    message: MessageId(5),
+                    text: "Step 4/6".into(),
+                    keyboard: None,
+                },
+                ..answer(Priority::Answer, age_ms, None)
+            };
+            let followed = followed_ago_ms.map(|ago| UnixMs(NOW.0 - ago));
+            draws_anothers_anew(&entry, me, followed, NOW)
+        };
+        assert!(draws(private(other), 100, None));
+        assert!(!draws(private(me), 100, Some(50)));
+        assert!(draws(group, 100, Some(50)));
+        assert!(!draws(group, 100, Some(200)), "its own, since it followed");
+        assert!(!draws(group, 100, None), "nobody else was there");
+        let long = 30 * 60 * 1_000;
+        assert!(
+            !draws(private(other), long, None),
+            "he is not written to unasked"
+        );
+        let says = answer(Priority::Answer, 100, None);
+        assert!(!draws_anothers_anew(&says, me, Some(NOW), NOW));
     }
 
     #[test]

@@ -94,7 +94,7 @@ pub use private::{PrivateChange, PrivateCursor};
 pub use quarantine::{MovedAside, Quarantine, Quarantined, Restored};
 pub use restore::{RESTORE_PORTION, RestoreAnswer, Restoring, Scanned, Stored, Write};
 pub use resumption::{Resumed, Resumption};
-pub use sending::{Begun, Sending, SendsInDoubt};
+pub use sending::{Begun, SeenSending, Sending, SendsInDoubt};
 pub use sentinels::{SentinelSays, SentinelSeen};
 pub use server::Durability;
 pub use supervisors::SeenSupervisor;

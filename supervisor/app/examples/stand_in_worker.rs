@@ -188,6 +188,7 @@ impl Worker {
                 (false, false) => Connection::Absent,
             },
             last_ok_ago_ms: (held && !dead).then_some(10),
+            answered_for_ms: None,
             probe: LatencySummary::default(),
             last_error: dead.then(|| ErrorSeen {
                 class: match token_dead {

@@ -260,7 +260,8 @@ impl<'a> Look<'a> {
         }
     }
 
-    /// Was this bot answered by Telegram so lately that Telegram can be reached from its worker?
+    /// Was this bot answered by Telegram so lately that Telegram can be reached from its worker, and for as long as the silent one had to be answered as
+    /// well? Of a silence of everybody that ends, one line hears first.
     fn is_witness(&self, given: &shared_core::Assignment) -> bool {
         if !self.verdicts.worker_fit(&given.worker) {
             return false;
@@ -272,6 +273,9 @@ impl<'a> Look<'a> {
                     && health
                         .last_ok_ago_ms
                         .is_some_and(|ago| ago <= self.policy.witness_ms)
+                    && health
+                        .answered_for_ms
+                        .is_none_or(|time| time >= self.policy.line_silent_ms)
             })
     }
 

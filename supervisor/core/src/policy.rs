@@ -9,7 +9,7 @@ pub struct Policy {
     pub worker_silent_ms: u64,
     /// A bot whose line has been silent for longer has failed. Longer than a stall of 2 s plus a probe's interval of 1 s.
     pub line_silent_ms: u64,
-    /// A standby counts as a witness that Telegram can be reached if it was answered within this time.
+    /// A standby counts as a witness that Telegram can be reached if it was answered within this time, and has been for `line_silent_ms`.
     pub witness_ms: u64,
     /// A holder that has been connected, with its epoch open, for this long works under that epoch, or never will by itself: one that
     /// may resume it does so within 100 ms.

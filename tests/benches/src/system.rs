@@ -73,7 +73,7 @@ impl System {
         Ok(system)
     }
 
-    /// Waits until an epoch is open and worked in, and so many bots are connected.
+    /// Waits until an epoch is open and worked in, so many bots are connected, and another worker lives that can take over.
     pub async fn whole(&self, bots: usize) -> Result<Serving> {
         let until = clock::boot_now().plus(WHOLE);
         loop {
@@ -91,8 +91,7 @@ impl System {
         let Some(record) = self.state.epoch().await? else {
             return Ok(None);
         };
-        let beats = self.redis.heartbeats().await?;
-        let beats: Vec<&Heartbeat> = beats.iter().map(|seen| &seen.heartbeat).collect();
+        let beats = self.beats().await?;
         let pool = self.state.id();
         let is_ready = |bot: i64| {
             let mut health = beats.iter().filter_map(|beat| beat.bot(pool, BotId(bot)));
@@ -102,22 +101,41 @@ impl System {
         let Some(holder) = record.holder.clone() else {
             return Ok(None);
         };
-        let works = |beat: &&&Heartbeat| {
-            beat.worker == holder.worker
-                && beat.pools.iter().any(|work| {
-                    work.pool == *pool && work.bot == holder.bot && work.epoch == record.stamp
-                })
-        };
-        let beat = beats.iter().find(works);
-        if record.phase != Phase::Open || ready.count() < bots {
+        let others = beats.iter().any(|beat| beat.worker != holder.worker);
+        if record.phase != Phase::Open || ready.count() < bots || !others {
             return Ok(None);
         }
-        let pid = beat.and_then(|beat| i32::try_from(beat.pid).ok());
-        Ok(pid.map(|pid| Serving {
+        Ok(self.at_work(&beats, &record).map(|pid| Serving {
             bot: holder.bot,
             record,
             pid,
         }))
+    }
+
+    /// What the workers that live say of themselves: a dead one's last words stand for some seconds.
+    async fn beats(&self) -> Result<Vec<Heartbeat>> {
+        let seen = self.redis.heartbeats().await?;
+        let beats = seen.into_iter().map(|seen| seen.heartbeat);
+        let lives = |pid: u32| {
+            let pid = i32::try_from(pid).ok();
+            pid.is_some_and(|pid| Held::open(pid, &self.folder.root).is_some())
+        };
+        Ok(beats.filter(|beat| lives(beat.pid)).collect())
+    }
+
+    /// The process of this epoch's holder, if it is at work.
+    fn at_work(&self, beats: &[Heartbeat], record: &EpochRecord) -> Option<i32> {
+        let holder = record.holder.as_ref()?;
+        let works = |beat: &&Heartbeat| {
+            beat.worker == holder.worker
+                && beat.pools.iter().any(|work| {
+                    work.pool == *self.state.id()
+                        && work.bot == holder.bot
+                        && work.epoch == record.stamp
+                })
+        };
+        let beat = beats.iter().find(works)?;
+        i32::try_from(beat.pid).ok()
     }
 
     /// SIGKILL. Gives the moment, in unix milliseconds.

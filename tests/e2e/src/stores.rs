@@ -44,6 +44,15 @@ impl Stage {
         self.number("LLEN", &format!("parked:m{member}")).await
     }
 
+    /// Waits until so many of the member's replies are parked.
+    pub async fn parked_are(&self, member: i64, replies: u64) -> Result<()> {
+        let what = format!("{replies} replies of {member} are parked");
+        self.until_stored(&what, async || {
+            Ok((self.parked(member).await? == replies).then_some(()))
+        })
+        .await
+    }
+
     /// How far the bot's private box is committed.
     pub async fn private_pts(&self, bot: i64) -> Result<i64> {
         let mut redis = self.redis().await?;

@@ -75,6 +75,8 @@ pub struct World {
     /// Who listens to the workers' bell and to the supervisors'.
     pub worker_bells: RefCell<Vec<(Scope, Rc<Bell>)>>,
     pub supervisor_bells: RefCell<Vec<(Scope, Rc<Bell>)>>,
+    /// Workers are started by service managers, not by the supervisor.
+    pub has_service_manager: Cell<bool>,
     pub bug: Option<Bug>,
     pub fixed: Rc<Fixed>,
     pub trace: Option<RefCell<Vec<String>>>,
@@ -105,6 +107,7 @@ impl World {
             started: RefCell::default(),
             worker_bells: RefCell::default(),
             supervisor_bells: RefCell::default(),
+            has_service_manager: Cell::new(false),
             bug,
             fixed,
             trace: trace.then(RefCell::default),

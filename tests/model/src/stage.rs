@@ -12,6 +12,9 @@ use crate::sim::tasks::Proc;
 use crate::supervisor::Supervisor;
 use crate::worker::Worker;
 
+/// `RestartSec` of the service.
+const RESTART: u64 = 1_000;
+
 /// Who runs, outside of what the product itself starts.
 pub struct Stage {
     pub sim: Sim,
@@ -28,6 +31,7 @@ impl Stage {
             setup,
             supervisors: Rc::new(RefCell::new(supervisors.collect())),
         };
+        sim.has_service_manager.set(!setup.local);
         if !setup.local {
             (0..setup.workers).for_each(|host| start_worker(sim, host));
         }
@@ -109,6 +113,14 @@ fn start_supervisor(sim: &Sim, setup: Setup, which: usize) -> Rc<Proc> {
 fn start_worker(sim: &Sim, host: usize) {
     let started = Worker::start(sim, host, sim.nonce(), false);
     sim.workers.borrow_mut()[host] = Some(started);
+}
+
+/// A worker's process has ended by itself. Whoever started it hears of that, as of a kill.
+pub fn ended(sim: &Sim, host: usize) {
+    sim.ring_supervisors();
+    if sim.has_service_manager.get() {
+        sim.at(sim.now() + RESTART, move |sim| revive(sim, host));
+    }
 }
 
 /// A service manager starts it again.

@@ -39,6 +39,7 @@ use crate::redis::Name;
 use crate::sim::tasks::{Proc, Scope};
 use crate::sim::wait::Bell;
 use crate::sim::{Away, Ctx, Sim};
+use crate::stage;
 use bot::Bot;
 pub use calls::push;
 use guard::Guard;
@@ -46,6 +47,8 @@ use view::View;
 
 /// `heartbeat.rs`: at least so often.
 const BEAT: u64 = 250;
+/// `status.rs`: answers that are not further apart follow one another without a break.
+const UNBROKEN: u64 = 2_500;
 
 /// What a worker says of a bot (`status.rs`).
 pub struct Status {
@@ -53,11 +56,23 @@ pub struct Status {
     connection: Connection,
     role: BotRole,
     answered_at: Option<u64>,
+    /// Since when without a gap.
+    answered_since: Option<u64>,
     error: Option<(ErrorClass, u64)>,
     lease_held: bool,
     settled_since: Option<u64>,
     other: OtherLogin,
     reach: u64,
+}
+
+impl Status {
+    fn is_answered(&mut self, now: u64) {
+        let goes_on = self.answered_at.is_some_and(|last| now - last <= UNBROKEN);
+        if !goes_on {
+            self.answered_since = Some(now);
+        }
+        self.answered_at = Some(now);
+    }
 }
 
 pub struct Worker {
@@ -150,7 +165,9 @@ impl Worker {
     fn exit(&self) {
         let proc = self.ctx.scope.proc();
         proc.dead.set(true);
-        self.ctx.sim.telegram.borrow_mut().close_all_of(proc.host);
+        let (sim, host) = (&self.ctx.sim, proc.host);
+        sim.telegram.borrow_mut().close_all_of(host);
+        stage::ended(sim, host);
     }
 
     /// `name.rs`: of two live processes with one name the later one ends before it has touched a lease.
@@ -258,6 +275,7 @@ impl Worker {
             role: status.role,
             connection: status.connection,
             last_ok_ago_ms: status.answered_at.map(|at| now - at),
+            answered_for_ms: status.answered_since.map(|at| now - at),
             probe: LatencySummary::default(),
             last_error: status.error.map(|(class, at)| ErrorSeen {
                 class,

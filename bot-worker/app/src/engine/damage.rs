@@ -99,10 +99,12 @@ pub async fn move_aside(
     tenure.context.tail.committed();
     tenure.outbox.notify_one();
     tenure.records.notify_one();
-    Ok(match is_the_members || matches!(item, Item::Reprompt) {
-        true => Aside::Answered(fresh.envelope),
-        false => Aside::Fresh(fresh.envelope),
-    })
+    Ok(
+        match is_the_members || matches!(item, Item::Reprompt { .. }) {
+            true => Aside::Answered(fresh.envelope),
+            false => Aside::Fresh(fresh.envelope),
+        },
+    )
 }
 
 /// Leaves the value alone and says so, now and then.
@@ -160,7 +162,7 @@ fn is_to_be_told(tenure: &Tenure, key: ConversationKey) -> bool {
 fn members(item: &Item) -> Option<&Incoming> {
     match item {
         Item::Heard(incoming) | Item::Held(incoming) | Item::NotTaken(incoming) => Some(incoming),
-        Item::Internal { .. } | Item::Posted(_) | Item::Reprompt => None,
+        Item::Internal { .. } | Item::Posted(_) | Item::Reprompt { .. } => None,
     }
 }
 
@@ -175,6 +177,6 @@ fn identity(tenure: &Tenure, item: &Item) -> UpdateId {
         }
         Item::Internal { id, .. } => UpdateId::Internal { event: *id },
         Item::Posted(posted) => UpdateId::Told { event: posted.id },
-        Item::Reprompt => resumption,
+        Item::Reprompt { .. } => resumption,
     }
 }

@@ -290,7 +290,8 @@ fn meaning(
             Some((UpdateId::Internal { event: *id }, event.clone()))
         }
         Item::Posted(posted) => Some((UpdateId::Told { event: posted.id }, posted.event.clone())),
-        Item::Reprompt => where_he_stands(tenure, envelope),
+        Item::Reprompt { served } if *served == Some(envelope.state.nonce()) => None,
+        Item::Reprompt { .. } => where_he_stands(tenure, envelope),
     }
 }
 
@@ -309,13 +310,13 @@ fn settles_of(item: &Item) -> Option<Settles> {
     match item {
         Item::Internal { settles, .. } => settles.map(Settles::Outbox),
         Item::Posted(posted) => Some(posted.settles),
-        Item::Heard(_) | Item::Held(_) | Item::NotTaken(_) | Item::Reprompt => None,
+        Item::Heard(_) | Item::Held(_) | Item::NotTaken(_) | Item::Reprompt { .. } => None,
     }
 }
 
 fn counters_of(item: &Item, event: &Event, says_something: bool) -> Vec<(Counter, i64)> {
     match (item, event) {
-        (Item::Reprompt, _) => vec![(Counter::ConversationsContinued, 1)],
+        (Item::Reprompt { .. }, _) => vec![(Counter::ConversationsContinued, 1)],
         (_, Event::Invited { .. }) if says_something => vec![(Counter::Invited, 1)],
         (_, Event::FileLost { .. }) => vec![(Counter::FilesToResend, 1)],
         _ => Vec::new(),

@@ -11,6 +11,7 @@
 //! Another bot cannot hear what the one before it said. It does not wait; of what a sender that was killed or gave up may have had on its way it leaves out
 //! what it shows anyhow (`bot-worker-core`, `in_doubt`), and the rest is counted.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bot_worker_core::echo::{Ledger, Meaning};
@@ -89,11 +90,11 @@ impl Sender {
             self.doubt.since = Some(clock::boot_now());
             *lock(&self.tenure.left) = Left::Something;
         }
+        self.forget_what_was_missed();
         let of_others = taken.of_others(me);
         self.unended = !of_others.is_empty();
-        let shows = self.unended && self.tenure.owed.is_some();
         self.in_doubt = stood
-            .filter(|_| shows)
+            .filter(|_| self.unended)
             .map(|stood| in_doubt(&of_others, stood));
         *lock(&self.tenure.inherited_doubt) = of_others;
     }
@@ -120,6 +121,14 @@ impl Sender {
             let covered = waiting.filter(|(at, _)| in_doubt.is_none_or(|it| it.covers(at)));
             let covered = covered.count();
             self.may_be_repeated(covered);
+        }
+    }
+
+    /// What Telegram would not give out matters as long as something is in doubt.
+    fn forget_what_was_missed(&self) {
+        if !self.doubt.is_open() {
+            let missed = &self.tenure.context.missed_some;
+            missed.store(false, Ordering::Release);
         }
     }
 
@@ -241,6 +250,7 @@ impl Sender {
         }
         self.doubt.since = None;
         let left = self.queue.end_doubt();
+        self.forget_what_was_missed();
         // Another bot that held the pool in between has moved the group's cursor over what this one said there.
         let unheard = self.tenure.echoes.is_incomplete() || self.tenure.after_another();
         if left > 0 && (!all_heard || unheard) {

@@ -5,8 +5,9 @@
 
 use std::sync::atomic::Ordering;
 
-use bot_worker_core::in_doubt::brings_a_live_prompt;
-use shared_core::{OutboxEntry, SendTarget};
+use bot_worker_core::in_doubt::{draws_anothers_anew, prompt_of};
+use shared_core::{BotId, OutboxEntry, SendTarget};
+use shared_io::clock;
 use shared_io::redis::{EpochAnswer, OutboxPosition, StateError};
 use tracing::{debug, info};
 
@@ -102,9 +103,8 @@ impl Sender {
             self.foreign.push(position);
             return;
         }
-        let in_doubt = self.in_doubt.as_ref();
-        if in_doubt.is_some_and(|it| it.leaves_out(&position, &entry)) {
-            info!(entry = %entry.id, conversation = %entry.conversation, "may have been said by another bot; shown with where its member stands");
+        if let Some(why) = self.left_out(&position, &entry, me) {
+            info!(entry = %entry.id, conversation = %entry.conversation, why, "left out: shown with where its member stands");
             self.foreign.push(position);
             return;
         }
@@ -120,10 +120,10 @@ impl Sender {
             let _ = self.engine.send(lost).await;
             return;
         }
-        let serves =
-            brings_a_live_prompt(&entry) && !self.tenure.replaced.contains(&entry.conversation);
-        if let Some(served) = self.served.as_mut().filter(|_| serves) {
-            served.push(entry.conversation);
+        if let Some(served) = &mut self.served
+            && let Some(prompt) = prompt_of(&entry)
+        {
+            served.insert(entry.conversation, prompt);
         }
         for (position, superseded) in self.queue.supersede(&entry) {
             self.tries.remove(&superseded.id);
@@ -135,6 +135,23 @@ impl Sender {
         }
     }
 
+    /// Why this is not to be said, because its conversation is shown where it stands anyhow.
+    fn left_out(
+        &self,
+        position: &OutboxPosition,
+        entry: &OutboxEntry,
+        me: BotId,
+    ) -> Option<&'static str> {
+        // Who owes no showing leaves nothing out.
+        self.tenure.owed?;
+        let in_doubt = self.in_doubt.as_ref();
+        if in_doubt.is_some_and(|it| it.leaves_out(position, entry)) {
+            return Some("another bot may have said it");
+        }
+        draws_anothers_anew(entry, me, self.tenure.followed, clock::unix_now())
+            .then_some("another bot's message was to be drawn anew")
+    }
+
     /// Prompts wait for this: whatever the sender before this one still sent brings that bot's buttons, what it left is this one's.
     pub(super) async fn tell_served(&mut self) {
         if let Some(served) = self.served.take() {
@@ -144,7 +161,7 @@ impl Sender {
         }
     }
 
-    /// What another bot composed in its own name, or may have said (this one owes its own), and edits that later ones make up for.
+    /// What another bot composed in its own name, may have said or was to draw anew (this one owes its own), and edits that later ones make up for.
     async fn drop_foreign(&mut self) -> Result<(), StateError> {
         if self.foreign.is_empty() {
             return Ok(());

@@ -15,7 +15,9 @@ use std::time::Duration;
 
 use shared_core::{BootMs, BotId};
 use shared_io::clock;
-use shared_io::redis::{Begun, EpochAnswer, OutboxPosition, Sending, SendsInDoubt, StateError};
+use shared_io::redis::{
+    Begun, EpochAnswer, OutboxPosition, SeenSending, Sending, SendsInDoubt, StateError,
+};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -46,16 +48,16 @@ pub struct Taken {
 impl Taken {
     /// `unended`: a sender that did not say that it has ended. `stood`: it has sent nothing behind that.
     fn new(
-        unended: Option<&Sending>,
+        unended: Option<&SeenSending>,
         left: Vec<SendsInDoubt>,
         stood: Option<OutboxPosition>,
     ) -> Self {
         let mut doubts = left;
         if let Some(unended) = unended
-            && doubts.iter().all(|doubt| doubt.bot != unended.bot)
+            && doubts.iter().all(|doubt| doubt.bot != unended.bot())
         {
             doubts.push(SendsInDoubt {
-                bot: unended.bot,
+                bot: unended.bot(),
                 entries: Vec::new(),
                 up_to: stood.map(|at| at.to_string()),
             });
@@ -148,22 +150,23 @@ pub async fn take(tenure: &Tenure, stop: &CancellationToken) -> Option<Taken> {
 async fn look(
     tenure: &Tenure,
     since: BootMs,
-    seen: &mut Option<Sending>,
+    seen: &mut Option<SeenSending>,
 ) -> Result<Turn, StateError> {
     let state = &tenure.context.state;
     let mine = tenure.sending();
     let before = state.sending().await?;
-    if before.as_ref() != Some(&mine) || seen.is_none() {
+    let is_mine = |it: &SeenSending| it.who.as_ref() == Some(&mine);
+    if !before.as_ref().is_some_and(is_mine) || seen.is_none() {
         seen.clone_from(&before);
     }
     if let Some(other) = &before
-        && !can_send_no_more(tenure, other).await?
+        && !can_send_no_more(tenure, other.who.as_ref()).await?
     {
         let waited = clock::boot_now().since(since);
         if waited < PATIENCE {
             return Ok(Turn::NotYet);
         }
-        warn!(bot = %other.bot, worker = %other.worker, "the sender before this one does not end; beginning all the same");
+        warn!(before = ?other.who, "the sender before this one does not end; beginning all the same");
     }
     let stood = tenure.stood.as_ref();
     match state.begin_sending(before.as_ref(), &mine, stood).await? {
@@ -179,8 +182,11 @@ async fn look(
     }
 }
 
-/// A session of this very process and bot ended before this one began. Of anybody else the lease tells.
-async fn can_send_no_more(tenure: &Tenure, other: &Sending) -> Result<bool, StateError> {
+/// A session of this very process and bot ended before this one began. Of anybody else the lease tells; of whom nobody can read, time.
+async fn can_send_no_more(tenure: &Tenure, other: Option<&Sending>) -> Result<bool, StateError> {
+    let Some(other) = other else {
+        return Ok(false);
+    };
     let me = &tenure.context.lease;
     if (other.bot, &other.worker, other.nonce) == (me.bot, &me.worker, me.nonce) {
         return Ok(true);

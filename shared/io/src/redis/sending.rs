@@ -14,7 +14,7 @@ use shared_core::{BotId, EpochStamp, Nonce, WorkerId};
 
 use super::commit::json;
 use super::epoch::{fenced, stamp_arguments};
-use super::error::{StateError, json_fault};
+use super::error::StateError;
 use super::reply::Reply;
 use super::{EpochAnswer, OutboxPosition, PoolState, scripts};
 
@@ -25,6 +25,26 @@ pub struct Sending {
     pub worker: WorkerId,
     pub nonce: Nonce,
     pub epoch: EpochStamp,
+}
+
+/// Who was found in the sender's place, in the very words that stood there: another version may write more than this one knows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SeenSending {
+    /// `None` where this version cannot read it.
+    pub who: Option<Sending>,
+    text: String,
+}
+
+impl SeenSending {
+    fn of(text: String) -> Self {
+        let who = serde_json::from_str(&text).ok();
+        Self { who, text }
+    }
+
+    /// Whose sends they are; 0, which is no bot, where nobody can tell.
+    pub fn bot(&self) -> BotId {
+        self.who.as_ref().map_or(BotId(0), |who| who.bot)
+    }
 }
 
 /// Sends of which nobody knows whether Telegram took them.
@@ -53,44 +73,40 @@ pub enum Begun {
 
 impl PoolState {
     /// Who may have calls on their way.
-    pub async fn sending(&self) -> Result<Option<Sending>, StateError> {
+    pub async fn sending(&self) -> Result<Option<SeenSending>, StateError> {
         let op = self.op("read", &"who sends");
-        let found: Option<Vec<u8>> = self
+        let found: Option<String> = self
             .link
             .query(op, ::redis::cmd("GET").arg(&self.keys.sending))
             .await?;
-        found
-            .map(|text| serde_json::from_slice(&text))
-            .transpose()
-            .map_err(|error| StateError::unreadable(op, json_fault("who sends", &error)))
+        Ok(found.map(SeenSending::of))
     }
 
     /// Takes the place of `before`, unless somebody else has it by now. `stood`: the outbox's end when the taker's epoch began; whoever did not say that
     /// it has ended may have sent up to there.
     pub async fn begin_sending(
         &self,
-        before: Option<&Sending>,
+        before: Option<&SeenSending>,
         mine: &Sending,
         stood: Option<&OutboxPosition>,
     ) -> Result<EpochAnswer<Begun>, StateError> {
         let op = self.op("begin to send as", &mine.bot);
-        let unended = before.filter(|before| *before != mine);
+        let unended = before.filter(|before| before.who.as_ref() != Some(mine));
         let doubt = unended.map(|it| SendsInDoubt {
-            bot: it.bot,
+            bot: it.bot(),
             entries: Vec::new(),
             up_to: stood.map(ToString::to_string),
         });
         let doubt = doubt.map(|doubt| json(op, &doubt)).transpose()?;
-        let before = before.map(|before| json(op, before)).transpose()?;
         let mut script = scripts::BEGIN_SENDING.prepare_invoke();
         script
             .key(&self.keys.epoch)
             .key(&self.keys.sending)
             .key(&self.keys.doubts)
             .arg(&stamp_arguments(mine.epoch))
-            .arg(before.unwrap_or_default())
+            .arg(before.map_or("", |before| &before.text))
             .arg(json(op, mine)?)
-            .arg(unended.map_or(String::new(), |it| it.bot.0.to_string()))
+            .arg(unended.map_or(String::new(), |it| it.bot().0.to_string()))
             .arg(doubt.unwrap_or_default());
         let mut reply: Reply = self.link.script(op, &script).await?;
         match reply.word.as_str() {

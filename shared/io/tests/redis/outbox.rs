@@ -299,6 +299,7 @@ async fn a_sender_that_ends_in_doubt_leaves_word_of_it() {
         let left = left.into_iter().cloned().collect();
         EpochAnswer::Done(Begun::Ours { left })
     };
+    let seen = async || pool.sending().await.unwrap();
     let first = sender("w1", epoch);
     assert_eq!(
         pool.begin_sending(None, &first, None).await.unwrap(),
@@ -346,13 +347,13 @@ async fn a_sender_that_ends_in_doubt_leaves_word_of_it() {
         up_to: None,
     };
     let begun = pool
-        .begin_sending(Some(&third), &fourth, None)
+        .begin_sending(seen().await.as_ref(), &fourth, None)
         .await
         .unwrap();
     assert_eq!(begun, ours(Some(&whatever)));
     let fifth = sender("w5", next);
     let begun = pool
-        .begin_sending(Some(&fourth), &fifth, None)
+        .begin_sending(seen().await.as_ref(), &fifth, None)
         .await
         .unwrap();
     assert_eq!(begun, ours(Some(&whatever)));
@@ -361,10 +362,12 @@ async fn a_sender_that_ends_in_doubt_leaves_word_of_it() {
         bot: BotId(7_000_002),
         ..sender("w6", next)
     };
-    let begun = pool.begin_sending(Some(&fifth), &sixth, None);
+    let fifth_seen = seen().await;
+    let begun = pool.begin_sending(fifth_seen.as_ref(), &sixth, None);
     assert_eq!(begun.await.unwrap(), ours(Some(&whatever)));
     let seventh = sender("w7", next);
-    let begun = pool.begin_sending(Some(&sixth), &seventh, None);
+    let sixth_seen = seen().await;
+    let begun = pool.begin_sending(sixth_seen.as_ref(), &seventh, None);
     let EpochAnswer::Done(Begun::Ours { left }) = begun.await.unwrap() else {
         panic!("refused");
     };
@@ -401,4 +404,40 @@ async fn a_sender_that_is_fenced_sees_nothing_of_the_next_epochs() {
     };
     let rest = pool.outbox_under(next, Some(&read[0].0), 10).await.unwrap();
     assert!(matches!(rest, EpochAnswer::Done(rest) if rest[0].1.id.0[0] == 2));
+}
+
+#[tokio::test]
+async fn what_another_version_wrote_of_a_sender_is_taken_over_from() {
+    let server = RedisServer::start();
+    let (pool, epoch) = open_pool(&server.state().await).await;
+    let mine = Sending {
+        bot: BOT,
+        worker: worker("w1"),
+        nonce: nonce(5),
+        epoch,
+    };
+    let begun = pool.begin_sending(None, &mine, None).await.unwrap();
+    assert_eq!(begun, EpochAnswer::Done(Begun::Ours { left: Vec::new() }));
+    let mut raw = server.raw().await;
+    let mut words = async |text: &str| {
+        let mut plant = redis::cmd("SET");
+        plant.arg("us:{main}:sending").arg(text);
+        plant.query_async::<()>(&mut raw).await.unwrap();
+    };
+    let known = serde_json::to_value(&mine).unwrap();
+    let mut more = known.clone();
+    more["nonce"] = serde_json::to_value(nonce(6)).unwrap();
+    more["since"] = 7.into();
+    for (text, bot) in [(more.to_string(), BOT), ("\"w1\"".to_owned(), BotId(0))] {
+        words(&text).await;
+        let seen = pool.sending().await.unwrap();
+        let begun = pool.begin_sending(seen.as_ref(), &mine, None).await;
+        let EpochAnswer::Done(Begun::Ours { left }) = begun.unwrap() else {
+            panic!("it is waited for, for ever: {text}");
+        };
+        let of = left.iter().find(|doubt| doubt.bot == bot);
+        assert!(of.is_some_and(|doubt| doubt.entries.is_empty()), "{left:?}");
+        let stands = pool.sending().await.unwrap().and_then(|seen| seen.who);
+        assert_eq!(stands.as_ref(), Some(&mine));
+    }
 }

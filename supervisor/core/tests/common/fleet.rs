@@ -318,6 +318,7 @@ fn add_bot(snapshot: &mut Snapshot, words: &[&str], opts: &BTreeMap<&str, &str>)
         role: BotRole::Standby,
         connection,
         last_ok_ago_ms: number("ok").or((connection == Connection::Ready).then_some(100)),
+        answered_for_ms: number("for").or(Some(60_000)),
         probe: LatencySummary {
             count: 10,
             last_us: number("probe").unwrap_or(500),

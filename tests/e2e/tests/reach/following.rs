@@ -16,7 +16,7 @@ async fn who_follows_the_link_gets_what_is_parked_and_then_where_he_stands() {
     stage.fired(revoke).await.unwrap();
     let next = stage.switched_from(bot).await.unwrap();
     stage.delivered().await.unwrap();
-    assert_eq!(stage.parked(old.member).await.unwrap(), 1);
+    stage.parked_are(old.member, 1).await.unwrap();
     let group = Talk::group(&stage, 0);
     let announced = group.see("answers from here on").await.unwrap();
     let username = &stage.scene.bots[1].username;

@@ -3,7 +3,7 @@
 use std::process::Output;
 use std::time::Duration;
 
-use e2e::{Stage, Talk, built};
+use e2e::{Stage, TITLE, Talk, built};
 use rustix::process::Signal;
 use sandbox::processes::redis_of;
 use serde_json::Value;
@@ -106,9 +106,12 @@ async fn a_foreign_history_waits_for_a_person_who_may_take_either_side() {
     let active = stage.active().await.unwrap();
     let talk = Talk::private(&stage, 0, active);
     if active != bot {
+        // Who comes by Start is shown the step; the card is there when he asks.
         talk.start(None).await.unwrap();
-        let shown = talk.see("Step 2/6").await.unwrap();
-        assert!(shown.text.contains("So far:"), "{}", shown.text);
+        talk.see("Step 2/6").await.unwrap();
+        talk.say("/resume").await.unwrap();
+        let shown = talk.see("So far:").await.unwrap();
+        assert!(shown.text.contains(TITLE), "{}", shown.text);
     }
     talk.give_description().await.unwrap();
     assert_eq!(talk.count("Step 3/6").await.unwrap(), 1);

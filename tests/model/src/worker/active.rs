@@ -1,9 +1,8 @@
 //! `active.rs`: the active bot's work, for as long as one open epoch names it; how it begins and how it ends in order.
 
-use std::collections::BTreeSet;
 use std::rc::Rc;
 
-use shared_core::{BotId, ConversationKey, EpochRecord};
+use shared_core::{BotId, EpochRecord};
 
 use super::calls::Calls;
 use super::cursors::{self, Intake};
@@ -65,17 +64,15 @@ pub async fn start(
         .await?;
     let resumed: Resumed = resumption.ok_or(NotYet)?;
     // After the debt has changed hands: whoever composed them owes them anew.
-    let replaced = match ctx.sim.has(Bug::ForeignPromptsSent) {
-        true => BTreeSet::new(),
-        false => drop_foreign(calls, record).await?,
-    };
+    if !ctx.sim.has(Bug::ForeignPromptsSent) {
+        drop_foreign(calls, record).await?;
+    }
     let tenure = Rc::new(Tenure::new(Terms {
         calls: calls.clone(),
         stamp,
         resumed,
         after_another: record.previous_bot != Some(bot),
         stood,
-        replaced,
         intake: Intake::new(private, channels.clone()),
     }));
     feed.set_channels(&channels);
@@ -133,10 +130,7 @@ async fn seed_channels(calls: &Calls, stamp: shared_core::EpochStamp) -> Result<
 }
 
 /// What another bot composed in its own name is dropped.
-async fn drop_foreign(
-    calls: &Calls,
-    record: &EpochRecord,
-) -> Result<BTreeSet<ConversationKey>, NotYet> {
+async fn drop_foreign(calls: &Calls, record: &EpochRecord) -> Result<(), NotYet> {
     let (me, stamp): (BotId, _) = (calls.bot.id(), record.stamp);
     let held_to = Some(calls.tenancy.history);
     let pending = calls
@@ -146,9 +140,7 @@ async fn drop_foreign(
     let foreign = pending
         .iter()
         .filter(|(_, entry)| entry.by.is_some_and(|by| by != me));
-    let (foreign, whose): (Vec<Position>, BTreeSet<ConversationKey>) = foreign
-        .map(|(position, entry)| (*position, entry.conversation))
-        .unzip();
+    let foreign: Vec<Position> = foreign.map(|(position, _)| *position).collect();
     if !foreign.is_empty() {
         calls
             .ctx
@@ -157,7 +149,7 @@ async fn drop_foreign(
             })
             .await?;
     }
-    Ok(whose)
+    Ok(())
 }
 
 /// Every difference since the committed cursors has been handed over.

@@ -103,6 +103,7 @@ fn begin(worker: &Rc<Worker>, given: &Assignment, inherited: Option<EpochStamp>)
         connection: Connection::Absent,
         role: BotRole::Standby,
         answered_at: None,
+        answered_since: None,
         error: None,
         lease_held: false,
         settled_since: None,

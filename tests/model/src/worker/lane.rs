@@ -225,7 +225,8 @@ fn meaning(
         Item::Internal { event, id, .. } => {
             Some((UpdateId::Internal { event: *id }, event.clone()))
         }
-        Item::Reprompt => where_he_stands(tenure, envelope),
+        Item::Reprompt { served } if *served == Some(envelope.state.nonce()) => None,
+        Item::Reprompt { .. } => where_he_stands(tenure, envelope),
     }
 }
 
@@ -241,7 +242,7 @@ fn where_he_stands(
 fn settles_of(item: &Item) -> Option<Settles> {
     match item {
         Item::Internal { settles, .. } => settles.map(Settles::Outbox),
-        Item::Heard(_) | Item::Held(_) | Item::Reprompt => None,
+        Item::Heard(_) | Item::Held(_) | Item::Reprompt { .. } => None,
     }
 }
 

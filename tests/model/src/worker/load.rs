@@ -4,7 +4,8 @@
 
 use std::rc::Rc;
 
-use shared_core::{Button, OutboxEntry, OutboxKind};
+use bot_worker_core::in_doubt::{draws_anothers_anew, prompt_of};
+use shared_core::OutboxEntry;
 
 use super::deliver::out_of_reach;
 use super::sender::Sender;
@@ -100,15 +101,20 @@ impl Sender {
             self.foreign.push(position);
             return;
         }
+        let followed = Some(self.tenure.resumed.at);
+        if self.tenure.owes() && draws_anothers_anew(entry, me, followed, sim.unix()) {
+            self.foreign.push(position);
+            return;
+        }
         if let Some((event, id)) = out_of_reach(&self.tenure, entry) {
             let settles = Some(position);
             let item = Item::Internal { event, id, settles };
             return self.tenure.push(entry.conversation, item, Origin::Own);
         }
-        let serves =
-            brings_a_live_prompt(entry) && !self.tenure.replaced.contains(&entry.conversation);
-        if let Some(served) = self.served.as_mut().filter(|_| serves) {
-            served.push(entry.conversation);
+        if let Some(served) = &mut self.served
+            && let Some(prompt) = prompt_of(entry)
+        {
+            served.insert(entry.conversation, prompt);
         }
         let chat = entry.target;
         if self.backlog.takes(chat, self.queue.waiting(chat), before) {
@@ -118,7 +124,11 @@ impl Sender {
 
     pub fn tell_served(&mut self) {
         if let Some(served) = self.served.take() {
-            self.tenure.served.borrow_mut().extend(served);
+            let mut known = self.tenure.served.borrow_mut();
+            for (conversation, prompt) in served {
+                known.entry(conversation).or_insert(prompt);
+            }
+            drop(known);
             self.tenure.has_turn.set(true);
         }
     }
@@ -138,16 +148,5 @@ impl Sender {
         dropped.await?;
         self.foreign.clear();
         Ok(())
-    }
-}
-
-/// Will this entry put buttons that work in front of the member?
-fn brings_a_live_prompt(entry: &OutboxEntry) -> bool {
-    match &entry.kind {
-        OutboxKind::Say { keyboard, .. } | OutboxKind::Edit { keyboard, .. } => {
-            let mut buttons = keyboard.iter().flat_map(|keyboard| &keyboard.0).flatten();
-            buttons.any(|button| matches!(button, Button::Press { .. }))
-        }
-        OutboxKind::StoreFile { .. } => false,
     }
 }

@@ -3,7 +3,7 @@
 //! Real: `SendQueue`, `Pacer`, `Backlog`. Invariants: an entry leaves Redis only when its outcome is known; before each send the lease must hold.
 
 use std::cell::RefCell;
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -57,7 +57,7 @@ pub struct Sender {
     pub after: Option<Position>,
     pub backlog: Backlog<Position>,
     pub foreign: Vec<Position>,
-    pub served: Option<Vec<ConversationKey>>,
+    pub served: Option<BTreeMap<ConversationKey, u32>>,
     pub doubt: Doubt,
     pub unended: bool,
     in_flight: usize,
@@ -81,7 +81,7 @@ impl Sender {
             after: None,
             backlog: Backlog::default(),
             foreign: Vec::new(),
-            served: Some(Vec::new()),
+            served: Some(BTreeMap::new()),
             doubt: Doubt::default(),
             unended: false,
             in_flight: 0,

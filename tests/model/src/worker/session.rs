@@ -120,7 +120,7 @@ impl Session {
         };
         let now = ctx.sim.now();
         ctx.sim.telegram.borrow_mut().adopt(line.id, now);
-        bot.status(|status| status.answered_at = Some(now));
+        bot.status(|status| status.is_answered(now));
         let calls = Calls {
             ctx: ctx.clone(),
             bot: Rc::clone(bot),
@@ -328,7 +328,7 @@ impl Session {
         let now = self.calls.ctx.sim.now();
         match probed {
             Ok(pts) => {
-                self.bot.status(|status| status.answered_at = Some(now));
+                self.bot.status(|status| status.is_answered(now));
                 self.bot.connection(Connection::Ready);
                 self.feed.observe(pts);
                 if self.active.is_some() {

@@ -40,7 +40,9 @@ pub enum Item {
         id: EventId,
         settles: Option<Position>,
     },
-    Reprompt,
+    Reprompt {
+        served: Option<u32>,
+    },
 }
 
 #[derive(Default)]
@@ -56,16 +58,15 @@ pub struct Tenure {
     pub engine: Ctx,
     pub sends: Ctx,
     pub stamp: EpochStamp,
-    resumed: Resumed,
+    pub resumed: Resumed,
     pub after_another: bool,
     /// To whom another bot's prompt was on its way, which is dropped.
-    pub replaced: BTreeSet<ConversationKey>,
     pub previous_username: Option<String>,
     /// The last entry of the outbox when the tenure began.
     pub stood: Option<Position>,
     lanes: RefCell<BTreeMap<ConversationKey, Lane>>,
     cache: RefCell<BTreeMap<ConversationKey, Envelope<Dialogue>>>,
-    pub served: RefCell<BTreeSet<ConversationKey>>,
+    pub served: RefCell<BTreeMap<ConversationKey, u32>>,
     pub intake: RefCell<Intake>,
     pub flush_bell: Bell,
     running: Cell<usize>,
@@ -92,7 +93,6 @@ pub struct Tenure {
 
 /// What a tenure is made of.
 pub struct Terms {
-    pub replaced: BTreeSet<ConversationKey>,
     pub calls: Calls,
     pub stamp: EpochStamp,
     pub resumed: Resumed,
@@ -116,7 +116,6 @@ impl Tenure {
             previous_username: before.map(name),
             resumed: terms.resumed,
             after_another: terms.after_another,
-            replaced: terms.replaced,
             stood: terms.stood,
             lanes: RefCell::default(),
             cache: RefCell::default(),
@@ -254,36 +253,34 @@ impl Tenure {
     /// Shows these where they stand, unless the conversation went on by itself.
     pub fn reprompt(self: &Rc<Self>, keys: Vec<ConversationKey>) {
         for key in keys {
-            let served = self.served.borrow().contains(&key);
-            if !served {
-                self.push(key, Item::Reprompt, Origin::Own);
-            }
+            self.push(key, Item::Reprompt { served: None }, Origin::Own);
         }
     }
 
     /// Starts the lane's next item, or ends the lane when there is none.
     fn start(self: &Rc<Self>, key: ConversationKey) {
-        let is_served = self.served.borrow().contains(&key);
+        let served = self.served.borrow().get(&key).copied();
         let mut lanes = self.lanes.borrow_mut();
         let Some(lane) = lanes.get_mut(&key) else {
             return;
         };
-        while let Some((item, origin)) = lane.waiting.pop_front() {
-            if matches!(item, Item::Reprompt) && is_served {
-                continue;
-            }
-            lane.running = true;
-            drop(lanes);
-            self.running.set(self.running.get() + 1);
-            let cached = self.cache.borrow_mut().remove(&key);
-            let tenure = Rc::clone(self);
-            self.engine.spawn(async move {
-                let outcome = lane::run(&tenure, key, cached, &item).await;
-                tenure.finish(key, origin, outcome);
-            });
+        let Some((item, origin)) = lane.waiting.pop_front() else {
+            lanes.remove(&key);
             return;
-        }
-        lanes.remove(&key);
+        };
+        lane.running = true;
+        drop(lanes);
+        let item = match item {
+            Item::Reprompt { .. } => Item::Reprompt { served },
+            item => item,
+        };
+        self.running.set(self.running.get() + 1);
+        let cached = self.cache.borrow_mut().remove(&key);
+        let tenure = Rc::clone(self);
+        self.engine.spawn(async move {
+            let outcome = lane::run(&tenure, key, cached, &item).await;
+            tenure.finish(key, origin, outcome);
+        });
     }
 
     fn finish(self: &Rc<Self>, key: ConversationKey, origin: Origin, outcome: lane::Outcome) {
@@ -297,7 +294,8 @@ impl Tenure {
             }
             lane::Outcome::Stands { envelope, serves } => {
                 if serves {
-                    self.served.borrow_mut().insert(key);
+                    let nonce = envelope.state.nonce();
+                    self.served.borrow_mut().insert(key, nonce);
                 }
                 self.cache.borrow_mut().insert(key, *envelope);
             }

@@ -15,7 +15,7 @@ use crate::member::Member;
 use crate::view::View;
 
 /// From arming to landing; a delivery takes a few milliseconds.
-const LANDS_WITHIN_MS: i64 = 10_000;
+const LANDS_WITHIN_MS: i64 = 30_000;
 const ROUGHLY_MS: i64 = 10_000;
 /// At least so many write to the bot at the instant of the fault, if there are as many.
 const WRITERS: usize = 4;

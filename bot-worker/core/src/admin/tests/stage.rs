@@ -175,6 +175,7 @@ pub fn health(bot: BotId, username: &str) -> BotHealth {
         role: BotRole::Standby,
         connection: Connection::Ready,
         last_ok_ago_ms: Some(900),
+        answered_for_ms: Some(60_000),
         probe: LatencySummary::default(),
         last_error: None,
         flood_wait_s: None,
