@@ -165,6 +165,13 @@ impl Tenure {
         current == Some(self.stamp) && self.context.cell.holds(self.tenancy)
     }
 
+    /// Will nothing leave any more? The epoch is known to be another one, or the lease has been broken.
+    pub fn is_over(&self) -> bool {
+        let current = self.view.borrow().record().map(|record| record.stamp);
+        let another = current.is_some_and(|current| current != self.stamp);
+        another || !self.context.cell.holds(self.tenancy)
+    }
+
     /// A message that was kept while another bot answered, and was written before that one's last step in its conversation (`stepped`): it
     /// answers something else. What the bot itself has not answered yet, and what is taken up before it, outdates nothing.
     pub fn is_outdated(&self, written: UnixMs, stepped: UnixMs) -> bool {

@@ -33,7 +33,7 @@ pub struct Options {
     #[arg(long, value_delimiter = ',', default_values_t = [1_000, 100_000, 1_000_000])]
     sizes: Vec<usize>,
     /// Kills of the active worker in each system
-    #[arg(long, default_value_t = 15)]
+    #[arg(long, default_value_t = 45)]
     rounds: usize,
 }
 

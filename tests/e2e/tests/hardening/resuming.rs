@@ -270,3 +270,52 @@ async fn who_was_last_active_half_an_hour_ago_is_not_written_to_and_goes_on_when
     assert_eq!(gone.count("Step 2/6").await.unwrap(), 1);
     assert_eq!(gone.count("Step 3/6").await.unwrap(), 1);
 }
+
+/// An edit waits for Telegram and its bot dies. The next one cannot make it: it shows the step that was reached since, with what was chosen, and no other.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_choice_whose_redraw_waited_is_shown_with_the_step_that_was_reached() {
+    let stage = Stage::open(2).await.unwrap();
+    let bots: Vec<i64> = stage.scene.bots.iter().map(|bot| bot.id).collect();
+    let [goes_on, stays] = [0, 1].map(|member| Talk::private(&stage, member, bots[0]));
+    for talk in [&goes_on, &stays] {
+        let member = usize::from(talk.member == stays.member);
+        Talk::private(&stage, member, bots[1])
+            .meet_standby()
+            .await
+            .unwrap();
+        talk.open_upload().await.unwrap();
+        talk.give_title().await.unwrap();
+        talk.give_description().await.unwrap();
+        talk.choose_category().await.unwrap();
+    }
+    stage.reach_is(bots[1], 2).await.unwrap();
+    stage.settled().await.unwrap();
+    let flood =
+        json!({"kind": "flood", "bot": bots[0], "method": "messages.editMessage", "seconds": 600});
+    stage.fault(flood).await.unwrap();
+    let tag = stays.labels().await.unwrap().swap_remove(0);
+    goes_on.press(&tag).await.unwrap();
+    stays.press(&tag).await.unwrap();
+    goes_on.press("Done").await.unwrap();
+    stage
+        .until_stored("two edits and a step wait", async || {
+            Ok((stage.outbox().await? == 3).then_some(()))
+        })
+        .await
+        .unwrap();
+
+    stage.revoke(bots[0]).await.unwrap();
+    assert_eq!(stage.switched_from(bots[0]).await.unwrap(), bots[1]);
+    let [goes_on, stays] = [0, 1].map(|member| Talk::private(&stage, member, bots[1]));
+    goes_on.see("Step 5/6").await.unwrap();
+    stays.see("Step 4/6").await.unwrap();
+    stage.delivered().await.unwrap();
+    assert_eq!(goes_on.count("Step 4/6").await.unwrap(), 0);
+    assert_eq!(goes_on.count("Step 5/6").await.unwrap(), 1);
+    assert_eq!(stays.count("Step 4/6").await.unwrap(), 1);
+    // His choice is among the buttons, and they work.
+    let chosen = stays.labels().await.unwrap().swap_remove(0);
+    assert_ne!(chosen, tag, "it is marked");
+    stays.press("Done").await.unwrap();
+    stays.see("Step 5/6").await.unwrap();
+}

@@ -7,10 +7,12 @@ use shared_core::MemberId;
 use super::tenure::Tenure;
 use crate::sim::Away;
 
+const FIRST: u64 = 250;
 const AGAIN: u64 = 500;
 
 /// Looks through all of them once.
 pub async fn take_up(tenure: Rc<Tenure>) {
+    tenure.engine.sleep(FIRST).await;
     while tenure.may_send() {
         match look(&tenure).await {
             Ok(()) => return tenure.parked_known.set(true),
