@@ -22,6 +22,7 @@ use crate::context::{BotContext, Shared, catalog_of};
 use crate::epoch_watch::View;
 use crate::login;
 use crate::session::{Ended, Session};
+use crate::status::Unbroken;
 use crate::tail;
 
 /// An orderly end waits so long for what is in flight.
@@ -62,10 +63,11 @@ impl BotTask {
         let cell = shared
             .guard
             .want(pool, &state, lease.clone(), assignment.grant);
-        let probe = shared.config.timing.standby_probe;
+        let (timing, policy) = (&shared.config.timing, &shared.config.policy);
+        let unbroken = Unbroken::new(timing.standby_probe, policy.line_silent);
         let status = shared
             .status
-            .add_bot(pool, assignment.bot, assignment.slot, probe);
+            .add_bot(pool, assignment.bot, assignment.slot, unbroken);
         let desk = Desk::open(shared, config, &state, assignment.bot, view.clone());
         Some(Self {
             context: Arc::new(BotContext {

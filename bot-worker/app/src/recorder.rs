@@ -1,10 +1,11 @@
 //! Carries records from Redis to SQL. A record is removed from Redis only once SQL has it; SQL takes each only once, so a kill between
-//! the two repeats nothing. While SQL is away, records wait in Redis. One that SQL refuses for good goes to the poison stream with the
+//! the two repeats nothing. While SQL is away, records wait in Redis; beyond `database.max_waiting_records` no further one is taken, and its member is told. One that SQL refuses for good goes to the poison stream with the
 //! reason, and an event says so: it blocks nobody behind it.
 //!
 //! Events of a bot go straight to SQL and wait in Redis, as notes, only where SQL does not take them ([`tell`]).
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use shared_core::Record;
@@ -35,11 +36,15 @@ pub async fn run(tenure: Arc<Tenure>) {
         match carry(&tenure).await {
             Ok(0) => {
                 backoff.reset();
+                tenure.records_full.store(false, Ordering::Release);
                 let _ = tokio::time::timeout(POLL, tenure.records.notified()).await;
             }
-            Ok(_) => backoff.reset(),
+            Ok(_) => {
+                backoff.reset();
+                tenure.records_full.store(false, Ordering::Release);
+            }
             Err(error) => {
-                // Nothing bounds them: a submitted course is not to be lost because others were submitted. Who looks after Redis' memory reads how many.
+                // Whoever looks after Redis' memory reads how many.
                 let waiting = tenure.context.state.records_len().await.ok();
                 match waiting.is_some_and(|waiting| waiting >= MANY) {
                     true => error!(

@@ -20,6 +20,8 @@ use crate::engine::Input;
 use crate::tenure::Tenure;
 
 const PORTION: usize = 20;
+/// Looked at once more, most have been handed over before: more than do something within a second, so that one portion is all.
+const ONCE_MORE: usize = 2_000;
 /// More chats than this wait for something: prompts wait.
 const BUSY: usize = 40;
 /// Who was active within this time is shown his prompt unasked.
@@ -33,7 +35,7 @@ pub struct Reprompts {
     tenure: Arc<Tenure>,
     cursor: OpenCursor,
     finished: bool,
-    looks: Looks,
+    looks: Looks<ConversationKey>,
 }
 
 impl Reprompts {
@@ -44,7 +46,7 @@ impl Reprompts {
             tenure,
             cursor: OpenCursor::default(),
             finished,
-            looks: Looks::new(PORTION, LATELY, clock::unix_now()),
+            looks: Looks::new(LATELY, clock::unix_now()),
         }
     }
 
@@ -84,19 +86,17 @@ impl Reprompts {
 
     async fn portion(&mut self) -> Vec<ConversationKey> {
         let state = &self.tenure.context.state;
-        let page = match state.open_conversations(&self.cursor, PORTION).await {
+        let first = self.looks.is_first();
+        let limit = if first { PORTION } else { ONCE_MORE };
+        let page = match state.open_conversations(&self.cursor, limit).await {
             Ok(page) => page,
             Err(error) => {
                 warn!(%error, "open conversations could not be listed yet");
                 return Vec::new();
             }
         };
-        let lately: Vec<ConversationKey> = page
-            .iter()
-            .filter(|(_, at)| self.looks.wants(*at))
-            .map(|(key, _)| *key)
-            .collect();
-        let members: Vec<_> = lately.iter().map(|key| key.member).collect();
+        let fresh = self.looks.fresh(&page);
+        let members: Vec<_> = fresh.iter().map(|key| key.member).collect();
         let reached = match state.reaches(self.tenure.context.lease.bot, &members).await {
             Ok(reached) => reached,
             Err(error) => {
@@ -105,8 +105,7 @@ impl Reprompts {
             }
         };
         self.cursor.advance(&page);
-        let first = self.looks.is_first();
-        match self.looks.had(lately.len(), clock::unix_now()) {
+        match self.looks.had(&fresh, &page, limit, clock::unix_now()) {
             Follows::Next => {}
             Follows::Again => self.cursor = OpenCursor::default(),
             Follows::Over => {
@@ -114,11 +113,11 @@ impl Reprompts {
                 info!("everyone who was active lately has been shown where he stands");
             }
         }
-        let (shown, parked): (Vec<_>, Vec<_>) = lately
+        let (shown, parked): (Vec<_>, Vec<_>) = fresh
             .into_iter()
             .zip(reached)
             .partition(|(key, reached)| *reached || key.place != PlaceKey::Private);
-        if first && !parked.is_empty() {
+        if !parked.is_empty() {
             let count = u64::try_from(parked.len()).unwrap_or(u64::MAX);
             let counter = Counter::ConversationsParked;
             self.tenure.work.count(&self.tenure, counter, count);

@@ -53,7 +53,9 @@ impl Standing {
     pub fn of(record: Option<&EpochRecord>, me: BotId) -> Self {
         let open = record.filter(|record| record.phase == Phase::Open);
         let holder = open.and_then(|record| record.holder.as_ref());
-        let last = record.and_then(|record| record.previous_bot);
+        // An open epoch's holder has answered in it: this very bot, by a process that was killed, where the epoch has not been left yet.
+        let answered = holder.map(|holder| holder.bot);
+        let last = answered.or(record.and_then(|record| record.previous_bot));
         Self {
             stands_by: holder.is_some_and(|holder| holder.bot != me),
             answered_last: last.is_none_or(|last| last == me),
@@ -276,4 +278,40 @@ fn stops(change: &mut PrivateChange, member: MemberId) {
     change.started.retain(|started| *started != member);
     change.invited.retain(|invited| *invited != member);
     change.stopped.push(member);
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use shared_core::{Epoch, EpochStamp, Holder, Nonce, UnixMs, WorkerId};
+
+    use super::*;
+
+    #[test]
+    fn who_answered_last_is_an_open_epochs_holder_or_who_was_before() {
+        let [me, other] = [1, 2].map(BotId);
+        let answered_last = |phase, holder: Option<BotId>, previous| {
+            let record = EpochRecord {
+                stamp: EpochStamp {
+                    epoch: Epoch(3),
+                    nonce: Nonce([7; 8]),
+                },
+                phase,
+                holder: holder.map(|bot| Holder {
+                    bot,
+                    worker: WorkerId::new("w0").unwrap(),
+                }),
+                previous_bot: previous,
+                since: UnixMs(1),
+            };
+            Standing::of(Some(&record), me).answered_last
+        };
+        assert!(answered_last(Phase::Fenced, None, Some(me)));
+        assert!(!answered_last(Phase::Fenced, None, Some(other)));
+        assert!(!answered_last(Phase::Smoking, Some(me), Some(other)));
+        assert!(answered_last(Phase::Open, Some(me), Some(other)));
+        assert!(!answered_last(Phase::Open, Some(other), Some(me)));
+        assert!(Standing::of(None, me).answered_last);
+    }
 }

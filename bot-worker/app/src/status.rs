@@ -18,6 +18,29 @@ use tokio::sync::Notify;
 /// Answers that are not further apart than this follow one another without a break, whatever the probes' pace.
 const UNBROKEN: Duration = Duration::from_millis(2500);
 
+/// When a bot has been answered without a break. A line that answers slowly answers; one that was silent for as long as makes a line fail was not
+/// answered meanwhile.
+#[derive(Debug, Clone, Copy)]
+pub struct Unbroken {
+    gap: Duration,
+    silence: Duration,
+}
+
+impl Unbroken {
+    /// `probe`: how far apart a standby's probes are. `line_silent`: after which a line has failed.
+    pub fn new(probe: Duration, line_silent: Duration) -> Self {
+        Self {
+            gap: UNBROKEN.max(probe * 2),
+            silence: line_silent.max(probe * 2),
+        }
+    }
+
+    /// Is there no break between two answers? `took`: how long the later one was waited for.
+    fn holds(self, gap: Duration, took: Duration) -> bool {
+        gap <= self.gap + took && gap < self.silence
+    }
+}
+
 /// Everything the heartbeat needs.
 #[derive(Debug, Default)]
 pub struct Status {
@@ -41,9 +64,9 @@ struct Facts {
     role: BotRole,
     connection: Connection,
     last_ok: Option<BootMs>,
-    /// Since when it has been answered without a longer gap than `unbroken`.
+    /// Since when it has been answered without a break.
     answered: Option<BootMs>,
-    unbroken: Duration,
+    unbroken: Unbroken,
     probe: LatencySummary,
     last_error: Option<(ErrorClass, String, BootMs)>,
     flood_until: Option<BootMs>,
@@ -66,13 +89,12 @@ pub struct BotStatus {
 }
 
 impl Status {
-    /// `probe`: how far apart a standby's probes are.
     pub fn add_bot(
         &self,
         pool: &PoolId,
         bot: BotId,
         slot: LoginSlot,
-        probe: Duration,
+        unbroken: Unbroken,
     ) -> Arc<BotStatus> {
         let status = Arc::new(BotStatus {
             pool: pool.clone(),
@@ -84,7 +106,7 @@ impl Status {
                 connection: Connection::Absent,
                 last_ok: None,
                 answered: None,
-                unbroken: UNBROKEN.max(probe * 2),
+                unbroken,
                 probe: LatencySummary::default(),
                 last_error: None,
                 flood_until: None,
@@ -195,13 +217,11 @@ impl Facts {
         };
     }
 
-    /// Telegram has answered something. `took`: how long it was waited for. A line that answers slowly answers.
+    /// Telegram has answered something. `took`: how long it was waited for.
     fn is_answered(&mut self, took: Duration) {
         let now = clock::boot_now();
-        let goes_on = self
-            .last_ok
-            .is_some_and(|last| now.since(last) <= self.unbroken + took);
-        if !goes_on {
+        let gap = self.last_ok.map(|last| now.since(last));
+        if !gap.is_some_and(|gap| self.unbroken.holds(gap, took)) {
             self.answered = Some(now);
         }
         self.last_ok = Some(now);
@@ -335,4 +355,25 @@ impl BotStatus {
 /// The data behind these locks is plain: a panic elsewhere cannot leave it half-changed.
 pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slow_line_is_answered_and_a_silent_one_was_not() {
+        let [probe, silent] = [1_000, 3_500].map(Duration::from_millis);
+        let unbroken = Unbroken::new(probe, silent);
+        let holds = |gap, took| {
+            let [gap, took] = [gap, took].map(Duration::from_millis);
+            unbroken.holds(gap, took)
+        };
+        assert!(holds(1_005, 5));
+        assert!(holds(3_400, 2_400), "slow");
+        assert!(!holds(2_600, 5), "nothing was asked, or nothing answered");
+        assert!(!holds(4_200, 3_200), "a silence that ended");
+        let seldom = Unbroken::new(probe * 5, silent);
+        assert!(seldom.holds(Duration::from_millis(5_010), Duration::from_millis(10)));
+    }
 }

@@ -75,6 +75,8 @@ pub struct Tenure {
     pub outbox: Notify,
     /// Something may be waiting for SQL.
     pub records: Notify,
+    /// A course was not taken because too many wait, and none has reached SQL since.
+    pub records_full: AtomicBool,
     /// Something may be in the inbox.
     pub inbox: Notify,
     /// Members who were told that a newer program is waited for, and when.
@@ -121,6 +123,7 @@ impl Tenure {
             usernames: terms.usernames,
             outbox: Notify::new(),
             records: Notify::new(),
+            records_full: AtomicBool::new(false),
             inbox: Notify::new(),
             told_newer: Mutex::default(),
             has_turn: AtomicBool::new(false),
@@ -155,6 +158,7 @@ impl Tenure {
             catalog: &self.context.catalog,
             now: clock::unix_now(),
             invite_again_ms: self.context.invite_again_ms(),
+            records_full: self.records_full.load(Ordering::Acquire),
             key,
         })
     }

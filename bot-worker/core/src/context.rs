@@ -25,6 +25,8 @@ pub struct Context<'a> {
     pub now: UnixMs,
     /// So long after an invitation to the backups comes the next one; 0: there are none.
     pub invite_again_ms: u64,
+    /// Too many courses wait for the database: none is taken now.
+    pub records_full: bool,
     pub key: ConversationKey,
 }
 

@@ -3,11 +3,13 @@
 //! ```text
 //! first look        everybody who was active lately, portion by portion
 //! meanwhile         whoever does something moves to the front, past what has been looked at; most are served by that, and who only asked for help is not
-//! another look      who was active since the last one began; again, until one portion is all of it
+//! another look      who was active since the last one began; until one portion is all of it, so that nobody could move past it
 //! ```
-//! Invariant: when it is over, everybody who was active lately when it began has been in a portion. It reads nothing and sends nothing; who asks has
-//! the list in Redis. Times are wall clock: what a commit notes of its conversation.
+//! Each is handed over once. So that it ends in a busy pool, a portion of a later look is to be larger than what is active within a second. Invariant: when it is over, everybody who was active lately when it began has been handed over, however he moved. It reads
+//! nothing and sends nothing; who asks has the list in Redis. Times are wall clock: what a commit notes of its conversation.
 
+use std::collections::HashSet;
+use std::hash::Hash;
 use std::time::Duration;
 
 use shared_core::UnixMs;
@@ -15,14 +17,16 @@ use shared_core::UnixMs;
 /// A wall clock may be set back by this much meanwhile.
 const CLOCK_SLACK_MS: i64 = 1_000;
 
+/// `K` names a conversation.
 #[derive(Debug, Clone)]
-pub struct Looks {
-    portion: usize,
+pub struct Looks<K> {
+    handed: HashSet<K>,
     /// Who was last active before this is of no interest.
     down_to: UnixMs,
     began: UnixMs,
-    portions: u32,
     first: bool,
+    /// Of this look.
+    portions: u32,
 }
 
 /// What follows a portion.
@@ -37,33 +41,32 @@ pub enum Follows {
     Over,
 }
 
-impl Looks {
-    /// `portion`: how many are asked for at once. `lately`: who has done nothing for longer is left alone.
-    pub fn new(portion: usize, lately: Duration, now: UnixMs) -> Self {
+impl<K: Copy + Eq + Hash> Looks<K> {
+    /// `lately`: who has done nothing for longer is left alone.
+    pub fn new(lately: Duration, now: UnixMs) -> Self {
         let lately = i64::try_from(lately.as_millis()).unwrap_or(i64::MAX);
         Self {
-            portion,
+            handed: HashSet::new(),
             down_to: UnixMs(now.0.saturating_sub(lately)),
             began: now,
-            portions: 0,
             first: true,
+            portions: 0,
         }
     }
 
-    /// Is it the first one, in which nobody comes twice?
-    pub fn is_first(&self) -> bool {
-        self.first
+    /// Whom a portion of the list brings. Nothing is remembered of it before [`Looks::had`].
+    pub fn fresh(&self, page: &[(K, UnixMs)]) -> Vec<K> {
+        let wanted = page.iter().filter(|(_, active)| self.wants(*active));
+        let keys = wanted.map(|(key, _)| *key);
+        keys.filter(|key| !self.handed.contains(key)).collect()
     }
 
-    /// Is somebody who was last active then looked at?
-    pub fn wants(&self, active: UnixMs) -> bool {
-        active >= self.down_to
-    }
-
-    /// A portion of which so many were wanted.
-    pub fn had(&mut self, wanted: usize, now: UnixMs) -> Follows {
+    /// These are handed over, out of a portion that was asked for with this limit.
+    pub fn had(&mut self, fresh: &[K], page: &[(K, UnixMs)], limit: usize, now: UnixMs) -> Follows {
+        self.handed.extend(fresh);
         self.portions += 1;
-        if wanted >= self.portion {
+        let goes_on = page.len() >= limit && page.iter().all(|(_, active)| self.wants(*active));
+        if goes_on {
             return Follows::Next;
         }
         if !self.first && self.portions == 1 {
@@ -71,9 +74,18 @@ impl Looks {
         }
         self.down_to = UnixMs(self.began.0.saturating_sub(CLOCK_SLACK_MS));
         self.began = now;
-        self.portions = 0;
         self.first = false;
+        self.portions = 0;
         Follows::Again
+    }
+
+    /// Is it the first look?
+    pub fn is_first(&self) -> bool {
+        self.first
+    }
+
+    fn wants(&self, active: UnixMs) -> bool {
+        active >= self.down_to
     }
 }
 
@@ -83,17 +95,45 @@ mod tests {
     use proptest::prelude::*;
 
     const LATELY: Duration = Duration::from_secs(1_800);
+    const NOW: UnixMs = UnixMs(10_000_000);
+
+    fn look(looks: &mut Looks<u8>, page: &[(u8, i64)], now: i64) -> (Vec<u8>, Follows) {
+        let page: Vec<_> = page.iter().map(|(key, at)| (*key, UnixMs(*at))).collect();
+        let fresh = looks.fresh(&page);
+        let follows = looks.had(&fresh, &page, 2, UnixMs(now));
+        (fresh, follows)
+    }
 
     #[test]
     fn a_calm_pool_is_looked_at_once_more() {
-        let mut looks = Looks::new(2, LATELY, UnixMs(10_000_000));
-        assert!(looks.wants(UnixMs(8_200_000)) && !looks.wants(UnixMs(8_199_999)));
-        assert!(looks.is_first());
-        assert_eq!(looks.had(2, UnixMs(10_000_100)), Follows::Next);
-        assert_eq!(looks.had(1, UnixMs(10_000_200)), Follows::Again);
+        let mut looks = Looks::new(LATELY, NOW);
+        let page = [(1, 9_999_900), (2, 8_200_000)];
+        let first = look(&mut looks, &page, 10_000_100);
+        assert_eq!(first, (vec![1, 2], Follows::Next));
+        let long_ago = look(&mut looks, &[(3, 8_199_999)], 10_000_200);
+        assert_eq!(long_ago, (vec![], Follows::Again));
         assert!(!looks.is_first());
-        assert!(looks.wants(UnixMs(9_999_500)) && !looks.wants(UnixMs(9_998_000)));
-        assert_eq!(looks.had(0, UnixMs(10_000_250)), Follows::Over);
+        let again = look(&mut looks, &page, 10_000_250);
+        assert_eq!(again, (vec![], Follows::Over));
+    }
+
+    #[test]
+    fn who_moved_past_a_look_is_found_by_the_next_one() {
+        let mut looks = Looks::new(LATELY, NOW);
+        let at = NOW.0;
+        assert_eq!(
+            look(&mut looks, &[(1, at - 1), (2, at - 2)], at + 50).1,
+            Follows::Next
+        );
+        // The third one has moved to the front, where both of the others are as well.
+        assert_eq!(look(&mut looks, &[], at + 100).1, Follows::Again);
+        let front = [(1, at + 110), (2, at + 105)];
+        assert_eq!(look(&mut looks, &front, at + 150), (vec![], Follows::Next));
+        let behind = look(&mut looks, &[(3, at + 60)], at + 200);
+        assert_eq!(behind, (vec![3], Follows::Again));
+        // Whoever does something all the time is no reason to go on.
+        let busy = look(&mut looks, &[(1, at + 240)], at + 250);
+        assert_eq!(busy, (vec![], Follows::Over));
     }
 
     proptest! {
@@ -102,38 +142,36 @@ mod tests {
         fn nobody_is_passed_over(
             portion in 1_usize..5,
             members in 1_usize..30,
-            moves in prop::collection::vec(prop::collection::vec(0_usize..30, 0..4), 0..40),
+            moves in prop::collection::vec(prop::collection::vec(0_usize..30, 0..4), 0..60),
         ) {
-            let mut now = 100_000;
+            let mut now = NOW.0;
             // Each was active at another moment: the list is in that order.
             let mut active: Vec<i64> = (0..members).map(|it| now - 1 - it as i64).collect();
-            let mut looks = Looks::new(portion, LATELY, UnixMs(now));
-            let mut looked = vec![false; members];
+            let mut looks = Looks::new(LATELY, UnixMs(now));
+            let mut handed: Vec<usize> = Vec::new();
             let mut below = i64::MAX;
-            let mut moves = moves.into_iter();
-            loop {
-                let mut page: Vec<usize> = (0..members).filter(|it| active[*it] < below).collect();
-                page.sort_by_key(|it| -active[*it]);
+            // In the end they come to rest.
+            for moves in moves.into_iter().chain(std::iter::repeat(Vec::new())) {
+                let mut page: Vec<_> = (0..members).map(|it| (it, UnixMs(active[it]))).collect();
+                page.retain(|(_, at)| at.0 < below);
+                page.sort_by_key(|(_, at)| -at.0);
                 page.truncate(portion);
-                below = page.last().map_or(below, |it| active[*it]);
-                page.retain(|it| looks.wants(UnixMs(active[*it])));
-                page.iter().for_each(|it| looked[*it] = true);
-                now += 1;
-                match looks.had(page.len(), UnixMs(now)) {
+                below = page.last().map_or(below, |(_, at)| at.0);
+                let fresh = looks.fresh(&page);
+                handed.extend(&fresh);
+                now += 700;
+                match looks.had(&fresh, &page, portion, UnixMs(now)) {
                     Follows::Next => {}
                     Follows::Again => below = i64::MAX,
                     Follows::Over => break,
                 }
-                for who in moves.next().unwrap_or_default() {
+                for who in moves {
                     now += 1;
                     active[who % members] = now;
                 }
-                // In the end they come to rest, far enough apart for the slack.
-                if moves.len() == 0 {
-                    now += CLOCK_SLACK_MS + 1;
-                }
             }
-            prop_assert_eq!(looked, vec![true; members]);
+            handed.sort_unstable();
+            prop_assert_eq!(handed, (0..members).collect::<Vec<_>>());
         }
     }
 }

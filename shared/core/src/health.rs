@@ -82,7 +82,7 @@ pub struct BotHealth {
     pub connection: Connection,
     /// Since Telegram last answered anything; `None` if it never did.
     pub last_ok_ago_ms: Option<u64>,
-    /// For how long it has been answered without a gap that is longer than two probes take; `None` if it never was, or of a worker that does not say.
+    /// For how long it has been answered without a break, however slowly; `None` if it never was, or of a worker that does not say.
     #[serde(default)]
     pub answered_for_ms: Option<u64>,
     pub probe: LatencySummary,

@@ -342,8 +342,8 @@ impl Pool {
         }
         // A worker that remembers a later epoch, of a history that was lost before anybody heard of it, acts on none below that.
         let beats = world.workers.iter().filter_map(|it| it.beat.as_ref());
-        let remembered = beats.filter_map(|(beat, _)| beat.seen.get(&self.name));
-        held.seen = remembered.copied().fold(held.seen, Epoch::max);
+        let remembered = history::remembered(beats.map(|(beat, _)| beat), &self.name);
+        held.seen = held.seen.max(remembered);
         let open_for_ms = held.open_for_ms(view.epoch.as_ref());
         let now = clock::unix_now();
         held.past.retain(|past| now.since(past.at) < PAST_MS);

@@ -179,6 +179,7 @@ async fn say(
         open: Some(UnixMs(1)),
         outbox: &reply,
         records: &[],
+        records_at_most: u64::MAX,
         told: &[],
         alarms: &[],
         keep: TOMBSTONE_KEPT,

@@ -255,6 +255,7 @@ impl Member {
             catalog: &self.catalog,
             now: UnixMs(1_764_000_000_000),
             invite_again_ms: 0,
+            records_full: false,
             key: self.key,
         };
         let taken = match take(&self.envelope, &update, &event, &ctx, ME, false)? {
@@ -270,6 +271,7 @@ impl Member {
             keep: TOMBSTONE_KEPT,
             outbox: &taken.outbox.entries,
             records: &taken.outbox.records,
+            records_at_most: u64::MAX,
             told: &taken.outbox.told,
             alarms: &taken.outbox.alarms,
             settles: None,

@@ -180,6 +180,7 @@ impl Talk<'_> {
             catalog: &maker.catalog,
             now: self.at,
             invite_again_ms: 0,
+            records_full: false,
             key,
         };
         let Intake::Taken(taken) = take(&self.envelope, &id, &event, &ctx, maker.bot, false)?
@@ -236,6 +237,7 @@ impl Writer<'_> {
                 keep: TOMBSTONE_KEPT,
                 outbox,
                 records: &[],
+                records_at_most: u64::MAX,
                 told: &[],
                 alarms: &made.outbox.alarms,
                 settles: None,

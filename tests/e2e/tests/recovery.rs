@@ -10,3 +10,5 @@ mod deciding;
 mod redis_lost;
 #[path = "recovery/refused.rs"]
 mod refused;
+#[path = "recovery/waiting.rs"]
+mod waiting;

@@ -6,6 +6,7 @@
 //!  │                                                     └▶ commit ─▶ Done    ─▶ replies are in the outbox; presses are answered
 //!  │                                                                ├ Stale   ─▶ read again: an earlier try of ours may have come through
 //!  │                                                                ├ Gone    ─▶ done: what it settles was settled
+//!  │                                                                ├ Full    ─▶ again, and the step takes no record
 //!  │                                                                ├ Fenced  ─▶ the epoch is over
 //!  │                                                                └ no answer ─▶ again, with backoff: the version tells whether it came through
 //!  └ cannot be read ─▶ moved aside or left alone (`damage.rs`)
@@ -150,7 +151,7 @@ async fn attempt(
     envelope: Envelope<Dialogue>,
     item: &Item,
 ) -> Result<Try, StateError> {
-    if shows_that_he_is_there(item, &key)
+    if may_be_written_to(item, &key)
         && let EpochAnswer::Fenced { .. } = tenure.unpark(key.member).await?
     {
         return Ok(Try::Finished(Outcome::Fenced));
@@ -192,13 +193,20 @@ async fn attempt(
             tenure.inbox.notify_one();
             Try::ReadAgain
         }
+        Committed::Full => {
+            warn!(conversation = %key, "not taken: too many records wait for the database");
+            tenure.records_full.store(true, Ordering::Release);
+            Try::ReadAgain
+        }
         Committed::Fenced { .. } => Try::Finished(Outcome::Fenced),
     })
 }
 
-/// His own doing in private: he can be written to, and what had to wait for that comes before the answer to it.
-fn shows_that_he_is_there(item: &Item, key: &ConversationKey) -> bool {
-    matches!(item, Item::Heard(_) | Item::Held(_)) && key.place == PlaceKey::Private
+/// In private, his own doing, or what is shown to who can be written to: what had to wait for that comes before it, so that his latest message is the
+/// one with live buttons.
+fn may_be_written_to(item: &Item, key: &ConversationKey) -> bool {
+    let is_there = matches!(item, Item::Heard(_) | Item::Held(_) | Item::Reprompt { .. });
+    is_there && key.place == PlaceKey::Private
 }
 
 /// Plain data: it cannot fail; if it does, the member can say it again and nothing is half done.
@@ -233,6 +241,7 @@ async fn commit(
         keep: TOMBSTONE_KEPT.max(Duration::from_millis(tenure.context.invite_again_ms())),
         outbox: &taken.outbox.entries,
         records: &taken.outbox.records,
+        records_at_most: tenure.context.shared.config.database.max_waiting_records,
         told: &taken.outbox.told,
         alarms: &taken.outbox.alarms,
         settles: settles_of(item),

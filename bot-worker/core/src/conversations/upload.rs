@@ -282,12 +282,16 @@ impl Upload {
         Reaction::prompt(self, None)
     }
 
+    /// What is taken is kept; when it could not be, it stays with its member, who is told to try again.
     fn submit(mut self, ctx: &Context<'_>) -> Reaction<Self> {
         let Some(draft) = self.draft() else {
             self.stage = self.first_missing();
             self.returning = false;
             return Reaction::prompt(self, ctx.texts.fill(&Line::Incomplete {}));
         };
+        if ctx.records_full {
+            return Reaction::of(self, Reply::Note(ctx.texts.fill(&Line::SubmitLater {})));
+        }
         let RecordDraft::Course { title, .. } = &draft;
         let closing = ctx.texts.fill(&Line::Submitted { title });
         let what = Telling::CourseSubmitted {

@@ -25,6 +25,7 @@ pub struct Talk {
     pub catalog: Catalog,
     pub now: UnixMs,
     pub invite_again_ms: u64,
+    pub records_full: bool,
     /// The last step was a good moment to invite him.
     pub invites: bool,
     texts: Texts,
@@ -65,6 +66,7 @@ impl Talk {
             catalog: catalog(),
             now: UnixMs(1000),
             invite_again_ms: 1000,
+            records_full: false,
             invites: false,
             texts: Texts::english().unwrap(),
             effects: Vec::new(),
@@ -304,6 +306,7 @@ impl Talk {
             catalog: &self.catalog,
             now: self.now,
             invite_again_ms: self.invite_again_ms,
+            records_full: self.records_full,
             key: self.key,
         })
     }

@@ -6,6 +6,20 @@ use super::talk::{BROADCAST, Talk};
 use crate::{Effect, Event, RecordDraft, To};
 
 #[test]
+fn a_course_that_cannot_be_kept_is_not_taken_and_stays_with_its_member() {
+    let mut talk = Talk::at("Review");
+    talk.records_full = true;
+    let before = talk.dialogue.clone();
+    talk.press("Submit");
+    let told = talk.answer().unwrap();
+    assert!(told.starts_with("Not handed in yet"), "{told}");
+    assert_eq!(talk.dialogue, before);
+    assert_eq!((talk.records_files(), talk.post()), (None, None));
+    talk.records_full = false;
+    assert!(talk.press("Submit").starts_with("✓ Submitted"));
+}
+
+#[test]
 fn every_step_confirms_what_it_took_and_asks_for_the_next() {
     let mut talk = Talk::private();
     assert_eq!(

@@ -74,6 +74,7 @@ lines! {
     UnnamedFile = "unnamed_file" {}
     LostFile = "lost_file" { number, name }
     Submitted = "submitted" { title }
+    SubmitLater = "submit_later" {}
     Announced = "announced" { title }
     ToldCourse = "told_course" { member, title }
 

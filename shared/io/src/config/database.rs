@@ -9,6 +9,9 @@ use super::error::{Fault, Problem};
 use super::reference::{Resolver, UrlRef};
 
 const KEY: &str = "database.url";
+const WAITING_KEY: &str = "database.max_waiting_records";
+/// About 30 MB of Redis: a course takes some 400 bytes, and a hundred more for each of its files.
+const MAX_WAITING_RECORDS: u64 = 50_000;
 
 /// What may stand behind the `?` of a PostgreSQL address.
 const PARAMETERS: [&str; 12] = [
@@ -30,12 +33,24 @@ const PARAMETERS: [&str; 12] = [
 pub struct DatabaseConfig {
     /// `None`: `understudy.db` in the data folder.
     pub url: Option<Secret>,
+    /// So many submitted courses wait in Redis at most while the database is away; further ones are not taken.
+    pub max_waiting_records: u64,
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Raw {
     url: Option<UrlRef>,
+    max_waiting_records: u64,
+}
+
+impl Default for Raw {
+    fn default() -> Self {
+        Self {
+            url: None,
+            max_waiting_records: MAX_WAITING_RECORDS,
+        }
+    }
 }
 
 impl Raw {
@@ -44,7 +59,15 @@ impl Raw {
         if let Some(url) = &url {
             check(url.expose()).map_err(|text| Fault::at(KEY, Problem::Value(text)))?;
         }
-        Ok(DatabaseConfig { url })
+        let at_most = self.max_waiting_records;
+        if !(1..=10_000_000).contains(&at_most) {
+            let text = format!("must be between 1 and 10000000, not {at_most}");
+            return Err(Fault::at(WAITING_KEY, Problem::Value(text)));
+        }
+        Ok(DatabaseConfig {
+            url,
+            max_waiting_records: at_most,
+        })
     }
 }
 

@@ -65,6 +65,8 @@ pub struct Commit<'a> {
     pub keep: Duration,
     pub outbox: &'a [OutboxEntry],
     pub records: &'a [Record],
+    /// So many records wait for the database at most, these included.
+    pub records_at_most: u64,
     /// What other conversations are told.
     pub told: &'a [Letter],
     /// Changes to the conversation's own timers.
@@ -88,6 +90,8 @@ pub enum Committed {
         version: u64,
     },
     Gone,
+    /// Too many records wait for the database. Nothing was changed.
+    Full,
 }
 
 impl PoolState {
@@ -120,7 +124,8 @@ impl PoolState {
             .arg(commit.stored)
             .arg(commit.open.map(|at| at.to_string()).unwrap_or_default())
             .arg(commit.conversation.to_string())
-            .arg(commit.keep.as_millis().to_string());
+            .arg(commit.keep.as_millis().to_string())
+            .arg(commit.records_at_most);
         counted(
             &mut script,
             commit.settles.map_or_else(Vec::new, Settles::words),
@@ -154,6 +159,7 @@ impl PoolState {
                 positions: positions(op, reply.take(op)?)?,
             }),
             "gone" => Ok(Committed::Gone),
+            "full" => Ok(Committed::Full),
             "stale" => {
                 let version: String = reply.take(op)?;
                 let version = version.parse().map_err(|_| {

@@ -32,12 +32,12 @@ pub struct Sending {
 pub struct SeenSending {
     /// `None` where this version cannot read it.
     pub who: Option<Sending>,
-    text: String,
+    text: Vec<u8>,
 }
 
 impl SeenSending {
-    fn of(text: String) -> Self {
-        let who = serde_json::from_str(&text).ok();
+    fn of(text: Vec<u8>) -> Self {
+        let who = serde_json::from_slice(&text).ok();
         Self { who, text }
     }
 
@@ -75,7 +75,7 @@ impl PoolState {
     /// Who may have calls on their way.
     pub async fn sending(&self) -> Result<Option<SeenSending>, StateError> {
         let op = self.op("read", &"who sends");
-        let found: Option<String> = self
+        let found: Option<Vec<u8>> = self
             .link
             .query(op, ::redis::cmd("GET").arg(&self.keys.sending))
             .await?;
@@ -104,7 +104,7 @@ impl PoolState {
             .key(&self.keys.sending)
             .key(&self.keys.doubts)
             .arg(&stamp_arguments(mine.epoch))
-            .arg(before.map_or("", |before| &before.text))
+            .arg(before.map_or(&[][..], |before| &before.text))
             .arg(json(op, mine)?)
             .arg(unended.map_or(String::new(), |it| it.bot().0.to_string()))
             .arg(doubt.unwrap_or_default());

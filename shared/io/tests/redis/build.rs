@@ -102,6 +102,7 @@ pub fn commit<'a>(
         keep: shared_core::TOMBSTONE_KEPT,
         outbox: &[],
         records: &[],
+        records_at_most: 50_000,
         told: &[],
         alarms: &[],
         settles: None,

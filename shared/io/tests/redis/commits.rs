@@ -25,6 +25,33 @@ async fn written(pool: &PoolState) -> String {
 }
 
 #[tokio::test]
+async fn a_record_that_cannot_be_kept_is_not_taken() {
+    let server = RedisServer::start();
+    let (pool, stamp) = open_pool(&server.state().await).await;
+    let (key, text) = (conversation(5), stored(1, "one"));
+    let records = [record(1), record(2)];
+    let mut change = commit(stamp, &key, 0, &text);
+    change.records_at_most = 1;
+    change.records = &records;
+    assert_eq!(pool.commit(&change).await.unwrap(), Committed::Full);
+    assert_eq!(pool.conversation(&key).await.unwrap(), None);
+    assert_eq!(pool.records_len().await.unwrap(), 0);
+    change.records = &records[..1];
+    assert!(matches!(
+        pool.commit(&change).await.unwrap(),
+        Committed::Done { .. }
+    ));
+    // Whatever else is to be written does not wait for it.
+    let text = stored(2, "two");
+    let mut change = commit(stamp, &key, 1, &text);
+    change.records_at_most = 1;
+    assert!(matches!(
+        pool.commit(&change).await.unwrap(),
+        Committed::Done { .. }
+    ));
+}
+
+#[tokio::test]
 async fn a_commit_writes_state_replies_records_and_counters() {
     let server = RedisServer::start();
     let (pool, stamp) = open_pool(&server.state().await).await;

@@ -419,7 +419,7 @@ async fn what_another_version_wrote_of_a_sender_is_taken_over_from() {
     let begun = pool.begin_sending(None, &mine, None).await.unwrap();
     assert_eq!(begun, EpochAnswer::Done(Begun::Ours { left: Vec::new() }));
     let mut raw = server.raw().await;
-    let mut words = async |text: &str| {
+    let mut words = async |text: &[u8]| {
         let mut plant = redis::cmd("SET");
         plant.arg("us:{main}:sending").arg(text);
         plant.query_async::<()>(&mut raw).await.unwrap();
@@ -428,12 +428,13 @@ async fn what_another_version_wrote_of_a_sender_is_taken_over_from() {
     let mut more = known.clone();
     more["nonce"] = serde_json::to_value(nonce(6)).unwrap();
     more["since"] = 7.into();
-    for (text, bot) in [(more.to_string(), BOT), ("\"w1\"".to_owned(), BotId(0))] {
+    let more = more.to_string().into_bytes();
+    for (text, bot) in [(more, BOT), (vec![0xff, 0xfe], BotId(0))] {
         words(&text).await;
         let seen = pool.sending().await.unwrap();
         let begun = pool.begin_sending(seen.as_ref(), &mine, None).await;
         let EpochAnswer::Done(Begun::Ours { left }) = begun.unwrap() else {
-            panic!("it is waited for, for ever: {text}");
+            panic!("it is waited for, for ever: {text:?}");
         };
         let of = left.iter().find(|doubt| doubt.bot == bot);
         assert!(of.is_some_and(|doubt| doubt.entries.is_empty()), "{left:?}");

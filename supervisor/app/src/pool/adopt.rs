@@ -154,7 +154,8 @@ impl Pool {
             return Ok(());
         };
         let left = held.block.ceiling.0.saturating_sub(held.block.next.0);
-        if left > EpochBlock::SIZE / 2 || !self.shared.chronicle.database_ok() {
+        let is_passed = held.seen >= held.block.ceiling;
+        if (left > EpochBlock::SIZE / 2 && !is_passed) || !self.shared.chronicle.database_ok() {
             return Ok(());
         }
         self.reserve().await

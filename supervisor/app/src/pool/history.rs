@@ -7,8 +7,8 @@
 use std::time::Duration;
 
 use shared_core::{
-    BootMs, Connection, Epoch, EpochBlock, Nonce, ORDER_LIVES_MS, Order, Progress, Request,
-    SwitchId, Take,
+    BootMs, Connection, Epoch, EpochBlock, Heartbeat, Nonce, ORDER_LIVES_MS, Order, PoolId,
+    Progress, Request, SwitchId, Take,
 };
 use shared_io::checkpoint::{CheckpointError, Restored, Terms, rehydrate};
 use shared_io::clock;
@@ -20,6 +20,8 @@ use super::{Pool, Stopped};
 use crate::task::AbortOnDrop;
 use crate::world::World;
 
+/// Far beyond a thousand epochs a second for a thousand years.
+const BELIEVED: u64 = 1 << 53;
 /// Said again with each renewal of the lead.
 const UNDECIDED_FOR_MS: u64 = 5_000;
 /// A worker that is heard lets go of a bot within its next renewal; one that is not heard, when its lease has run out.
@@ -103,10 +105,8 @@ impl Pool {
             None => false,
         };
         let beats = workers.heartbeats().await?;
-        let seen = beats
-            .iter()
-            .filter_map(|beat| beat.heartbeat.seen.get(&self.name));
-        let remembered = seen.copied().fold(self.newest, Epoch::max);
+        let beats = beats.iter().map(|seen| &seen.heartbeat);
+        let remembered = remembered(beats, &self.name).max(self.newest);
         Ok(Histories {
             remembered,
             redis,
@@ -310,6 +310,13 @@ impl Pool {
         let chronicle = &self.shared.chronicle;
         chronicle.event(Some(&self.name), kind, self.name.as_str(), details);
     }
+}
+
+/// The latest epoch that a worker has seen of this pool. What no count of epochs can have reached is not believed: SQL could reserve nothing above it.
+pub(super) fn remembered<'a>(beats: impl Iterator<Item = &'a Heartbeat>, pool: &PoolId) -> Epoch {
+    let seen = beats.filter_map(|beat| beat.seen.get(pool));
+    let believed = seen.copied().filter(|epoch| epoch.0 < BELIEVED);
+    believed.fold(Epoch::default(), Epoch::max)
 }
 
 fn done(outcome: String, took_ms: u64) -> Progress {

@@ -12,6 +12,60 @@ const MEMBERS: usize = 100;
 const CONTINUED: &str = "conversations_continued";
 const TAKEN_OVER: Duration = Duration::from_secs(20);
 
+/// All members have started the next bot and are asked for a title by the active one. Gives how many they are.
+async fn everybody_uploads(stage: &Stage, active: i64, next: i64) -> u64 {
+    for member in 0..MEMBERS {
+        // Not everybody gets a hint at once, so nobody waits for his.
+        Talk::private(stage, member, next)
+            .start(None)
+            .await
+            .unwrap();
+        let talk = Talk::private(stage, member, active);
+        talk.start(Some("upload")).await.unwrap();
+    }
+    let reached = u64::try_from(MEMBERS).unwrap();
+    stage.reach_is(next, reached).await.unwrap();
+    stage
+        .until("everybody is asked for a title", async || {
+            let asked = stage.sent_to_members(0, active, "Step 1/6").await?;
+            Ok((asked.len() == MEMBERS).then_some(()))
+        })
+        .await
+        .unwrap();
+    stage.delivered().await.unwrap();
+    reached
+}
+
+/// He moves to the front of the list, past what has been looked through, and the help that he gets is no prompt.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_asks_for_help_amid_the_prompts_of_a_switch_is_shown_his_as_well() {
+    let stage = Stage::open(MEMBERS).await.unwrap();
+    let bots: Vec<i64> = stage.scene.bots.iter().map(|bot| bot.id).collect();
+    let next = bots[1];
+    let reached = everybody_uploads(&stage, bots[0], next).await;
+    let begin = stage.control.last_event().await.unwrap();
+    stage.revoke(bots[0]).await.unwrap();
+    let first = |event: &Event| {
+        let text = event.fields.get("text").and_then(Value::as_str);
+        event.number("account") == Some(next) && text.is_some_and(|text| text.contains("↻ "))
+    };
+    stage.event(begin, "message_sent", first).await.unwrap();
+    // Who was asked first stands last in the list.
+    let last = Talk::private(&stage, 0, next);
+    last.say("/help").await.unwrap();
+    last.see("What I know:").await.unwrap();
+    let continued = stage.counter(CONTINUED).await.unwrap();
+    assert!(continued < reached, "too late: all are committed");
+    stage.resumed_by(next).await.unwrap();
+    stage.delivered().await.unwrap();
+    let prompts = stage.sent_to_members(begin, next, "↻ ").await.unwrap();
+    for member in &stage.scene.members {
+        let shown = prompts.get(&member.id).map_or(0, Vec::len);
+        assert_eq!(shown, 1, "prompts for {}", member.id);
+    }
+    last.give_title().await.unwrap();
+}
+
 /// Whoever comes to hold the bot owes everybody his prompt: those of whom its predecessor had not thought yet, and those whose prompt it had
 /// committed and not sent.
 #[tokio::test(flavor = "multi_thread")]
@@ -19,25 +73,7 @@ async fn a_takeover_amid_the_prompts_of_a_switch_leaves_nobody_out() {
     let stage = Stage::open(MEMBERS).await.unwrap();
     let bots: Vec<i64> = stage.scene.bots.iter().map(|bot| bot.id).collect();
     let next = bots[1];
-    for member in 0..MEMBERS {
-        // Not everybody gets a hint at once, so nobody waits for his.
-        Talk::private(&stage, member, next)
-            .start(None)
-            .await
-            .unwrap();
-        let active = Talk::private(&stage, member, bots[0]);
-        active.start(Some("upload")).await.unwrap();
-    }
-    let reached = u64::try_from(MEMBERS).unwrap();
-    stage.reach_is(next, reached).await.unwrap();
-    stage
-        .until("everybody is asked for a title", async || {
-            let asked = stage.sent_to_members(0, bots[0], "Step 1/6").await?;
-            Ok((asked.len() == MEMBERS).then_some(()))
-        })
-        .await
-        .unwrap();
-    stage.delivered().await.unwrap();
+    let reached = everybody_uploads(&stage, bots[0], next).await;
 
     let worker = stage.worker_of(next).await.unwrap();
     let begin = stage.control.last_event().await.unwrap();

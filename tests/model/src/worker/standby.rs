@@ -5,7 +5,7 @@
 use std::rc::Rc;
 
 use bot_worker_core::echo::{Ledger, Meaning};
-use shared_core::{EpochRecord, IncomingKind, OutboxEntry, Place, Told};
+use shared_core::{EpochRecord, IncomingKind, OutboxEntry, Phase, Place, Told};
 
 use super::calls::Calls;
 use super::feed::Batch;
@@ -24,7 +24,9 @@ pub async fn take(calls: &Calls, batch: &Batch, stands_by: bool) -> Result<(), O
     let skips = ctx.sim.has(Bug::EchoesUnsettled);
     // Only of the bot that answered last: what another one said may have been said again and settled since.
     let record = bot.worker.view.borrow().epoch.clone();
-    let last = record.as_ref().and_then(|record| record.previous_bot);
+    let open = record.as_ref().filter(|record| record.phase == Phase::Open);
+    let answered = open.and_then(|record| record.holder.as_ref().map(|holder| holder.bot));
+    let last = answered.or(record.as_ref().and_then(|record| record.previous_bot));
     let answered_last = last.is_none_or(|last| last == bot.id());
     if !stands_by && answered_last && !batch.echoes.is_empty() && !skips {
         settle_echoes(calls, batch, record).await.map_err(Some)?;

@@ -60,7 +60,6 @@ pub struct Tenure {
     pub stamp: EpochStamp,
     pub resumed: Resumed,
     pub after_another: bool,
-    /// To whom another bot's prompt was on its way, which is dropped.
     pub previous_username: Option<String>,
     /// The last entry of the outbox when the tenure began.
     pub stood: Option<Position>,
@@ -168,6 +167,7 @@ impl Tenure {
             catalog: &fixed.catalog,
             now: sim.unix(),
             invite_again_ms: 0,
+            records_full: false,
             key,
         })
     }

@@ -1,13 +1,15 @@
 -- A conversation's state, its replies, its records, what it tells others and its timers, and what it settles.
 -- KEYS epoch counters conversation open outbox records inbox timers dirty
--- ARGV epoch nonce expected-version stored open-at name keep-ms, then lists: settles (nothing; `outbox` or `inbox` and a position; `timer`, its
+-- ARGV epoch nonce expected-version stored open-at name keep-ms records-at-most, then lists: settles (nothing; `outbox` or `inbox` and a position; `timer`, its
 --      name and when it was due), entries, records, counter and change, told, timer and delay (empty: none)
 if not epoch_open(KEYS[1], ARGV[1], ARGV[2]) then
   redis.call('HINCRBY', KEYS[2], 'commits_refused', 1)
   return {'fenced', record(KEYS[1])}
 end
-local list = lists(8)
+local list = lists(9)
 local settles = list()
+local entries = list()
+local records = list()
 local places = {outbox = KEYS[5], inbox = KEYS[7]}
 local place = places[settles[1]]
 if place and #redis.call('XRANGE', place, settles[2], settles[2]) == 0 then
@@ -28,6 +30,10 @@ end
 if version ~= ARGV[3] then
   return {'stale', version}
 end
+-- What is taken is kept until the database has it; so what cannot be kept is not taken.
+if #records > 0 and redis.call('XLEN', KEYS[6]) + #records > tonumber(ARGV[8]) then
+  return {'full'}
+end
 
 redis.call('SADD', KEYS[9], 'c:' .. ARGV[6])
 if ARGV[5] ~= '' then
@@ -44,11 +50,11 @@ elseif settles[1] == 'timer' then
   redis.call('ZREM', KEYS[8], settles[2])
 end
 local positions = {}
-for i, entry in ipairs(list()) do
+for i, entry in ipairs(entries) do
   positions[i] = redis.call('XADD', KEYS[5], '*', 'e', entry)
 end
-for _, entry in ipairs(list()) do
-  redis.call('XADD', KEYS[6], '*', 'r', entry)
+for _, record in ipairs(records) do
+  redis.call('XADD', KEYS[6], '*', 'r', record)
 end
 local changes = list()
 for i = 1, #changes, 2 do

@@ -31,7 +31,11 @@ pub fn value(config: &Config) -> Value {
                 appendfsync,
                 hung,
             },
-        database: DatabaseConfig { url: database },
+        database:
+            DatabaseConfig {
+                url: database,
+                max_waiting_records,
+            },
         workers: WorkersConfig {
             local,
             name: workers,
@@ -67,7 +71,10 @@ pub fn value(config: &Config) -> Value {
             "appendfsync": appendfsync.as_str(),
             "hung_ms": ms(hung),
         },
-        "database": { "url": kept(database.is_some(), "SQLite in data_dir") },
+        "database": {
+            "url": kept(database.is_some(), "SQLite in data_dir"),
+            "max_waiting_records": max_waiting_records,
+        },
         "workers": { "local": local, "name": workers },
         "secrets": { "sealing_key": sealing_key.display().to_string() },
         "timing": timing_value(timing),
