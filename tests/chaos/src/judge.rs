@@ -10,6 +10,8 @@
 //!   that stopped being active before it served anybody who wrote later
 //! the same, but the bot could be read, or was active again   turned away
 //!   and read then, and the member was told who answers
+//! without effect, and its answer was taken for that to the     what that one is: nobody could read it
+//!   same thing asked of another bot, which nobody could read
 //! anything else without effect                               lost
 //! ```
 //! Pure. Invariant: what is not explained by a row of this table is a [`Violation`].
@@ -18,7 +20,7 @@ mod excuses;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sandbox::fault::Move;
 use sandbox::ledger::{Confirmer, Entry, Fate};
@@ -100,11 +102,12 @@ pub fn judge(evidence: &Evidence<'_>) -> Findings {
     let served = Served::by_bot(evidence.people);
     let mut findings = Findings::default();
     for person in evidence.people {
+        let mut taken = BTreeSet::new();
         for (at, entry) in person.member.ledger.entries.iter().enumerate() {
             if entry.fate != Fate::Refused {
                 findings.updates += 1;
                 repeated(person, entry, at, evidence, &mut findings);
-                without_effect(person, entry, evidence, &served, &mut findings);
+                without_effect(person, at, evidence, &served, &mut taken, &mut findings);
             }
         }
         for problem in &person.member.problems {
@@ -174,13 +177,16 @@ fn repeated(
     }
 }
 
+/// `taken`: inputs whose answers were found to be earlier ones'.
 fn without_effect(
     person: &Person,
-    entry: &Entry,
+    at: usize,
     evidence: &Evidence<'_>,
     served: &Served,
+    taken: &mut BTreeSet<usize>,
     findings: &mut Findings,
 ) {
+    let entry = &person.member.ledger.entries[at];
     match entry.fate {
         Fate::Refused => return,
         Fate::Stale => {
@@ -202,7 +208,16 @@ fn without_effect(
         }
         Fate::Answered | Fate::WithoutEffect | Fate::Waiting => {}
     }
-    match excuses::of(person, entry, evidence, served) {
+    let verdict = match excuses::of(person, entry, evidence, served) {
+        Verdict::Lost(witness) => {
+            match excuses::of_its_answers(person, at, evidence, served, taken) {
+                Some(excuse) => Verdict::Excused(excuse),
+                None => Verdict::Lost(witness),
+            }
+        }
+        excused => excused,
+    };
+    match verdict {
         Verdict::Excused(Excuse::Unreachable) => findings.updates_unreachable += 1,
         Verdict::Excused(Excuse::TurnedAway) => findings.updates_turned_away += 1,
         Verdict::Lost(witness) => {

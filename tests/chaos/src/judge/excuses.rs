@@ -5,7 +5,7 @@
 //! the box was read past the message. When the bot is active again it reads its box, and takes in what still stands: whose conversation went on with
 //! another bot meanwhile has to have been told.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use sandbox::course::Input;
 use sandbox::fault::Move;
@@ -128,6 +128,38 @@ pub fn of(person: &Person, entry: &Entry, evidence: &Evidence<'_>, served: &Serv
         return Verdict::Excused(Excuse::Unreachable);
     }
     told(None)
+}
+
+/// He asked one bot, waited in vain, and asked another one for the same thing, in words whose answer does not tell whose it is. Then the first one
+/// answered, and he took that for the answer to his second question. If nobody can have read that one, it is the one that went astray.
+/// `taken`: those that an earlier question was found to have the answer of.
+pub fn of_its_answers(
+    person: &Person,
+    at: usize,
+    evidence: &Evidence<'_>,
+    served: &Served,
+    taken: &mut BTreeSet<usize>,
+) -> Option<Excuse> {
+    let entries = &person.member.ledger.entries;
+    let entry = entries.get(at)?;
+    let bot = entry.to?;
+    let takes_its_answer = |other: &Entry| {
+        other.input == entry.input
+            && other.to.is_some_and(|to| to != bot)
+            && other.fate == Fate::Answered
+            && !other.confirmed_by.is_empty()
+            && other.confirmed_by.iter().all(|by| by.bot == bot)
+    };
+    let later = entries.iter().enumerate().skip(at + 1);
+    for (place, other) in later.filter(|(_, other)| takes_its_answer(other)) {
+        if let Verdict::Excused(excuse) = of(person, other, evidence, served)
+            && excuse == Excuse::Unreachable
+            && taken.insert(place)
+        {
+            return Some(excuse);
+        }
+    }
+    None
 }
 
 /// When the pool came back to the bot after it had left it.

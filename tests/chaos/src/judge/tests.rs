@@ -335,3 +335,54 @@ fn each_submission_has_one_row_and_one_post() {
     assert_eq!(with(&["#7-2 T"], &[FIRST, FIRST]), (0, 1, 0));
     assert_eq!(with(&["#7-2 T"], &[FIRST, SECOND]), (0, 0, 1));
 }
+
+/// The first bot is silent, the pool moves to the second one and that one is deleted: he asks it all the same, and the first one answers what it kept.
+#[test]
+fn an_answer_to_what_was_asked_first_is_not_taken_for_anothers() {
+    let welcome = "Welcome!\n\nStep 1/6: Title";
+    let asks_twice = || {
+        let mut person = person(Place::Private);
+        told(&mut person, Input::Open, 1_000, &[]);
+        person.member.lose_patience();
+        person.member.moves_to(SECOND);
+        told(
+            &mut person,
+            Input::Open,
+            12_000,
+            &[(FIRST, 13_000, welcome)],
+        );
+        person.member.moves_to(FIRST);
+        comes_to_his_end(&mut person, FIRST);
+        person
+    };
+    // Somebody who wrote to the first one later was answered: its box was read.
+    let witness = || {
+        let mut person = person(Place::Private);
+        told(
+            &mut person,
+            Input::Open,
+            500,
+            &[(FIRST, 510, "Step 1/6: Title")],
+        );
+        told(&mut person, title(), 2_000, &[(FIRST, 13_050, TITLE)]);
+        comes_to_his_end(&mut person, FIRST);
+        person
+    };
+    let back = Move {
+        from: Some(SECOND),
+        to: FIRST,
+        fenced_ms: 12_700,
+        activated_ms: 12_710,
+    };
+    let moves = [away(4_000), back];
+    let deleted = Strike {
+        bot: Some(SECOND),
+        ..strike(Kind::Delete, 11_000, 20_000)
+    };
+    let people = [asks_twice(), witness()];
+    let found = judged(&people, &[deleted], &moves);
+    assert_eq!((found.lost, found.updates_unreachable), (0, 1), "{found:?}");
+    // A second bot that could be read has answered nothing: then the first question is lost.
+    let found = judged(&people, &[], &moves);
+    assert_eq!(found.lost, 1, "{found:?}");
+}
