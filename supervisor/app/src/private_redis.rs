@@ -194,11 +194,25 @@ async fn occupy(
     fsync: AppendFsync,
     proof: Duration,
 ) -> anyhow::Result<(Process, bool)> {
-    for _ in 0..HOLDERS {
-        let (process, adopted) = take_or_launch(seat, folder, socket, log, fsync)?;
+    let until = Instant::now() + KILLED;
+    let mut holders = 0;
+    while holders < HOLDERS {
+        let (process, adopted) = match take_or_launch(seat, folder, socket, log, fsync)? {
+            Some(found) => found,
+            // One that was killed a moment ago has its lock until it has given back its memory, and cannot be seen any more.
+            None if Instant::now() < until => {
+                tokio::time::sleep(START_POLL).await;
+                continue;
+            }
+            None => anyhow::bail!(
+                "a process that cannot be seen from here runs the private Redis in {}; end it, or use another data_dir",
+                folder.display()
+            ),
+        };
         if !adopted {
             return Ok((process, false));
         }
+        holders += 1;
         if answers(&process, socket, proof).await {
             tracing::info!(pid = process.pid(), "adopted the private Redis");
             return Ok((process, true));
@@ -221,13 +235,14 @@ async fn occupy(
     )
 }
 
+/// With whether it was there before; nothing where somebody has the lock who cannot be seen.
 fn take_or_launch(
     seat: &Seat,
     folder: &Path,
     socket: &Path,
     log: &Path,
     fsync: AppendFsync,
-) -> anyhow::Result<(Process, bool)> {
+) -> anyhow::Result<Option<(Process, bool)>> {
     match seat.take().context("locking the private Redis")? {
         Taken::Free(lock) => {
             // Redis removes what is in its socket's place, so a foreign server there would be cut off and its data be nobody's.
@@ -242,13 +257,10 @@ fn take_or_launch(
                 .context(
                     "starting redis-server (install the package redis-server, or set redis.url)",
                 )?;
-            Ok((process, false))
+            Ok(Some((process, false)))
         }
-        Taken::Adopted(process, _) => Ok((process, true)),
-        Taken::Hidden => anyhow::bail!(
-            "a process that cannot be seen from here runs the private Redis in {}; end it, or use another data_dir",
-            folder.display()
-        ),
+        Taken::Adopted(process, _) => Ok(Some((process, true))),
+        Taken::Hidden => Ok(None),
     }
 }
 

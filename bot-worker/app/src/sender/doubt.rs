@@ -3,7 +3,8 @@
 //! ```text
 //! the sender begins                             what stood in the outbox is doubtful, if this bot answered last; it waits, others leave
 //! a message of ours is heard                    it is explained: a doubtful reply that it was is settled, all else is let go
-//! all is heard (the feed has caught up)         what is still doubtful was not sent: it leaves
+//! all is heard: every box is fetched anew       what is still doubtful was not sent: it leaves. Anew, because what a process has sent when it is killed may
+//!                                               arrive after this one has connected, and live updates get lost
 //! not heard within [`PATIENCE`], or not all     it leaves all the same, and may be repeated: counted
 //! ```
 //! The same for one send of this very sender whose answer was lost: its chat waits until every box has been fetched anew.
@@ -35,6 +36,8 @@ pub(super) struct Doubt {
     is_read: bool,
     /// Since when there is something doubtful; `None` when there is not.
     since: Option<BootMs>,
+    /// The round of listening in which all of it will have been heard.
+    round: u64,
     /// What was heard and cannot be explained before a call is answered.
     unexplained: Vec<(Ticket, Echo)>,
     /// What is explained, and what has to be done in Redis before the cursor may pass it.
@@ -56,6 +59,7 @@ impl Doubt {
             ledger: Ledger::default(),
             is_read: false,
             since: None,
+            round: 0,
             unexplained: Vec::new(),
             explained: Vec::new(),
         }
@@ -88,6 +92,7 @@ impl Sender {
         {
             self.queue.doubt(stood);
             self.doubt.since = Some(clock::boot_now());
+            self.doubt.round = self.tenure.echoes.ask();
             *lock(&self.tenure.left) = Left::Something;
         }
         self.forget_what_was_missed();
@@ -202,7 +207,7 @@ impl Sender {
                 .echoes
                 .release(released.into_iter().map(|(it, _)| it));
         }
-        self.end_doubt(caught_up);
+        self.end_doubt(caught_up && answered >= self.doubt.round);
         self.release_heard(answered);
     }
 
@@ -238,13 +243,13 @@ impl Sender {
         }
     }
 
-    fn end_doubt(&mut self, caught_up: bool) {
+    fn end_doubt(&mut self, heard: bool) {
         let Some(since) = self.doubt.since else {
             return;
         };
         let is_late = clock::boot_now().since(since) >= PATIENCE;
         // What a call holds up may still be one of the doubtful.
-        let all_heard = caught_up && self.doubt.unexplained.is_empty();
+        let all_heard = heard && self.doubt.unexplained.is_empty();
         if !all_heard && !is_late {
             return;
         }

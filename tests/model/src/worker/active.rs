@@ -76,6 +76,8 @@ pub async fn start(
         intake: Intake::new(private, channels.clone()),
     }));
     feed.set_channels(&channels);
+    // The product asks for a round of listening where something is in doubt.
+    feed.look_everywhere();
     take_old_cache(&tenure);
     for (position, incoming) in held.into_iter().flatten() {
         tenure.push(

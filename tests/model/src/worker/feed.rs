@@ -201,6 +201,14 @@ impl Feed {
         self.fetches.ring();
     }
 
+    /// Every box is to be fetched anew.
+    pub fn look_everywhere(&self) {
+        let mut boxes = self.boxes.borrow_mut();
+        boxes.values_mut().for_each(Tracked::want);
+        drop(boxes);
+        self.fetches.ring();
+    }
+
     pub fn caught_up(&self) -> bool {
         let boxes = self.boxes.borrow();
         let idle = boxes.values().all(|tracked| tracked.fetch == Fetch::Idle);
