@@ -10,8 +10,8 @@
 //!   that stopped being active before it served anybody who wrote later
 //! the same, but the bot could be read, or was active again   turned away
 //!   and read then, and the member was told who answers
-//! without effect, and its answer was taken for that to the     what that one is: nobody could read it
-//!   same thing asked of another bot, which nobody could read
+//! without effect, and its answer was taken for that to the     what that one is
+//!   same thing asked of another bot, which is one of the above
 //! anything else without effect                               lost
 //! ```
 //! Pure. Invariant: what is not explained by a row of this table is a [`Violation`].

@@ -131,7 +131,7 @@ pub fn of(person: &Person, entry: &Entry, evidence: &Evidence<'_>, served: &Serv
 }
 
 /// He asked one bot, waited in vain, and asked another one for the same thing, in words whose answer does not tell whose it is. Then the first one
-/// answered, and he took that for the answer to his second question. If nobody can have read that one, it is the one that went astray.
+/// answered, and he took that for the answer to his second question. So that is the one that went astray, if it is explained.
 /// `taken`: those that an earlier question was found to have the answer of.
 pub fn of_its_answers(
     person: &Person,
@@ -153,7 +153,6 @@ pub fn of_its_answers(
     let later = entries.iter().enumerate().skip(at + 1);
     for (place, other) in later.filter(|(_, other)| takes_its_answer(other)) {
         if let Verdict::Excused(excuse) = of(person, other, evidence, served)
-            && excuse == Excuse::Unreachable
             && taken.insert(place)
         {
             return Some(excuse);

@@ -382,7 +382,10 @@ fn an_answer_to_what_was_asked_first_is_not_taken_for_anothers() {
     let people = [asks_twice(), witness()];
     let found = judged(&people, &[deleted], &moves);
     assert_eq!((found.lost, found.updates_unreachable), (0, 1), "{found:?}");
-    // A second bot that could be read has answered nothing: then the first question is lost.
+    // The second bot kept it, and the pool moved away from it before that was taken in; he was told who goes on.
     let found = judged(&people, &[], &moves);
+    assert_eq!((found.lost, found.updates_turned_away), (0, 1), "{found:?}");
+    // It is active all the time and has answered nothing: then a question is lost.
+    let found = judged(&people, &[], &[away(4_000)]);
     assert_eq!(found.lost, 1, "{found:?}");
 }

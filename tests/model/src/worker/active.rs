@@ -76,8 +76,10 @@ pub async fn start(
         intake: Intake::new(private, channels.clone()),
     }));
     feed.set_channels(&channels);
-    // The product asks for a round of listening where something is in doubt.
-    feed.look_everywhere();
+    // The product's sender asks for a round of listening, also where an earlier login of this bot left something in doubt.
+    if tenure.follows_itself() && stood.is_some() {
+        feed.look_everywhere();
+    }
     take_old_cache(&tenure);
     for (position, incoming) in held.into_iter().flatten() {
         tenure.push(

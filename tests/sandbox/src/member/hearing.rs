@@ -245,7 +245,7 @@ impl Member {
             }
             return;
         }
-        if !fits(&without, said, heard) {
+        if !fits(&without, said, heard) && !self.settle_what_came_late(&without, said, heard) {
             self.contradiction(&without, said, heard);
         }
         // The group, and the same bot's own chat, bring a message to whoever is active: it may still be answered.
@@ -258,6 +258,26 @@ impl Member {
             };
             entry.answered_ms = Some(heard.at_ms);
         }
+    }
+
+    /// What he had been asked for again was in the box of a bot that was active again for a moment, and has been taken in after all.
+    fn settle_what_came_late(&mut self, without: &Upload, said: &Said, heard: &Heard) -> bool {
+        let late = |entry: &&mut Entry| {
+            let is_content = matches!(
+                entry.input,
+                Input::Title(_) | Input::Description(_) | Input::File(_)
+            );
+            let given_up = matches!(entry.fate, Fate::AskedAgain | Fate::WithoutEffect);
+            is_content && given_up && fits(&without.after(&entry.input), said, heard)
+        };
+        let Some(entry) = self.ledger.entries.iter_mut().rev().find(late) else {
+            return false;
+        };
+        entry.shown = true;
+        entry.fate = Fate::Answered;
+        entry.answered_ms = Some(heard.at_ms);
+        self.upload = without.after(&entry.input);
+        true
     }
 
     fn contradiction(&mut self, model: &Upload, said: &Said, heard: &Heard) {

@@ -85,6 +85,43 @@ fn a_file_that_the_next_bot_asks_for_again_is_not_lost() {
     assert_eq!(member.ledger.entries.last().unwrap().fate, Fate::AskedAgain);
 }
 
+/// The first bot was active again for a moment, read its box and took the file in; the second one has it in its card.
+#[test]
+fn a_file_that_is_taken_in_after_all_is_no_contradiction() {
+    let card = "Title: #7-2 Bread\nDescription: #7-3 Bread: what one needs, in 2 short parts.\nCategory: Science\nTags: video";
+    let prompt = |bot: &str, files: &str| {
+        format!("↻ {bot} goes on.\nSo far:\n{card}{files}\n\nStep 5/6: Files")
+    };
+    let mut member = up_to(Step::Files);
+    let Input::File(name) = act(&mut member) else {
+        panic!("no file")
+    };
+    let sent = member.ledger.entries.len() - 1;
+    hear(&mut member, SECOND, &prompt("@second", ""), &["Skip"]);
+    assert_eq!(member.ledger.entries[sent].fate, Fate::WithoutEffect);
+    // He sends it again, and that one nobody reads.
+    let again = member.begin(Input::File("#7-9 bread.pdf".into()), 30);
+    member.accepted(again, 900, 30);
+    hear(
+        &mut member,
+        FIRST,
+        &prompt("@first", &format!("\nFiles: {name}")),
+        &["Done"],
+    );
+    assert_eq!(member.problems, []);
+    assert_eq!(member.ledger.entries[sent].fate, Fate::Answered);
+    assert_eq!(member.ledger.entries[again].fate, Fate::WithoutEffect);
+    assert_eq!(member.upload.files, [name]);
+    // What he never sent is one.
+    hear(
+        &mut member,
+        SECOND,
+        &prompt("@second", "\nFiles: #7-8 other.pdf"),
+        &["Done"],
+    );
+    assert!(!member.problems.is_empty());
+}
+
 #[test]
 fn a_review_that_comes_late_answers_the_press_and_not_the_question_behind_it() {
     let mut member = up_to(Step::Files);
