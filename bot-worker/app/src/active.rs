@@ -163,8 +163,11 @@ impl Active {
         let _ = self.input.send(Input::Batch(batch)).await;
     }
 
-    /// Every difference since the committed cursors has been handed over.
-    pub async fn caught_up(&mut self) {
+    /// Every difference since the committed cursors has been handed over. `puts_off`: but for a channel's, for which nobody waits.
+    pub async fn caught_up(&mut self, puts_off: bool) {
+        if puts_off {
+            self.tenure.echoes.miss_some();
+        }
         // An engine that is full is not waited for: the next look says it.
         if let Some(round) = self.hearing
             && self.input.try_send(Input::Heard(round)).is_ok()

@@ -32,7 +32,7 @@ pub struct Echoes {
     heard: Mutex<Vec<(Ticket, Echo)>>,
     explained: Mutex<Vec<Ticket>>,
     caught_up: AtomicBool,
-    /// Telegram would not give out some of the updates before that.
+    /// Telegram would not give out some of the updates, or puts them off. Asked for as long as something is in doubt.
     incomplete: AtomicBool,
     /// The last round that the sender has asked for, and the last one that is heard.
     asked: AtomicU64,
@@ -100,9 +100,7 @@ impl Echoes {
     }
 
     pub fn miss_some(&self) {
-        if !self.is_caught_up() {
-            self.incomplete.store(true, Ordering::Relaxed);
-        }
+        self.incomplete.store(true, Ordering::Relaxed);
     }
 
     pub fn is_incomplete(&self) -> bool {

@@ -39,10 +39,7 @@ pub async fn run(tenure: Arc<Tenure>) {
                 tenure.records_full.store(false, Ordering::Release);
                 let _ = tokio::time::timeout(POLL, tenure.records.notified()).await;
             }
-            Ok(_) => {
-                backoff.reset();
-                tenure.records_full.store(false, Ordering::Release);
-            }
+            Ok(_) => backoff.reset(),
             Err(error) => {
                 // Whoever looks after Redis' memory reads how many.
                 let waiting = tenure.context.state.records_len().await.ok();
@@ -85,6 +82,9 @@ async fn carry(tenure: &Tenure) -> Result<usize, String> {
         .records_settle(&done)
         .await
         .map_err(|error| error.to_string())?;
+    if !done.is_empty() {
+        tenure.records_full.store(false, Ordering::Release);
+    }
     match waits {
         Some(error) => Err(error),
         None => Ok(done.len()),

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use bot_worker_core::Dialogue;
 use shared_core::{
-    Admission, BootMs, BotId, Envelope, EpochRecord, ErrorClass, Incoming, IncomingKind, MemberId,
-    Phase, Place, SendTarget, StartPayload, UpdateId, entry_id, random_id,
+    Admission, BootMs, BotId, Echo, Envelope, EpochRecord, ErrorClass, Incoming, IncomingKind,
+    MemberId, Phase, Place, SendTarget, StartPayload, UnixMs, UpdateId, entry_id, random_id,
 };
 use shared_io::clock;
 use shared_io::redis::{Counter, LeaseAnswer, PrivateChange, PrivateCursor, StateError};
@@ -28,6 +28,8 @@ use crate::guard::Tenancy;
 const HINTS: usize = 16;
 /// So long a hint that Redis does not remember is not given again.
 const HINT_AGAIN: Duration = Duration::from_secs(30);
+/// A leader's clock and Telegram's differ by no more than this.
+const CLOCKS_MS: i64 = 2_000;
 
 #[derive(Debug, thiserror::Error)]
 pub enum StandbyError {
@@ -46,6 +48,8 @@ pub struct Standing {
     /// No other bot has answered since this one did, so what waits in the outbox may be what this one is heard to have said. What another one found
     /// in doubt it has said again and settled.
     answered_last: bool,
+    /// What this bot said before that may look like what another one has said since.
+    said_since: Option<UnixMs>,
     record: Option<EpochRecord>,
 }
 
@@ -55,12 +59,22 @@ impl Standing {
         let holder = open.and_then(|record| record.holder.as_ref());
         // An open epoch's holder has answered in it: this very bot, by a process that was killed, where the epoch has not been left yet.
         let answered = holder.map(|holder| holder.bot);
-        let last = answered.or(record.and_then(|record| record.previous_bot));
+        let before = record.and_then(|record| record.previous_bot);
+        let last = answered.or(before);
+        let after_another = before.is_some_and(|before| before != me);
+        let opened = open.filter(|_| after_another).map(|record| record.since);
         Self {
             stands_by: holder.is_some_and(|holder| holder.bot != me),
             answered_last: last.is_none_or(|last| last == me),
+            said_since: opened.map(|opened| UnixMs(opened.0.saturating_sub(CLOCKS_MS))),
             record: record.cloned(),
         }
+    }
+
+    /// Telegram gives whole seconds.
+    fn may_be_ours(&self, echo: &Echo) -> bool {
+        self.said_since
+            .is_none_or(|since| echo.date.0 + 999 >= since.0)
     }
 }
 
@@ -100,7 +114,12 @@ impl Standby {
         if !stands_by && standing.answered_last && !batch.echoes.is_empty() {
             // Before the cursor passes them; while another bot answers, what it has waiting is its own business.
             let record = standing.record.as_ref();
-            if !echoes::settle(&self.context, &batch.echoes, record).await? {
+            let said = batch
+                .echoes
+                .iter()
+                .filter(|echo| standing.may_be_ours(echo));
+            let said: Vec<Echo> = said.cloned().collect();
+            if !echoes::settle(&self.context, &said, record).await? {
                 return Err(StandbyError::EpochChanged);
             }
         }
@@ -284,7 +303,7 @@ fn stops(change: &mut PrivateChange, member: MemberId) {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use shared_core::{Epoch, EpochStamp, Holder, Nonce, UnixMs, WorkerId};
+    use shared_core::{Epoch, EpochStamp, Holder, MessageId, Nonce, Print, WorkerId};
 
     use super::*;
 
@@ -313,5 +332,30 @@ mod tests {
         assert!(answered_last(Phase::Open, Some(me), Some(other)));
         assert!(!answered_last(Phase::Open, Some(other), Some(me)));
         assert!(Standing::of(None, me).answered_last);
+
+        // In its open epoch it has answered since that was opened, and not before where another one came first.
+        let echo = |date| Echo {
+            chat: SendTarget::Member(MemberId(5)),
+            message: MessageId(7),
+            date: UnixMs(date),
+            print: Print::of("Step 1/6", None),
+        };
+        let mut record = EpochRecord {
+            stamp: EpochStamp {
+                epoch: Epoch(3),
+                nonce: Nonce([7; 8]),
+            },
+            phase: Phase::Open,
+            holder: Some(Holder {
+                bot: me,
+                worker: WorkerId::new("w0").unwrap(),
+            }),
+            previous_bot: Some(other),
+            since: UnixMs(100_500),
+        };
+        let standing = Standing::of(Some(&record), me);
+        assert!(standing.may_be_ours(&echo(98_000)) && !standing.may_be_ours(&echo(97_000)));
+        record.previous_bot = Some(me);
+        assert!(Standing::of(Some(&record), me).may_be_ours(&echo(1_000)));
     }
 }

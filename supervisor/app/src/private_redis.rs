@@ -194,7 +194,7 @@ async fn occupy(
     fsync: AppendFsync,
     proof: Duration,
 ) -> anyhow::Result<(Process, bool)> {
-    let until = Instant::now() + KILLED;
+    let mut until = Instant::now() + KILLED;
     let mut holders = 0;
     while holders < HOLDERS {
         let (process, adopted) = match take_or_launch(seat, folder, socket, log, fsync)? {
@@ -228,6 +228,7 @@ async fn occupy(
             process.pid(),
             folder.display()
         );
+        until = Instant::now() + KILLED;
     }
     anyhow::bail!(
         "the private Redis' lock in {} is taken again and again",

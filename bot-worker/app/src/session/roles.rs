@@ -105,7 +105,7 @@ impl Session {
         if self.feed.caught_up()
             && let Some(active) = &mut self.active
         {
-            active.caught_up().await;
+            active.caught_up(self.feed.puts_off()).await;
         }
     }
 }

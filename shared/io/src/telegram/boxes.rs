@@ -297,6 +297,12 @@ impl Boxes {
         })
     }
 
+    /// Does Telegram put off a channel's difference? What it brings is not known then.
+    pub(super) fn puts_off(&self) -> bool {
+        let mut boxes = self.boxes.values();
+        boxes.any(|tracked| tracked.is_fetching() && tracked.is_put_off())
+    }
+
     pub(super) fn take_moved(&mut self) -> Moved {
         let mut moved = Moved::default();
         for key in std::mem::take(&mut self.moved) {

@@ -205,6 +205,11 @@ impl UpdateFeed {
         self.ready.is_empty() && self.boxes.caught_up()
     }
 
+    /// Is a channel's difference put off, so that what it holds is not known for now?
+    pub fn puts_off(&self) -> bool {
+        self.boxes.puts_off()
+    }
+
     /// Usernames of the pool's bots (with or without `@`), so that being mentioned by them counts as being addressed.
     pub fn known_usernames<'a>(&mut self, names: impl IntoIterator<Item = &'a str>) {
         for name in names {

@@ -153,9 +153,10 @@ impl Pool {
         let Some(held) = &self.held else {
             return Ok(());
         };
-        let left = held.block.ceiling.0.saturating_sub(held.block.next.0);
-        let is_passed = held.seen >= held.block.ceiling;
-        if (left > EpochBlock::SIZE / 2 && !is_passed) || !self.shared.chronicle.database_ok() {
+        // Whatever was seen is passed over.
+        let next = held.block.next.max(held.seen);
+        let left = held.block.ceiling.0.saturating_sub(next.0);
+        if left > EpochBlock::SIZE / 2 || !self.shared.chronicle.database_ok() {
             return Ok(());
         }
         self.reserve().await
