@@ -25,6 +25,8 @@ use crate::status::Status;
 const DELIVERY_MS: i64 = 9_000;
 /// A system that has nobody to strike for so long is down.
 const FINDS_WITHIN: Duration = Duration::from_secs(20);
+/// On a quick machine answers come before anybody is seen to wait; who writes right after the blow counts then.
+const WAITS_WITHIN: Duration = Duration::from_millis(500);
 const LOOK_AGAIN: Duration = Duration::from_millis(25);
 const STATUS_PATIENCE: Duration = Duration::from_millis(1_500);
 
@@ -227,7 +229,7 @@ impl Hands {
 
 /// Until a member waits for an answer in private: else the blow would show nothing about first replies. The judge sees where nobody ever did.
 pub(super) async fn somebody(mut waits: watch::Receiver<bool>) {
-    let _ = timeout(FINDS_WITHIN, waits.wait_for(|waits| *waits)).await;
+    let _ = timeout(WAITS_WITHIN, waits.wait_for(|waits| *waits)).await;
 }
 
 #[derive(Debug)]
