@@ -5,8 +5,10 @@
 //! meanwhile         whoever does something moves to the front, past what has been looked at; most are served by that, and who only asked for help is not
 //! another look      who was active since the last one began; until one portion is all of it, so that nobody could move past it
 //! ```
-//! Each is handed over once. So that it ends in a busy pool, a portion of a later look is to be larger than what is active within a second. Invariant: when it is over, everybody who was active lately when it began has been handed over, however he moved. It reads
-//! nothing and sends nothing; who asks has the list in Redis. Times are wall clock: what a commit notes of its conversation.
+//! Each is handed over once. So that it ends in a busy pool, a portion of a later look is to be larger than what is active within a second.
+//!
+//! Invariant: when it is over, everybody who was active lately when it began has been handed over, however he moved. It reads nothing and sends nothing;
+//! who asks has the list in Redis. Times are wall clock: what a commit notes of its conversation.
 
 use std::collections::HashSet;
 use std::hash::Hash;

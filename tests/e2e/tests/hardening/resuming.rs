@@ -36,6 +36,18 @@ async fn everybody_uploads(stage: &Stage, active: i64, next: i64) -> u64 {
     reached
 }
 
+/// The active bot is revoked, and the next one has begun to show everybody where he stands. Gives the log's end before that.
+async fn amid_the_prompts(stage: &Stage, active: i64, next: i64) -> u64 {
+    let begin = stage.control.last_event().await.unwrap();
+    stage.revoke(active).await.unwrap();
+    let first = |event: &Event| {
+        let text = event.fields.get("text").and_then(Value::as_str);
+        event.number("account") == Some(next) && text.is_some_and(|text| text.contains("↻ "))
+    };
+    stage.event(begin, "message_sent", first).await.unwrap();
+    begin
+}
+
 /// He moves to the front of the list, past what has been looked through, and the help that he gets is no prompt.
 #[tokio::test(flavor = "multi_thread")]
 async fn who_asks_for_help_amid_the_prompts_of_a_switch_is_shown_his_as_well() {
@@ -43,13 +55,7 @@ async fn who_asks_for_help_amid_the_prompts_of_a_switch_is_shown_his_as_well() {
     let bots: Vec<i64> = stage.scene.bots.iter().map(|bot| bot.id).collect();
     let next = bots[1];
     let reached = everybody_uploads(&stage, bots[0], next).await;
-    let begin = stage.control.last_event().await.unwrap();
-    stage.revoke(bots[0]).await.unwrap();
-    let first = |event: &Event| {
-        let text = event.fields.get("text").and_then(Value::as_str);
-        event.number("account") == Some(next) && text.is_some_and(|text| text.contains("↻ "))
-    };
-    stage.event(begin, "message_sent", first).await.unwrap();
+    let begin = amid_the_prompts(&stage, bots[0], next).await;
     // Who was asked first stands last in the list.
     let last = Talk::private(&stage, 0, next);
     last.say("/help").await.unwrap();
@@ -76,13 +82,7 @@ async fn a_takeover_amid_the_prompts_of_a_switch_leaves_nobody_out() {
     let reached = everybody_uploads(&stage, bots[0], next).await;
 
     let worker = stage.worker_of(next).await.unwrap();
-    let begin = stage.control.last_event().await.unwrap();
-    stage.revoke(bots[0]).await.unwrap();
-    let first = |event: &Event| {
-        let text = event.fields.get("text").and_then(Value::as_str);
-        event.number("account") == Some(next) && text.is_some_and(|text| text.contains("↻ "))
-    };
-    stage.event(begin, "message_sent", first).await.unwrap();
+    let begin = amid_the_prompts(&stage, bots[0], next).await;
     kill_process(worker, Signal::KILL).unwrap();
     let left = stage.outbox().await.unwrap();
     let continued = stage.counter(CONTINUED).await.unwrap();

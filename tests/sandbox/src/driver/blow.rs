@@ -25,7 +25,8 @@ use crate::status::Status;
 const DELIVERY_MS: i64 = 9_000;
 /// A system that has nobody to strike for so long is down.
 const FINDS_WITHIN: Duration = Duration::from_secs(20);
-/// On a quick machine answers come before anybody is seen to wait; who writes right after the blow counts then.
+/// Where the clump is answered before the blow's own moment, and all that is left to do are presses, nobody comes to wait: not to let every upload end
+/// meanwhile, it strikes all the same. Who writes right after it counts then.
 const WAITS_WITHIN: Duration = Duration::from_millis(500);
 const LOOK_AGAIN: Duration = Duration::from_millis(25);
 const STATUS_PATIENCE: Duration = Duration::from_millis(1_500);
