@@ -158,6 +158,32 @@ fn workers(status: &Value) -> BTreeSet<u64> {
         .collect()
 }
 
+/// systemd gives a unit up that has been started five times in ten seconds, unless it is told not to
+/// (https://www.freedesktop.org/software/systemd/man/latest/systemd.unit.html#StartLimitIntervalSec=interval).
+#[test]
+fn no_unit_is_given_up_by_the_service_manager() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scripts/deploy/systemd");
+    let units = fs::read_dir(folder)
+        .unwrap()
+        .map(|file| file.unwrap().file_name().into_string().unwrap());
+    let units: Vec<String> = units.filter(|name| name.ends_with(".service")).collect();
+    assert_eq!(units.len(), 4, "{units:?}");
+    for unit in units {
+        let text = unit_text(&unit);
+        let (of_the_unit, of_the_service) = text.split_once("[Service]").unwrap();
+        assert!(
+            of_the_unit
+                .lines()
+                .any(|line| line == "StartLimitIntervalSec=0"),
+            "{unit}"
+        );
+        assert!(
+            of_the_service.lines().any(|line| line == "Restart=always"),
+            "{unit}"
+        );
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_one_service_is_restarted_around_what_it_started_and_ends_it_when_stopped() {
     let sim = Sim::start(SimConfig::default()).await.unwrap();
