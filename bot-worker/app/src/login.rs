@@ -12,6 +12,7 @@
 //! leaves at most an unused key; Telegram is asked for logins within [`budget`] only; at most one of the two is ever connected by this process.
 
 mod budget;
+mod kept;
 mod keys;
 mod make;
 pub mod upkeep;
@@ -27,6 +28,7 @@ use crate::context::BotContext;
 use crate::guard::Tenancy;
 use crate::recorder;
 
+pub use kept::Kept;
 pub use vault::Vault;
 
 /// Connects with the assigned login, or makes it.

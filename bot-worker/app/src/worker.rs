@@ -1,5 +1,7 @@
 //! The worker as a whole: opens Redis and SQL, starts one task per pool, the lease guard and the heartbeat, and ends in order.
 //!
+//! SQL may be away when it starts: then it serves with the logins that the last worker of its name kept, and looks at the schema later.
+//!
 //! The name comes first: a process whose name another live one has does nothing at all ([`crate::name`]).
 //!
 //! An orderly end closes every connection, gives the leases back and stops beating, in that order; what is not committed by then is
@@ -16,7 +18,7 @@ use shared_io::config::Config;
 use shared_io::redis::{RedisState, RedisTimeouts, StateError};
 use shared_io::retry::{Failure, RetryPolicy, retry};
 use shared_io::secrets;
-use shared_io::sql::Store;
+use shared_io::sql::{Store, StoreError};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -26,7 +28,7 @@ use crate::admin::Recorder;
 use crate::context::Shared;
 use crate::guard::Guard;
 use crate::heartbeat::{self, Beating};
-use crate::login::Vault;
+use crate::login::{Kept, Vault};
 use crate::name::{self, NameTaken};
 use crate::pool::PoolTask;
 use crate::predecessors::Seat;
@@ -34,6 +36,8 @@ use crate::status::Status;
 
 /// How long a worker that begins waits for Redis; then whoever started it is told.
 const REDIS_COMES: Duration = Duration::from_secs(10);
+/// How often a worker that began without SQL looks for it.
+const DATABASE_COMES: Duration = Duration::from_secs(1);
 /// How long an orderly end may take. Sends are waited for for two seconds.
 const ENDS_WITHIN: Duration = Duration::from_secs(10);
 
@@ -44,7 +48,9 @@ pub async fn run(
     nonce: Nonce,
     vouched: bool,
 ) -> anyhow::Result<()> {
-    let shared = Arc::new(open(config, worker, nonce, vouched).await?);
+    let database = Database::open(&config, &worker).await?;
+    let schema_is_seen = database.schema_is_seen;
+    let shared = Arc::new(open(config, database, worker, nonce, vouched).await?);
     let silent = shared.config.policy.worker_silent;
     let data = shared.config.data_dir();
     let mut seat = Seat::take(data, &shared.redis, &shared.worker).await;
@@ -80,7 +86,10 @@ pub async fn run(
         pools.spawn(PoolTask::new(Arc::clone(&shared), pool.name.clone()).run(stop.clone()));
     }
     info!(worker = %shared.worker, pid = std::process::id(), "worker started");
-    let ended = wait_for_end(&mut pools, &mut beating, &shared.worker).await?;
+    let ended = tokio::select! {
+        ended = wait_for_end(&mut pools, &mut beating, &shared.worker) => ended?,
+        error = schema_is_not_ours(&shared.config, schema_is_seen) => return Err(error).context("opening the database"),
+    };
     info!("worker stops");
     stop.cancel();
     let in_order = async {
@@ -111,13 +120,12 @@ enum End {
 
 async fn open(
     config: Config,
+    database: Database,
     worker: WorkerId,
     nonce: Nonce,
     vouched: bool,
 ) -> anyhow::Result<Shared> {
-    let store = Store::open(&config.database_url(), config.data_dir())
-        .await
-        .context("opening the database")?;
+    let Database { store, logins, .. } = database;
     let sealer = secrets::open_for(config.sealing_key(), &store).await?;
     let redis = reach_redis(&config).await;
     let redis = redis.map_err(|error| anyhow::anyhow!("{}", unreachable(&config, &error)))?;
@@ -128,7 +136,7 @@ async fn open(
         vouched,
         admin_records: Recorder::open(&store, &redis, pools),
         redis,
-        logins: Vault::new(store.clone()),
+        logins,
         store,
         sealer,
         status: Arc::new(Status::default()),
@@ -137,6 +145,60 @@ async fn open(
         admin_texts: AdminTexts::english().context("reading the admins' texts")?,
         config,
     })
+}
+
+/// SQL and the logins that are in it.
+struct Database {
+    store: Store,
+    logins: Vault,
+    /// Not while it is away.
+    schema_is_seen: bool,
+}
+
+impl Database {
+    /// While it does not answer, with what the last worker of this name kept of it. Who has nothing kept is told.
+    async fn open(config: &Config, worker: &WorkerId) -> anyhow::Result<Self> {
+        let kept = Kept::new(config.data_dir(), worker);
+        let error = match Store::open_configured(config).await {
+            Ok(store) => {
+                return Ok(Self {
+                    logins: Vault::new(store.clone(), kept),
+                    store,
+                    schema_is_seen: true,
+                });
+            }
+            Err(error) => error,
+        };
+        if error.is_away() {
+            let store = Store::unopened(config)?;
+            if let Some(logins) = Vault::from_kept(store.clone(), kept) {
+                warn!(%error, "the database is away: this worker starts with the logins that it kept");
+                return Ok(Self {
+                    store,
+                    logins,
+                    schema_is_seen: false,
+                });
+            }
+        }
+        Err(error).context("opening the database")
+    }
+}
+
+/// Looks at the schema as soon as there is one to look at; ends only with what says that this program may not use it.
+async fn schema_is_not_ours(config: &Config, is_seen: bool) -> StoreError {
+    if is_seen {
+        return std::future::pending().await;
+    }
+    loop {
+        match Store::open_configured(config).await {
+            Ok(store) => {
+                store.close().await;
+                return std::future::pending().await;
+            }
+            Err(error) if error.is_away() => tokio::time::sleep(DATABASE_COMES).await,
+            Err(error) => return error,
+        }
+    }
 }
 
 /// One line on a Redis that did not let us in, with what helps.

@@ -54,6 +54,17 @@ impl SmokeReport {
         !self.results.is_empty() && self.results.iter().all(|result| result.failed.is_none())
     }
 
+    /// In how many channels rights are missing, if that is all that failed; 0 when it passed or something else failed as well. A bot without a
+    /// right in a channel answers members all the same.
+    pub fn only_rights_missing(&self) -> usize {
+        let mut failed = self.results.iter().filter(|it| it.failed.is_some());
+        let rights = |it: &SmokeResult| matches!(it.check, SmokeCheck::Rights { .. });
+        match failed.clone().all(rights) {
+            true => failed.by_ref().count(),
+            false => 0,
+        }
+    }
+
     /// Every check as one line for a person: `telegram: ok, 12 ms`.
     pub fn lines(&self) -> Vec<String> {
         let line = |result: &SmokeResult| {

@@ -71,6 +71,13 @@ impl Store {
         Self::open(&config.database_url(), config.data_dir()).await
     }
 
+    /// Connections to a database that is away: each query tries anew. Whoever takes this calls [`Self::open`] until it has succeeded once,
+    /// because nothing has looked at the schema yet.
+    pub fn unopened(config: &Config) -> Result<Self, StoreError> {
+        let db = open::later(&config.database_url(), config.data_dir())?;
+        Ok(Self { db })
+    }
+
     /// A round trip.
     pub async fn ping(&self) -> Result<Duration, StoreError> {
         self.db.ping().await

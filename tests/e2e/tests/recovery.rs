@@ -12,3 +12,5 @@ mod redis_lost;
 mod refused;
 #[path = "recovery/waiting.rs"]
 mod waiting;
+#[path = "recovery/workers_restart.rs"]
+mod workers_restart;

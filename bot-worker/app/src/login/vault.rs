@@ -1,4 +1,5 @@
-//! The sealed logins of this worker's pools, in memory beside SQL, so that a takeover works while SQL is away.
+//! The sealed logins of this worker's pools, in memory beside SQL, so that a takeover works while SQL is away; and in a file ([`Kept`]) for a
+//! worker that starts then.
 //!
 //! SQL's word wins when it answers at once; a login that was lost while SQL was away stays lost here until SQL knows it too.
 //! Nothing in memory is unsealed. Deliberately absent: making logins, and deciding which one is used.
@@ -13,6 +14,7 @@ use shared_io::sql::{LoginRow, LoginState, Store, StoreError};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
+use super::kept::{Kept, Rows};
 use crate::status::lock;
 
 /// Longer than this, a takeover does not wait for SQL if memory has the rows.
@@ -20,11 +22,9 @@ const AT_ONCE: Duration = Duration::from_millis(150);
 /// How often memory is made anew.
 const REFRESH: Duration = Duration::from_secs(5);
 
-type Owner = (PoolId, BotId);
-
 #[derive(Default)]
 struct Known {
-    rows: BTreeMap<Owner, Vec<LoginRow>>,
+    rows: Rows,
     /// Lost, and SQL does not know it: which login, by when it was made.
     unsaid: BTreeMap<(PoolId, BotId, LoginSlot), UnixMs>,
 }
@@ -32,18 +32,29 @@ struct Known {
 pub struct Vault {
     store: Store,
     known: Mutex<Known>,
+    kept: Kept,
 }
 
 impl Vault {
-    pub fn new(store: Store) -> Self {
+    pub fn new(store: Store, kept: Kept) -> Self {
         Self {
             store,
             known: Mutex::default(),
+            kept,
         }
+    }
+
+    /// With what the file has, for a worker that starts while SQL is away. `None` when there is nothing in it to start with.
+    pub fn from_kept(store: Store, kept: Kept) -> Option<Self> {
+        let rows = kept.read()?;
+        let vault = Self::new(store, kept);
+        lock(&vault.known).rows = rows;
+        Some(vault)
     }
 
     /// Keeps memory fresh until stopped.
     pub async fn run(&self, pools: &[PoolConfig], stop: CancellationToken) {
+        let mut written = Rows::new();
         loop {
             let refreshing = async {
                 for pool in pools {
@@ -59,9 +70,24 @@ impl Vault {
                 () = stop.cancelled() => return,
                 () = refreshing => {}
             }
+            self.keep(&mut written);
             tokio::select! {
                 () = stop.cancelled() => return,
                 () = tokio::time::sleep(REFRESH) => {}
+            }
+        }
+    }
+
+    /// Writes the file when it says something else than what is known.
+    fn keep(&self, written: &mut Rows) {
+        let rows = lock(&self.known).rows.clone();
+        if rows == *written {
+            return;
+        }
+        match self.kept.write(&rows) {
+            Ok(()) => *written = rows,
+            Err(error) => {
+                warn!(%error, "the logins could not be kept for a start while SQL is away")
             }
         }
     }
@@ -188,7 +214,7 @@ impl Vault {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use shared_core::Secret;
+    use shared_core::{Secret, WorkerId};
     use shared_io::sql::BotRow;
 
     use super::*;
@@ -229,6 +255,16 @@ mod tests {
         store
     }
 
+    fn kept(folder: &tempfile::TempDir) -> Kept {
+        Kept::new(folder.path(), &WorkerId::new("w1").unwrap())
+    }
+
+    /// One turn of what `run` does.
+    async fn look(vault: &Vault) {
+        vault.refresh(&pool(), BOT).await.unwrap();
+        vault.keep(&mut Rows::new());
+    }
+
     fn states(rows: &[LoginRow]) -> Vec<LoginState> {
         rows.iter().map(|row| row.state).collect()
     }
@@ -237,7 +273,7 @@ mod tests {
     async fn while_sql_is_away_memory_answers_and_a_loss_is_not_forgotten() {
         let folder = tempfile::tempdir().unwrap();
         let store = store(folder.path()).await;
-        let vault = Vault::new(store.clone());
+        let vault = Vault::new(store.clone(), kept(&folder));
         vault.put(&login(LoginSlot::A, 1)).await.unwrap();
         vault.put(&login(LoginSlot::B, 2)).await.unwrap();
         store.close().await;
@@ -254,10 +290,27 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn who_starts_while_sql_is_away_has_what_was_known_last() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = store(folder.path()).await;
+        assert!(Vault::from_kept(store.clone(), kept(&folder)).is_none());
+        let before = Vault::new(store.clone(), kept(&folder));
+        before.put(&login(LoginSlot::A, 1)).await.unwrap();
+        look(&before).await;
+        before.put(&login(LoginSlot::B, 2)).await.unwrap();
+        look(&before).await;
+        store.close().await;
+
+        let vault = Vault::from_kept(store, kept(&folder)).unwrap();
+        let rows = vault.rows(&pool(), BOT).await.unwrap();
+        assert_eq!(rows, [login(LoginSlot::A, 1), login(LoginSlot::B, 2)]);
+    }
+
+    #[tokio::test]
     async fn a_login_that_another_worker_made_is_seen_and_never_taken_for_the_lost_one() {
         let folder = tempfile::tempdir().unwrap();
         let store = store(folder.path()).await;
-        let vault = Vault::new(store.clone());
+        let vault = Vault::new(store.clone(), kept(&folder));
         vault.put(&login(LoginSlot::A, 1)).await.unwrap();
         store.logins().put(&login(LoginSlot::A, 5)).await.unwrap();
         assert!(vault.lose(&pool(), BOT, LoginSlot::A).await);

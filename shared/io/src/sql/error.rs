@@ -2,7 +2,10 @@
 //!
 //! Source of the codes: <https://www.sqlite.org/rescode.html>, <https://www.postgresql.org/docs/current/errcodes-appendix.html>.
 
+use std::io::ErrorKind;
 use std::time::Duration;
+
+use sqlx::migrate::MigrateError;
 
 /// Never holds a value of a row, and never the URL, in which a password may be.
 #[derive(Debug, thiserror::Error)]
@@ -30,7 +33,7 @@ pub enum StoreError {
     Migration {
         known: i64,
         #[source]
-        source: sqlx::migrate::MigrateError,
+        source: MigrateError,
     },
     #[error("another process has been upgrading the database for {} s; wait for it, or end it if it hangs", waited.as_secs())]
     Busy { waited: Duration },
@@ -60,11 +63,20 @@ impl StoreError {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Timeout { .. } | Self::Busy { .. } => true,
-            Self::Query { source, .. } => match source {
-                sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::WorkerCrashed => true,
-                source => is_busy(source) || state(source).is_some_and(State::is_transient),
-            },
+            Self::Query { source, .. } => is_unanswered(source),
             _ => false,
+        }
+    }
+
+    /// Is it that nobody answers at the moment, rather than that something is set wrongly? What an operator has to mend is not away.
+    pub fn is_away(&self) -> bool {
+        match self {
+            Self::Open { source, .. } => source.downcast_ref().is_some_and(is_unanswered),
+            Self::Migration {
+                source: MigrateError::Execute(source) | MigrateError::ExecuteMigration(source, _),
+                ..
+            } => is_unanswered(source),
+            other => other.is_transient(),
         }
     }
 
@@ -180,6 +192,15 @@ fn refuses_a_row(code: &str) -> bool {
     }
 }
 
+/// `InvalidData` is how rustls reports a certificate or a server without TLS: that stays until somebody mends it.
+fn is_unanswered(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(error) => error.kind() != ErrorKind::InvalidData,
+        sqlx::Error::PoolTimedOut | sqlx::Error::WorkerCrashed => true,
+        error => is_busy(error) || state(error).is_some_and(State::is_transient),
+    }
+}
+
 /// SQLite: 5 is SQLITE_BUSY, 6 SQLITE_LOCKED; the low byte is the primary code.
 fn is_busy(error: &sqlx::Error) -> bool {
     let code = error.as_database_error().and_then(|error| error.code());
@@ -203,6 +224,25 @@ mod tests {
         ] {
             assert!(!refuses_a_row(code), "{code}");
         }
+    }
+
+    #[test]
+    fn who_does_not_answer_is_told_from_who_is_called_wrongly() {
+        let open = |error| StoreError::open("", "", error);
+        let io = |kind: ErrorKind| sqlx::Error::Io(kind.into());
+        for kind in [
+            ErrorKind::ConnectionRefused,
+            ErrorKind::TimedOut,
+            ErrorKind::BrokenPipe,
+        ] {
+            assert!(open(io(kind)).is_away(), "{kind:?}");
+        }
+        assert!(open(sqlx::Error::PoolTimedOut).is_away());
+        assert!(!open(io(ErrorKind::InvalidData)).is_away());
+        assert!(!open(sqlx::Error::Configuration("port".into())).is_away());
+        assert!(!StoreError::TooNew { found: 9, known: 8 }.is_away());
+        let source = MigrateError::Execute(io(ErrorKind::UnexpectedEof));
+        assert!(StoreError::Migration { known: 8, source }.is_away());
     }
 
     #[test]

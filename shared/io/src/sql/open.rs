@@ -18,14 +18,28 @@ use super::db::Db;
 const MIGRATION_TIMEOUT: Duration = Duration::from_secs(60);
 
 pub(super) async fn open(url: &Secret, data_dir: &Path) -> Result<Db, StoreError> {
-    sqlx::any::install_default_drivers();
-    let options = AnyConnectOptions::from_str(url.expose())
-        .map_err(failed(url, "its address cannot be read"))?;
+    let options = options(url)?;
     if is_postgres(url) {
         postgres::open(options).await
     } else {
         sqlite::open(url, options, data_dir).await
     }
+}
+
+/// Connections that are made when they are wanted, and no look at the schema.
+pub(super) fn later(url: &Secret, data_dir: &Path) -> Result<Db, StoreError> {
+    let options = options(url)?;
+    if is_postgres(url) {
+        Ok(Db::new(postgres::connections().connect_lazy_with(options)))
+    } else {
+        sqlite::prepare(url, data_dir)?;
+        Ok(Db::new(sqlite::connections().connect_lazy_with(options)))
+    }
+}
+
+fn options(url: &Secret) -> Result<AnyConnectOptions, StoreError> {
+    sqlx::any::install_default_drivers();
+    AnyConnectOptions::from_str(url.expose()).map_err(failed(url, "its address cannot be read"))
 }
 
 /// Why no connection came about, and what to do about it.

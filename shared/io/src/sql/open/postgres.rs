@@ -10,7 +10,7 @@
 use std::io::ErrorKind;
 use std::time::Duration;
 
-use sqlx::any::{AnyConnectOptions, AnyRow};
+use sqlx::any::{AnyConnectOptions, AnyPoolOptions, AnyRow};
 use sqlx::{AnyConnection, Connection, Error};
 
 use super::{MIGRATION_TIMEOUT, migration_error};
@@ -52,7 +52,12 @@ pub(super) async fn open(options: AnyConnectOptions) -> Result<Db, StoreError> {
     migrated.map_err(|_| StoreError::Busy {
         waited: MIGRATION_TIMEOUT,
     })??;
-    let pool = Db::options()
+    let pool = connections().connect_with(options).await;
+    Ok(Db::new(pool.map_err(refused)?))
+}
+
+pub(super) fn connections() -> AnyPoolOptions {
+    Db::options()
         .after_connect(|connection, _| {
             Box::pin(async move {
                 sqlx::raw_sql(SETTINGS).execute(connection).await?;
@@ -62,10 +67,6 @@ pub(super) async fn open(options: AnyConnectOptions) -> Result<Db, StoreError> {
         .test_before_acquire(false)
         .before_acquire(|connection, _| Box::pin(still_there(connection)))
         .after_release(|connection, _| Box::pin(still_there(connection)))
-        .connect_with(options)
-        .await
-        .map_err(refused)?;
-    Ok(Db::new(pool))
 }
 
 /// Tries again while the server is about to start.

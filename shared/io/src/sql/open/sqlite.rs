@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use rustix::fs::{FlockOperation, flock};
 use shared_core::Secret;
-use sqlx::any::AnyConnectOptions;
+use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
 
 use super::{MIGRATION_TIMEOUT, migration_error};
 use crate::clock;
@@ -33,19 +33,10 @@ pub(super) async fn open(
     options: AnyConnectOptions,
     data_dir: &Path,
 ) -> Result<Db, StoreError> {
-    private_folder(data_dir).map_err(failed("the data folder cannot be made"))?;
-    private_file(url, data_dir).map_err(failed("its file cannot be made"))?;
+    prepare(url, data_dir)?;
     let _lock = lock(data_dir).await?;
-    let pool = Db::options()
-        .after_connect(|connection, _| {
-            Box::pin(async move {
-                sqlx::raw_sql(SETTINGS).execute(connection).await?;
-                Ok(())
-            })
-        })
-        .connect_with(options)
-        .await
-        .map_err(failed("no connection"))?;
+    let pool = connections().connect_with(options).await;
+    let pool = pool.map_err(failed("no connection"))?;
     let db = Db::new(pool);
     match tokio::time::timeout(MIGRATION_TIMEOUT, schema::migrator().run(db.pool())).await {
         Ok(Ok(())) => Ok(db),
@@ -54,6 +45,21 @@ pub(super) async fn open(
             waited: MIGRATION_TIMEOUT,
         }),
     }
+}
+
+/// The folder and the file, for their owner alone.
+pub(super) fn prepare(url: &Secret, data_dir: &Path) -> Result<(), StoreError> {
+    private_folder(data_dir).map_err(failed("the data folder cannot be made"))?;
+    private_file(url, data_dir).map_err(failed("its file cannot be made"))
+}
+
+pub(super) fn connections() -> AnyPoolOptions {
+    Db::options().after_connect(|connection, _| {
+        Box::pin(async move {
+            sqlx::raw_sql(SETTINGS).execute(connection).await?;
+            Ok(())
+        })
+    })
 }
 
 pub(super) fn failed<E>(what: &'static str) -> impl Fn(E) -> StoreError
