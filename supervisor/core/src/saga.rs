@@ -8,6 +8,8 @@
 //! Fenced     Activated                       Activated  -
 //! Activated  Smoked, passed                  Smoked     open
 //! Activated  Smoked, failed                  Decided    fence, for the next holder; Exhausted if nobody is left
+//! the same, nobody is left, rights alone failed  Decided    fence, for the one that lacks least, who need not pass in its channels; once in a saga, not in
+//!                                                       a first activation
 //! Activated  Waited beyond the time-out      Decided    the same
 //! Activated  the same, and `again`           Decided    fence, for the same holder over another connection; once in a saga
 //! Decided..Smoked HolderLost                 Decided    the same
@@ -18,10 +20,12 @@
 //! Held       Recorded                        Recorded   clear
 //! ```
 //! Anything else changes nothing: observations may come late or twice. Invariants: each holder is tried once, and one of them once more if its line
-//! fell silent during the test; every attempt has its own epoch; nothing is opened without a passed smoke test of the very epoch that is opened.
+//! fell silent during the test; every attempt has its own epoch; nothing is opened without a passed smoke test of the very epoch that is opened, or,
+//! where every candidate lacks a right in some channel, one in which nothing but rights failed: that members are answered matters more.
 //!
 //! The saga is stored by the script that executes each step, as it is *after* the step; [`Saga::resume`] says what a next leader does first.
 
+mod attempts;
 mod record;
 mod seed;
 mod show;
@@ -32,6 +36,7 @@ use shared_core::{BotId, EpochStamp, Holder, LoginSlot, SmokeReport, SwitchId, U
 
 use crate::plan::Cause;
 
+pub use attempts::GaveUp;
 pub use record::{Outcome, SwitchRecord, Timeline, Tried};
 pub use seed::{Origin, SagaSeed};
 
@@ -46,25 +51,6 @@ pub enum SwitchKind {
     Takeover,
     /// The login changes, bot and worker stay.
     Relogin,
-}
-
-/// Why an attempt ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "gave_up", rename_all = "snake_case")]
-pub enum GaveUp {
-    SmokeFailed {
-        failures: String,
-    },
-    TimedOut {
-        after_ms: u64,
-    },
-    /// It was answered, and then not any more: another connection may help.
-    FellSilent {
-        after_ms: u64,
-    },
-    HolderLost {
-        why: String,
-    },
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -111,6 +97,9 @@ pub struct Saga {
     /// Set until the target has been assigned to its worker.
     pub assign: Option<LoginSlot>,
     pub smoke_timeout_ms: u64,
+    /// Nobody has all rights: the target need not either.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub rights_waived: bool,
     pub timeline: Timeline,
     /// Finished ones before this that SQL does not know yet.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -196,6 +185,7 @@ impl Saga {
             tried: Vec::new(),
             assign: seed.assign,
             smoke_timeout_ms: seed.smoke_timeout_ms,
+            rights_waived: false,
             timeline: Timeline::detected(seed.detected_at),
             unrecorded: Vec::new(),
         };
@@ -325,9 +315,14 @@ impl Saga {
         if !ours {
             return self.with(Vec::new());
         }
-        if !report.passed() {
+        let only_rights = report.only_rights_missing();
+        if !report.passed() && !(self.rights_waived && only_rights > 0) {
             let failures = report.failures();
-            return self.next(GaveUp::SmokeFailed { failures }, now);
+            let why = GaveUp::SmokeFailed {
+                failures,
+                only_rights,
+            };
+            return self.next(why, now);
         }
         self.timeline.verified_at = Some(now);
         self.state = SagaState::Smoked {
@@ -335,43 +330,6 @@ impl Saga {
             stamp,
         };
         self.with(vec![Action::Open { to, stamp }])
-    }
-
-    fn fell_silent(&self) -> bool {
-        let mut tried = self.tried.iter();
-        tried.any(|tried| matches!(tried.why, GaveUp::FellSilent { .. }))
-    }
-
-    /// The same holder over another connection.
-    fn once_more(mut self, to: Holder, slot: LoginSlot, after_ms: u64, now: UnixMs) -> Advanced {
-        self.tried.push(Tried {
-            holder: to.clone(),
-            why: GaveUp::FellSilent { after_ms },
-            at: now,
-        });
-        self.assign = Some(slot);
-        self.state = SagaState::Decided { to };
-        self.with(vec![Action::Fence])
-    }
-
-    /// This holder will not do: the next one, or nobody.
-    fn next(mut self, why: GaveUp, now: UnixMs) -> Advanced {
-        if let Some(holder) = self.target().cloned() {
-            self.tried.push(Tried {
-                holder,
-                why,
-                at: now,
-            });
-        }
-        self.assign = None;
-        if self.then.is_empty() {
-            self.state = SagaState::Exhausted;
-            return self.with(vec![Action::Fence]);
-        }
-        let to = self.then.remove(0);
-        self.kind = kind(self.previous_bot, self.from.as_ref(), &to, self.assign);
-        self.state = SagaState::Decided { to };
-        self.with(vec![Action::Fence])
     }
 
     /// What names `to` the holder of a fenced pool.

@@ -82,6 +82,78 @@ fn each_failure_takes_the_next_standby_and_the_last_one_holds() {
 }
 
 #[test]
+fn where_nobody_has_all_rights_the_one_that_lacks_least_serves() {
+    let drive = Drive::start(seed(holder("b2@w2"), &["b3@w2", "b4@w2"]))
+        .fenced(4)
+        .activated()
+        .lacks_rights(4, 2)
+        .fenced(5)
+        .activated()
+        .lacks_rights(5, 1)
+        .fenced(6)
+        .activated()
+        .smoked(6, Some("no answer"))
+        .fenced(7)
+        .activated()
+        .lacks_rights(7, 1)
+        .see("opened", Observation::Opened);
+    assert!(
+        drive.log.ends_with(
+            "smoked: decided b3@w2 [fence]\n\
+             fenced: fenced b3@w2 e7 [activate b3@w2 e7]\n\
+             activated: activated b3@w2 e7 []\n\
+             smoked: smoked b3@w2 e7 [open b3@w2 e7]\n\
+             opened: opened b3@w2 e7 [record]\n"
+        ),
+        "{}",
+        drive.log
+    );
+    let reasons = &drive.saga.record().unwrap().reasons;
+    assert!(
+        reasons.iter().any(|why| why.contains("lacks a right")),
+        "{reasons:?}"
+    );
+}
+
+#[test]
+fn rights_are_waived_once_and_nothing_but_rights() {
+    // It fails otherwise by then, too.
+    let drive = Drive::start(seed(holder("b2@w2"), &[]))
+        .fenced(4)
+        .activated()
+        .lacks_rights(4, 3)
+        .fenced(5)
+        .activated()
+        .smoked(5, Some("no answer"))
+        .fenced(6);
+    assert!(
+        drive
+            .log
+            .ends_with("smoked: exhausted [fence]\nfenced: held [record]\n"),
+        "{}",
+        drive.log
+    );
+    // Whoever sets a pool up hears of them first.
+    let first = SagaSeed {
+        previous_bot: None,
+        from: None,
+        ..seed(holder("b2@w2"), &[])
+    };
+    let drive = Drive::start(first)
+        .fenced(4)
+        .activated()
+        .lacks_rights(4, 1)
+        .fenced(5);
+    assert!(
+        drive
+            .log
+            .ends_with("smoked: exhausted [fence]\nfenced: held [record]\n"),
+        "{}",
+        drive.log
+    );
+}
+
+#[test]
 fn a_takeover_releases_the_old_worker_before_it_assigns_and_falls_back_to_a_standby() {
     let mut seed = seed(holder("b1@w2"), &["b2@w2"]);
     seed.assign = Some(LoginSlot::B);

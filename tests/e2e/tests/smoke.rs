@@ -139,6 +139,33 @@ async fn without_its_rights_in_one_channel_the_next_standby_is_taken() {
     assert!(tried(&status).contains("Rights"), "{}", tried(&status));
 }
 
+/// The broadcast channel lets none of the bots post any more: who writes to them is answered by whichever there is.
+#[tokio::test(flavor = "multi_thread")]
+async fn where_no_bot_has_all_rights_members_are_served_all_the_same() {
+    let stage = Stage::open(1).await.unwrap();
+    let first = stage.active().await.unwrap();
+    let talk = Talk::private(&stage, 0, first);
+    talk.open_upload().await.unwrap();
+    for bot in &stage.scene.bots {
+        let path = format!("/channels/{}/admins/{}", stage.scene.broadcast, bot.id);
+        stage.sim_call(Method::DELETE, &path, None).await.unwrap();
+    }
+    stage.settled().await.unwrap();
+    stage.kill_active_worker().await.unwrap();
+    talk.give_title().await.unwrap();
+    let status = stage
+        .wait("somebody serves", Duration::from_secs(30), |status| {
+            let pool = &status["pools"][0];
+            pool["phase"] == "open" && tried(status).contains("Rights")
+        })
+        .await
+        .unwrap();
+    // It stays shown to whoever can mend it.
+    let bots = status["pools"][0]["bots"].as_array().unwrap();
+    let shown = bots.iter().filter(|bot| bot["channels"] != json!([]));
+    assert_eq!(shown.count(), bots.len(), "{status:#}");
+}
+
 /// What the status says about standbys that were tried and failed.
 fn tried(status: &Value) -> String {
     status["pools"][0]["switches"].to_string()

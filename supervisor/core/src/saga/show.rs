@@ -25,10 +25,10 @@ impl fmt::Display for SwitchKind {
 impl fmt::Display for GaveUp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::SmokeFailed { failures } if failures.is_empty() => {
+            Self::SmokeFailed { failures, .. } if failures.is_empty() => {
                 write!(f, "its smoke test was empty")
             }
-            Self::SmokeFailed { failures } => write!(f, "smoke test: {failures}"),
+            Self::SmokeFailed { failures, .. } => write!(f, "smoke test: {failures}"),
             Self::TimedOut { after_ms } => write!(f, "no smoke test within {after_ms} ms"),
             Self::FellSilent { after_ms } => {
                 write!(

@@ -1,7 +1,7 @@
 //! A switch driven by observations, with a transcript of what followed each.
 #![allow(clippy::unwrap_used, dead_code)]
 
-use shared_core::{Epoch, LoginSlot, SmokeCheck, SmokeReport, SmokeResult};
+use shared_core::{ChannelId, Epoch, LoginSlot, SmokeCheck, SmokeReport, SmokeResult};
 use supervisor_core::*;
 
 use super::fleet::{NOW, holder, seed, stamp};
@@ -51,18 +51,37 @@ impl Drive {
     }
 
     pub fn smoked(self, epoch: u64, failed: Option<&str>) -> Self {
+        self.tested(epoch, vec![result(SmokeCheck::Rpc, failed)])
+    }
+
+    /// Telegram answers; in so many of three channels a right is missing.
+    pub fn lacks_rights(self, epoch: u64, channels: i64) -> Self {
+        let mut results = vec![result(SmokeCheck::Rpc, None)];
+        results.extend((1..=3).map(|at| {
+            let channel = ChannelId(at);
+            let failed = (at <= channels).then_some("may not post");
+            result(SmokeCheck::Rights { channel }, failed)
+        }));
+        self.tested(epoch, results)
+    }
+
+    fn tested(self, epoch: u64, results: Vec<SmokeResult>) -> Self {
         let to = self.saga.target().unwrap().clone();
         let report = SmokeReport {
             epoch: Epoch(epoch),
             bot: to.bot,
             worker: to.worker,
-            results: vec![SmokeResult {
-                check: SmokeCheck::Rpc,
-                failed: failed.map(str::to_owned),
-                took_ms: 3,
-            }],
+            results,
         };
         self.see("smoked", Observation::Smoked(report))
+    }
+}
+
+fn result(check: SmokeCheck, failed: Option<&str>) -> SmokeResult {
+    SmokeResult {
+        check,
+        failed: failed.map(str::to_owned),
+        took_ms: 3,
     }
 }
 
