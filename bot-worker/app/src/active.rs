@@ -164,11 +164,11 @@ impl Active {
     }
 
     /// Every difference since the committed cursors has been handed over. `puts_off`: but for a channel's, for which nobody waits.
-    pub async fn caught_up(&mut self, puts_off: bool) {
+    pub fn caught_up(&mut self, puts_off: bool) {
         if puts_off {
             self.tenure.echoes.miss_some();
         }
-        // An engine that is full is not waited for: the next look says it.
+        // An engine that is full (Redis away) is not waited for, which could outlast the lease: the next look says it.
         if let Some(round) = self.hearing
             && self.input.try_send(Input::Heard(round)).is_ok()
         {
@@ -177,8 +177,8 @@ impl Active {
             // Somebody may have asked meanwhile.
             self.tenure.echoes.to_hear.notify_one();
         }
-        if !std::mem::replace(&mut self.told_caught_up, true) {
-            let _ = self.input.send(Input::CaughtUp).await;
+        if !self.told_caught_up && self.input.try_send(Input::CaughtUp).is_ok() {
+            self.told_caught_up = true;
             let reprompts = Reprompts::new(Arc::clone(&self.tenure));
             self._reprompts = Some(AbortOnDrop(tokio::spawn(reprompts.run(self.input.clone()))));
             let post = post::run(Arc::clone(&self.tenure), self.input.clone());

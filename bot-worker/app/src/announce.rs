@@ -45,9 +45,17 @@ pub async fn run(tenure: &Tenure) {
     if entries.is_empty() {
         return;
     }
-    match tenure.context.state.enqueue(tenure.stamp, &entries).await {
-        Ok(_) => tenure.outbox.notify_one(),
-        Err(error) => warn!(%error, "the switch was not announced"),
+    let mut backoff = Backoff::new(RetryPolicy::forever(AGAIN, AGAIN_AT_MOST));
+    loop {
+        // Put in twice, because an answer was lost, it is sent under one random id.
+        match tenure.context.state.enqueue(tenure.stamp, &entries).await {
+            Ok(_) => return tenure.outbox.notify_one(),
+            Err(error) => warn!(%error, "the switch is not announced yet"),
+        }
+        tokio::time::sleep(backoff.next_delay().unwrap_or(AGAIN_AT_MOST)).await;
+        if tenure.is_over() {
+            return;
+        }
     }
 }
 

@@ -178,7 +178,7 @@ impl Session {
                     if let Some(active) = &mut self.active { active.listens() }
                 }
                 // A difference that was empty brings no batch: whether it was the last one has to be asked.
-                () = tokio::time::sleep(CATCH_UP_POLL), if self.catches_up() => self.tell_caught_up().await,
+                () = tokio::time::sleep(CATCH_UP_POLL), if self.catches_up() => self.tell_caught_up(),
                 () = tokio::time::sleep_until(feed_rests), if feed_rests > Instant::now() => {}
                 batch = self.feed.next(), if feed_rests <= Instant::now() => match batch {
                     Ok(batch) => if let Err(error) = self.handle(batch).await {
@@ -234,7 +234,7 @@ impl Session {
                     () = active.take(batch) => {}
                     () = lease_ended => return Ok(()),
                 }
-                self.tell_caught_up().await;
+                self.tell_caught_up();
                 Ok(())
             }
             None => tokio::select! {

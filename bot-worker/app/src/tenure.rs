@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 
 use bot_worker_core::Context;
 use shared_core::{
-    BootMs, ConversationKey, Epoch, EpochStamp, EventId, MemberId, Milestone, MilestoneKind, Spent,
-    Told, UnixMs,
+    BootMs, ConversationKey, Epoch, EpochStamp, EventId, MemberId, Milestone, MilestoneKind, Nonce,
+    Spent, Told, UnixMs,
 };
 use shared_io::clock;
 use shared_io::redis::{
@@ -60,6 +60,8 @@ pub struct Tenure {
     pub context: Arc<BotContext>,
     pub calls: Calls,
     pub stamp: EpochStamp,
+    /// Of this tenure alone; the process may have another one in the same epoch.
+    pub nonce: Nonce,
     /// The lease's unbroken time under which all of this runs.
     pub tenancy: Tenancy,
     pub view: watch::Receiver<View>,
@@ -113,6 +115,7 @@ impl Tenure {
             context: terms.context,
             calls: terms.calls,
             stamp: terms.stamp,
+            nonce: clock::nonce(),
             tenancy: terms.tenancy,
             view: terms.view,
             owed: terms.owed,

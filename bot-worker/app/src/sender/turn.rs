@@ -5,7 +5,7 @@
 //! nobody, it ended in order, or this bot on this process     begins
 //! it ended, with sends whose outcome it does not know        begins, and knows that (`doubt`)
 //! its bot's lease is not its own (dead, hung, cut off)       begins: whoever it was sends no more, by its own clock
-//! still there                                             waits for its last answers, at most [`PATIENCE`]
+//! still there                                             waits for its last answers, at most [`PATIENCE`]; longer than that only where its lease may last longer
 //! ```
 //! So a switch away from a healthy bot shows nothing twice, however slow its line is. Invariant: waiting holds up nothing but sends; after
 //! its bound the next one begins, because a reply that may come twice is better than none.
@@ -26,6 +26,8 @@ use crate::tenure::{Left, Tenure};
 
 /// Longer than a sender waits for its last answers ([`WIND_DOWN`]).
 const PATIENCE: Duration = Duration::from_millis(2500);
+/// After the lease of one that is cut off from Redis has run out by everybody's clock.
+const LEASE_IS_OVER: Duration = Duration::from_millis(500);
 const LOOK: Duration = Duration::from_millis(10);
 /// How long a sender whose line is well waits for answers to what has left.
 pub const WIND_DOWN: Duration = Duration::from_secs(2);
@@ -46,12 +48,16 @@ pub struct Taken {
 }
 
 impl Taken {
-    /// `unended`: a sender that did not say that it has ended. `stood`: it has sent nothing behind that.
+    /// `unended`: a sender that did not say that it has ended. `stood`: it has sent nothing behind that; nothing at all where the outbox was empty. An
+    /// end that is not known must never be taken for that: it would cover what this bot has committed itself.
     fn new(
         unended: Option<&SeenSending>,
         left: Vec<SendsInDoubt>,
         stood: Option<OutboxPosition>,
     ) -> Self {
+        let Some(stood) = stood else {
+            return Self { doubts: Vec::new() };
+        };
         let mut doubts = left;
         if let Some(unended) = unended
             && doubts.iter().all(|doubt| doubt.bot != unended.bot())
@@ -59,7 +65,7 @@ impl Taken {
             doubts.push(SendsInDoubt {
                 bot: unended.bot(),
                 entries: Vec::new(),
-                up_to: stood.map(|at| at.to_string()),
+                up_to: Some(stood.to_string()),
             });
         }
         Self { doubts }
@@ -84,6 +90,7 @@ impl Tenure {
             worker: self.context.lease.worker.clone(),
             nonce: self.context.lease.nonce,
             epoch: self.stamp,
+            tenure: Some(self.nonce),
         }
     }
 
@@ -108,7 +115,7 @@ impl Tenure {
             Left::These(at) => Some(at.iter().map(ToString::to_string).collect()),
         };
         let bot = mine.bot;
-        let read_to = *lock(&self.read_to);
+        let read_to = lock(&self.read_to).or(self.stood);
         let own = entries.map(|entries| SendsInDoubt {
             bot,
             entries,
@@ -163,7 +170,7 @@ async fn look(
         && !can_send_no_more(tenure, other.who.as_ref()).await?
     {
         let waited = clock::boot_now().since(since);
-        if waited < PATIENCE {
+        if waited < patience(tenure.context.shared.config.timing.lease_ttl) {
             return Ok(Turn::NotYet);
         }
         warn!(before = ?other.who, "the sender before this one does not end; beginning all the same");
@@ -182,6 +189,12 @@ async fn look(
     }
 }
 
+/// Whoever is cut off from Redis alone does not hear of the next epoch and sends on until its own lease is over: to begin before that would be to send
+/// beside it.
+fn patience(lease_ttl: Duration) -> Duration {
+    PATIENCE.max(lease_ttl + LEASE_IS_OVER)
+}
+
 /// A session of this very process and bot ended before this one began. Of anybody else the lease tells; of whom nobody can read, time.
 async fn can_send_no_more(tenure: &Tenure, other: Option<&Sending>) -> Result<bool, StateError> {
     let Some(other) = other else {
@@ -197,4 +210,45 @@ async fn can_send_no_more(tenure: &Tenure, other: Option<&Sending>) -> Result<bo
         .flatten()
         .any(|lease| lease.worker == other.worker && lease.nonce == other.nonce);
     Ok(!holds)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use shared_core::{Epoch, EpochStamp, Nonce, WorkerId};
+
+    use super::*;
+
+    fn unended() -> SeenSending {
+        let who = Sending {
+            bot: BotId(7),
+            worker: WorkerId::new("w1").unwrap(),
+            nonce: Nonce([1; 8]),
+            epoch: EpochStamp {
+                epoch: Epoch(3),
+                nonce: Nonce([2; 8]),
+            },
+            tenure: None,
+        };
+        SeenSending::of(serde_json::to_vec(&who).unwrap())
+    }
+
+    #[test]
+    fn whoever_did_not_end_may_have_sent_what_stood_and_nothing_behind_it() {
+        let stood: OutboxPosition = "9-0".parse().unwrap();
+        let taken = Taken::new(Some(&unended()), Vec::new(), Some(stood));
+        assert_eq!(taken.doubts[0].up_to.as_deref(), Some("9-0"));
+        assert_eq!(taken.of_others(BotId(8)), taken.doubts);
+        // What is committed from here on is the next one's: an end that is not known would cover it.
+        let taken = Taken::new(Some(&unended()), Vec::new(), None);
+        assert!(taken.of_others(BotId(8)).is_empty());
+    }
+
+    #[test]
+    fn a_sender_waits_for_as_long_as_the_one_before_it_may_believe_in_its_lease() {
+        assert_eq!(patience(Duration::from_millis(1500)), PATIENCE);
+        let long = Duration::from_secs(10);
+        assert!(patience(long) > long);
+    }
 }

@@ -84,7 +84,7 @@ impl Session {
                 info!(bot = %self.context.lease.bot, epoch = %record.stamp, "active");
                 self.context.status.role(BotRole::Active);
                 self.active = Some(active);
-                self.tell_caught_up().await;
+                self.tell_caught_up();
             }
             // The view is looked at again four times a second; the supervisor judges how long it waits.
             Err(error) => {
@@ -101,11 +101,11 @@ impl Session {
             .is_some_and(|active| !active.is_caught_up())
     }
 
-    pub(super) async fn tell_caught_up(&mut self) {
+    pub(super) fn tell_caught_up(&mut self) {
         if self.feed.caught_up()
             && let Some(active) = &mut self.active
         {
-            active.caught_up(self.feed.puts_off()).await;
+            active.caught_up(self.feed.puts_off());
         }
     }
 }

@@ -68,12 +68,22 @@ impl PolicyConfig {
                 "make it at least three timing.heartbeat_ms",
             ));
         }
-        if self.line_silent < timing.probe * 2 {
-            return Err(Fault::inconsistent(
-                "policy.line_silent_ms",
-                "is so short that one late probe would look like a silent line",
-                "make it at least two timing.probe_ms",
-            ));
+        // A standby that is probed too seldom would look silent for most of the time, just when it is needed.
+        let probes = [
+            (timing.probe, "make it at least two timing.probe_ms"),
+            (
+                timing.standby_probe,
+                "make it at least two timing.standby_probe_ms",
+            ),
+        ];
+        for (probe, remedy) in probes {
+            if self.line_silent < probe * 2 {
+                return Err(Fault::inconsistent(
+                    "policy.line_silent_ms",
+                    "is so short that one late probe would look like a silent line",
+                    remedy,
+                ));
+            }
         }
         Ok(())
     }

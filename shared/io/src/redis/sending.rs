@@ -25,6 +25,10 @@ pub struct Sending {
     pub worker: WorkerId,
     pub nonce: Nonce,
     pub epoch: EpochStamp,
+    /// Of this tenure alone: an end that was given up and reaches Redis late must not be taken for that of the same process' next tenure. Absent from
+    /// what earlier versions wrote.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tenure: Option<Nonce>,
 }
 
 /// Who was found in the sender's place, in the very words that stood there: another version may write more than this one knows.
@@ -36,7 +40,7 @@ pub struct SeenSending {
 }
 
 impl SeenSending {
-    fn of(text: Vec<u8>) -> Self {
+    pub fn of(text: Vec<u8>) -> Self {
         let who = serde_json::from_slice(&text).ok();
         Self { who, text }
     }
@@ -83,7 +87,7 @@ impl PoolState {
     }
 
     /// Takes the place of `before`, unless somebody else has it by now. `stood`: the outbox's end when the taker's epoch began; whoever did not say that
-    /// it has ended may have sent up to there.
+    /// it has ended may have sent up to there. `None` where the outbox was empty: then nothing is in doubt.
     pub async fn begin_sending(
         &self,
         before: Option<&SeenSending>,
@@ -107,7 +111,8 @@ impl PoolState {
             .arg(before.map_or(&[][..], |before| &before.text))
             .arg(json(op, mine)?)
             .arg(unended.map_or(String::new(), |it| it.bot().0.to_string()))
-            .arg(doubt.unwrap_or_default());
+            .arg(doubt.unwrap_or_default())
+            .arg(u8::from(stood.is_some()));
         let mut reply: Reply = self.link.script(op, &script).await?;
         match reply.word.as_str() {
             "done" => {

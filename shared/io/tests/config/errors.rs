@@ -275,6 +275,10 @@ fn numbers_out_of_range_and_out_of_step() {
             "policy.line_silent_ms: is so short that one late probe would look like a silent line; make it at least two timing.probe_ms",
         ),
         (
+            "[timing]\nstandby_probe_ms = 1800",
+            "policy.line_silent_ms: is so short that one late probe would look like a silent line; make it at least two timing.standby_probe_ms",
+        ),
+        (
             "[redis]\nprefix = \"a{b}\"",
             "redis.prefix: is not fit for a key; write 1 to 16 of a-z, 0-9 and '-'",
         ),

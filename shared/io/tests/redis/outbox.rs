@@ -2,9 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use shared_core::{BotId, MemberId, MessageId, Print, SendTarget, Spent, Told};
+use shared_core::{
+    BotId, EventId, Letter, MemberId, MessageId, Print, SendTarget, Spent, Telling, Told, UnixMs,
+};
 use shared_io::redis::{
-    Begun, Committed, Counter, EpochAnswer, OutboxPosition, PoolState, Sending, SendsInDoubt,
+    Begun, Committed, Counter, EpochAnswer, OutboxPosition, PoolState, Refusal, Sending,
+    SendsInDoubt,
 };
 
 use crate::build::*;
@@ -219,15 +222,34 @@ async fn what_telegram_refuses_is_moved_aside_with_its_reason_and_comes_back_onc
     let server = RedisServer::start();
     let (pool, stamp) = open_pool(&server.state().await).await;
     let positions = enqueue(&pool, stamp, &[1, 2]).await;
-    let why = |at: usize| (positions[at], "MESSAGE_TOO_LONG".to_owned());
+    let word = Letter {
+        id: EventId([1; 16]),
+        to: conversation(5),
+        from: conversation(5),
+        since: UnixMs(7),
+        what: Telling::Unsaid,
+    };
+    let why = |at: usize| Refusal {
+        position: positions[at],
+        why: "MESSAGE_TOO_LONG".to_owned(),
+        word: Some(word.clone()),
+    };
     assert!(is_fenced(
         &pool
             .refuse(crate::build::stamp(1, 0xab), &[why(0)])
             .await
             .unwrap()
     ));
+    assert!(
+        pool.inbox(None, 9).await.unwrap().is_empty(),
+        "nothing happened"
+    );
     let refused = pool.refuse(stamp, &[why(0), why(0)]).await.unwrap();
     assert_eq!(refused, EpochAnswer::Done(1), "there is one of it");
+    // With the same step its conversation is written to, once: whoever moved it may be dead by now.
+    let inbox = pool.inbox(None, 9).await.unwrap();
+    let words: Vec<_> = inbox.iter().map(|(_, word)| word).collect();
+    assert_eq!(words, [&word]);
     assert_eq!(numbers(&pool).await, [2]);
     assert_eq!(pool.counters().await.unwrap().get(Counter::Refused), 1);
     let aside = pool.poisoned(10).await.unwrap();
@@ -246,15 +268,79 @@ async fn what_telegram_refuses_is_moved_aside_with_its_reason_and_comes_back_onc
     assert_eq!(pool.unpoison(&[]).await.unwrap(), 0);
 
     let position = pool.outbox(None, 1).await.unwrap()[0].0;
-    let why = "gone".to_owned();
+    let refusal = Refusal {
+        position,
+        why: "gone".to_owned(),
+        word: None,
+    };
     assert_eq!(
-        pool.refuse(stamp, &[(position, why)]).await.unwrap(),
+        pool.refuse(stamp, &[refusal]).await.unwrap(),
         EpochAnswer::Done(1)
     );
+    assert_eq!(pool.inbox(None, 9).await.unwrap().len(), 1, "no word");
     let at = [pool.poisoned(1).await.unwrap()[0].position];
     assert_eq!(pool.drop_poisoned(&at).await.unwrap(), 1);
     assert_eq!(pool.drop_poisoned(&at).await.unwrap(), 0);
     assert_eq!(numbers(&pool).await, [1]);
+}
+
+#[tokio::test]
+async fn a_record_that_an_older_program_moved_aside_is_known_and_goes_back() {
+    let server = RedisServer::start();
+    let (pool, _) = open_pool(&server.state().await).await;
+    let mut raw = server.raw().await;
+    redis::cmd("XADD")
+        .arg("us:{main}:outbox:poison")
+        .arg("*")
+        .arg(&["from", "us:{main}:records", "position", "1-0"])
+        .arg(&["why", "refused"])
+        .arg("r")
+        .arg(serde_json::to_string(&record(3)).unwrap())
+        .exec_async(&mut raw)
+        .await
+        .unwrap();
+    let aside = pool.poisoned(9).await.unwrap();
+    assert_eq!(
+        (aside[0].from.as_str(), &aside[0].record, &aside[0].entry),
+        ("records", &Some(record(3)), &None)
+    );
+    assert_eq!(pool.unpoison(&[aside[0].position]).await.unwrap(), 1);
+    assert_eq!(pool.records(9).await.unwrap()[0].1, record(3));
+}
+
+#[tokio::test]
+async fn a_record_that_nobody_can_read_is_kept_with_those_that_sql_refuses() {
+    let server = RedisServer::start();
+    let (pool, _) = open_pool(&server.state().await).await;
+    let mut raw = server.raw().await;
+    for (field, value) in [
+        ("r", "{\"record\":\"later\",\"n\":12345678901234567890}"),
+        ("x", "?"),
+    ] {
+        redis::cmd("XADD")
+            .arg("us:{main}:records")
+            .arg("*")
+            .arg(&[field, value])
+            .exec_async(&mut raw)
+            .await
+            .unwrap();
+    }
+    assert!(pool.records(9).await.unwrap().is_empty());
+    assert_eq!(pool.records_len().await.unwrap(), 0);
+    let refused = pool.refused_records(None, 9).await.unwrap();
+    assert_eq!((refused.len(), &refused[0].record), (1, &None));
+    assert!(refused[0].why.starts_with("a record is not readable"));
+    assert_eq!(pool.poison_len().await.unwrap(), 1, "what is no record");
+
+    // For a program that knows it: as it was.
+    assert_eq!(pool.retry_records(&[refused[0].position]).await.unwrap(), 1);
+    let back: Vec<(String, Vec<String>)> = redis::cmd("XRANGE")
+        .arg(&["us:{main}:records", "-", "+"])
+        .query_async(&mut raw)
+        .await
+        .unwrap();
+    let as_it_was = "{\"record\":\"later\",\"n\":12345678901234567890}";
+    assert_eq!(back[0].1, ["r", as_it_was]);
 }
 
 #[tokio::test]
@@ -294,15 +380,18 @@ async fn a_sender_that_ends_in_doubt_leaves_word_of_it() {
         worker: worker(name),
         nonce: nonce(5),
         epoch,
+        tenure: None,
     };
     let ours = |left: Option<&SendsInDoubt>| {
         let left = left.into_iter().cloned().collect();
         EpochAnswer::Done(Begun::Ours { left })
     };
+    let stood: OutboxPosition = "9-0".parse().unwrap();
+    let at = Some(&stood);
     let seen = async || pool.sending().await.unwrap();
     let first = sender("w1", epoch);
     assert_eq!(
-        pool.begin_sending(None, &first, None).await.unwrap(),
+        pool.begin_sending(None, &first, at).await.unwrap(),
         ours(None)
     );
     let left = SendsInDoubt {
@@ -326,16 +415,16 @@ async fn a_sender_that_ends_in_doubt_leaves_word_of_it() {
     let second = sender("w2", next);
     for _ in 0..2 {
         // Its answer was lost: asked again it finds the same.
-        let begun = pool.begin_sending(None, &second, None).await.unwrap();
+        let begun = pool.begin_sending(None, &second, at).await.unwrap();
         assert_eq!(begun, ours(Some(&left)));
     }
     let third = sender("w3", next);
-    let begun = pool.begin_sending(None, &third, None).await.unwrap();
+    let begun = pool.begin_sending(None, &third, at).await.unwrap();
     assert_eq!(begun, EpochAnswer::Done(Begun::Anothers));
     assert!(!pool.end_sending(&first, &[]).await.unwrap(), "another's");
     assert!(pool.end_sending(&second, &[]).await.unwrap());
     assert_eq!(
-        pool.begin_sending(None, &third, None).await.unwrap(),
+        pool.begin_sending(None, &third, at).await.unwrap(),
         ours(None)
     );
 
@@ -344,16 +433,16 @@ async fn a_sender_that_ends_in_doubt_leaves_word_of_it() {
     let whatever = SendsInDoubt {
         bot: BOT,
         entries: Vec::new(),
-        up_to: None,
+        up_to: Some("9-0".to_owned()),
     };
     let begun = pool
-        .begin_sending(seen().await.as_ref(), &fourth, None)
+        .begin_sending(seen().await.as_ref(), &fourth, at)
         .await
         .unwrap();
     assert_eq!(begun, ours(Some(&whatever)));
     let fifth = sender("w5", next);
     let begun = pool
-        .begin_sending(seen().await.as_ref(), &fifth, None)
+        .begin_sending(seen().await.as_ref(), &fifth, at)
         .await
         .unwrap();
     assert_eq!(begun, ours(Some(&whatever)));
@@ -363,26 +452,73 @@ async fn a_sender_that_ends_in_doubt_leaves_word_of_it() {
         ..sender("w6", next)
     };
     let fifth_seen = seen().await;
-    let begun = pool.begin_sending(fifth_seen.as_ref(), &sixth, None);
+    let begun = pool.begin_sending(fifth_seen.as_ref(), &sixth, at);
     assert_eq!(begun.await.unwrap(), ours(Some(&whatever)));
     let seventh = sender("w7", next);
     let sixth_seen = seen().await;
-    let begun = pool.begin_sending(sixth_seen.as_ref(), &seventh, None);
+    let begun = pool.begin_sending(sixth_seen.as_ref(), &seventh, at);
     let EpochAnswer::Done(Begun::Ours { left }) = begun.await.unwrap() else {
         panic!("refused");
     };
     let bots: BTreeSet<_> = left.iter().map(|it| it.bot).collect();
     assert_eq!(bots, [BOT, sixth.bot].into());
     assert!(pool.end_sending(&seventh, &left).await.unwrap());
-    let begun = pool.begin_sending(None, &seventh, None).await.unwrap();
+    let begun = pool.begin_sending(None, &seventh, at).await.unwrap();
     assert!(matches!(begun, EpochAnswer::Done(Begun::Ours { left }) if left.len() == 2));
     assert!(pool.end_sending(&seventh, &[]).await.unwrap());
     assert_eq!(
-        pool.begin_sending(None, &first, None).await.unwrap(),
+        pool.begin_sending(None, &first, at).await.unwrap(),
         EpochAnswer::Fenced {
             current: pool.epoch().await.unwrap()
         }
     );
+}
+
+#[tokio::test]
+async fn nothing_is_in_doubt_where_the_outbox_was_empty() {
+    let server = RedisServer::start();
+    let (pool, epoch) = open_pool(&server.state().await).await;
+    let sender = |bot, name: &str| Sending {
+        bot: BotId(bot),
+        worker: worker(name),
+        nonce: nonce(5),
+        epoch,
+        tenure: None,
+    };
+    let stood: OutboxPosition = "9-0".parse().unwrap();
+    let clean = EpochAnswer::Done(Begun::Ours { left: Vec::new() });
+    // Two that were killed, the later of which took the doubt of the earlier over.
+    let (first, second) = (sender(7_000_001, "w1"), sender(7_000_002, "w2"));
+    let begun = pool.begin_sending(None, &first, Some(&stood)).await;
+    assert_eq!(begun.unwrap(), clean);
+    let seen = pool.sending().await.unwrap();
+    let begun = pool
+        .begin_sending(seen.as_ref(), &second, Some(&stood))
+        .await;
+    assert_ne!(begun.unwrap(), clean);
+
+    let third = sender(7_000_003, "w3");
+    let seen = pool.sending().await.unwrap();
+    let begun = pool.begin_sending(seen.as_ref(), &third, None).await;
+    assert_eq!(begun.unwrap(), clean);
+    // An end that its process' tenure before gave up, and that comes late, ends nothing of this one.
+    let before = Sending {
+        tenure: Some(nonce(9)),
+        ..third.clone()
+    };
+    assert!(!pool.end_sending(&before, &[]).await.unwrap());
+    assert!(pool.sending().await.unwrap().is_some());
+    // It commits, dies in its turn without an end, and begins again: what it committed is nobody's doubt but its own.
+    let again = sender(7_000_003, "w4");
+    let seen = pool.sending().await.unwrap();
+    let begun = pool
+        .begin_sending(seen.as_ref(), &again, Some(&stood))
+        .await;
+    let EpochAnswer::Done(Begun::Ours { left }) = begun.unwrap() else {
+        panic!("refused");
+    };
+    let bots: Vec<_> = left.iter().map(|it| it.bot).collect();
+    assert_eq!(bots, [third.bot]);
 }
 
 #[tokio::test]
@@ -415,6 +551,7 @@ async fn what_another_version_wrote_of_a_sender_is_taken_over_from() {
         worker: worker("w1"),
         nonce: nonce(5),
         epoch,
+        tenure: None,
     };
     let begun = pool.begin_sending(None, &mine, None).await.unwrap();
     assert_eq!(begun, EpochAnswer::Done(Begun::Ours { left: Vec::new() }));
@@ -432,7 +569,8 @@ async fn what_another_version_wrote_of_a_sender_is_taken_over_from() {
     for (text, bot) in [(more, BOT), (vec![0xff, 0xfe], BotId(0))] {
         words(&text).await;
         let seen = pool.sending().await.unwrap();
-        let begun = pool.begin_sending(seen.as_ref(), &mine, None).await;
+        let stood: OutboxPosition = "9-0".parse().unwrap();
+        let begun = pool.begin_sending(seen.as_ref(), &mine, Some(&stood)).await;
         let EpochAnswer::Done(Begun::Ours { left }) = begun.unwrap() else {
             panic!("it is waited for, for ever: {text:?}");
         };
