@@ -134,6 +134,11 @@ impl Crowd {
         self.told.subscribe()
     }
 
+    /// The wall clock's time of one of the simulator's.
+    pub fn unix_ms(&self, at_ms: i64) -> i64 {
+        at_ms + self.offset_ms
+    }
+
     /// Until `over` says so.
     pub async fn talk(&mut self, mut over: watch::Receiver<bool>) -> Result<()> {
         while !*over.borrow_and_update() {

@@ -89,12 +89,16 @@ fn page(person: &Person) -> String {
     let member = &person.member;
     let mut lines: Vec<(i64, String)> = Vec::new();
     for entry in &member.ledger.entries {
+        let received = entry.received;
+        let received =
+            received.map(|it| format!(", the bot's {} at pts {}", it.message_id, it.pts));
         let words = format!(
-            "sends {} {:?} to {:?}, message {:?}: {:?}, answered {:?}, {:?}{}",
+            "sends {} {:?} to {:?}, message {:?}{}: {:?}, answered {:?}, {:?}{}",
             entry.label,
             entry.input,
             entry.to,
             entry.message,
+            received.unwrap_or_default(),
             entry.fate,
             entry.answered_ms.map(|at| at - entry.sent_ms),
             entry.confirmed_by,

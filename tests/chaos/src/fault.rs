@@ -28,6 +28,8 @@ pub enum Kind {
     CutRedis,
     /// A bot's connections are reset, new ones refused
     CutTelegram,
+    /// A worker is cut from Telegram, with all its bots
+    CutWorker,
     /// A bot's line swallows everything both ways
     Silent,
     /// A bot's token is revoked; its owner puts the next one in place later
@@ -44,6 +46,8 @@ pub enum Kind {
     DropUpdates,
     /// The database does not answer, or takes no writes
     DatabaseGone,
+    /// An operator moves the pool to another bot; no harm, whatever else is on
+    Rotate,
 }
 
 impl Kind {
@@ -57,6 +61,7 @@ impl Kind {
             Self::HangRedis => "hang-redis",
             Self::CutRedis => "cut-redis",
             Self::CutTelegram => "cut-telegram",
+            Self::CutWorker => "cut-worker",
             Self::Silent => "silent",
             Self::Revoke => "revoke",
             Self::Delete => "delete",
@@ -65,6 +70,7 @@ impl Kind {
             Self::Slow => "slow",
             Self::DropUpdates => "drop-updates",
             Self::DatabaseGone => "database-gone",
+            Self::Rotate => "rotate",
         }
     }
 
@@ -73,9 +79,9 @@ impl Kind {
             Self::KillWorker => 12,
             Self::HangWorker => 10,
             Self::KillSupervisor | Self::KillRedis | Self::CutRedis => 8,
-            Self::CutTelegram | Self::Silent => 8,
+            Self::CutTelegram | Self::CutWorker | Self::Silent => 8,
             Self::HangSupervisor | Self::HangRedis | Self::Flood | Self::Loss => 6,
-            Self::Delete | Self::Slow | Self::DatabaseGone => 5,
+            Self::Delete | Self::Slow | Self::DatabaseGone | Self::Rotate => 5,
             Self::Revoke | Self::DropUpdates => 4,
         }
     }
@@ -83,7 +89,7 @@ impl Kind {
     /// How long it lasts, in milliseconds. A local worker is found out after 1.5 s and a line after 3.5 s, so some are over before.
     fn lasts(self) -> std::ops::Range<u64> {
         match self {
-            Self::KillWorker => 0..1,
+            Self::KillWorker | Self::Rotate => 0..1,
             Self::HangWorker => 400..6_000,
             Self::KillSupervisor => 200..4_000,
             Self::HangSupervisor => 500..6_000,
@@ -91,6 +97,7 @@ impl Kind {
             Self::HangRedis => 200..4_000,
             Self::CutRedis => 300..6_000,
             Self::CutTelegram => 200..6_000,
+            Self::CutWorker => 300..8_000,
             Self::Silent => 500..9_000,
             Self::Revoke => 6_000..15_000,
             Self::Delete => 4_000..15_000,
@@ -99,6 +106,14 @@ impl Kind {
             Self::DropUpdates => 1_000..5_000,
             Self::DatabaseGone => 500..8_000,
         }
+    }
+
+    /// Whether it hits a worker, and what that one holds.
+    pub fn hits_a_worker(self) -> bool {
+        matches!(
+            self,
+            Self::KillWorker | Self::HangWorker | Self::CutRedis | Self::CutWorker
+        )
     }
 
     /// Whether the whole of it hits a bot's box: nobody can read what is written to the bot meanwhile.

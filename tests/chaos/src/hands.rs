@@ -4,6 +4,8 @@
 //! delivery, a message that Telegram has taken); where none comes in time they strike all the same. What cannot be struck at a moment (no such
 //! process) is no fault and is not counted.
 
+mod service;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,11 +15,13 @@ use sandbox::clock::unix_ms;
 use sandbox::control::{Control, Event};
 use sandbox::processes::Held;
 use serde_json::{Value, json};
+use tokio::process::Child;
 use tokio::time::sleep;
 
+use crate::cli;
 use crate::fault::{Drawn, Kind, Moment};
 use crate::keeper::Orders;
-use crate::proxy::Cut;
+use crate::proxy::{Cut, Proxy};
 use crate::stage::Stage;
 use crate::stores::{Gone, Redis};
 use crate::strike::{Strike, Strikes};
@@ -43,18 +47,29 @@ pub struct Hands {
     pub strikes: Strikes,
 }
 
+/// A line that can be cut for one process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Line {
+    Redis,
+    Telegram,
+}
+
 /// How a strike is taken back.
 pub enum Release {
     Nothing,
     Wake(Held),
+    /// Once another process leads than this one.
+    WakeFollower(Held, i32),
     WakeRedis,
     LaunchRedis,
-    Mend(i32),
+    Mend(Line, i32),
     Clear(u64),
     /// It clears itself.
     Expires,
     NewToken(i64),
     GiveBack(Gone),
+    /// When the order is carried out or refused.
+    Ordered(Child),
 }
 
 /// What landed.
@@ -88,10 +103,7 @@ impl Hands {
         let Some(landed) = self.deed(drawn, aim).await? else {
             return Ok(None);
         };
-        let hits_worker = matches!(
-            drawn.kind,
-            Kind::KillWorker | Kind::HangWorker | Kind::CutRedis
-        );
+        let hits_worker = drawn.kind.hits_a_worker();
         let hits_bot = drawn.kind.takes_a_bot()
             || matches!(drawn.kind, Kind::Flood | Kind::DropUpdates)
             || (hits_worker && aim.pid_is_active);
@@ -106,7 +118,8 @@ impl Hands {
             bot: hits_bot.then_some(aim.bot),
             pid: aim.pid.filter(|_| hits_worker),
             details: landed.details,
-            cuts_bot: drawn.kind.takes_a_bot() && !open_only && !lives_on,
+            cuts_bot: (drawn.kind.takes_a_bot() && !open_only && !lives_on)
+                || (drawn.kind == Kind::CutWorker && aim.pid_is_active),
         });
         Ok(Some((place, landed.release)))
     }
@@ -121,20 +134,27 @@ impl Hands {
             Release::Nothing | Release::Expires => {}
             // Somebody may have ended it.
             Release::Wake(process) => drop(process.signal(Signal::CONT)),
+            Release::WakeFollower(process, pid) => {
+                if self.another_leads(pid).await {
+                    self.strikes.tell(place, "woken while another one led");
+                }
+                let _ = process.signal(Signal::CONT);
+            }
             Release::WakeRedis => drop(self.stage.redis.signal(Signal::CONT).await?),
             Release::LaunchRedis => {
                 if let Redis::Shared(shared) = &self.stage.redis {
                     shared.launch().await?;
                 }
             }
-            Release::Mend(pid) => {
-                if let Redis::Shared(shared) = &self.stage.redis {
-                    shared.proxy.mend(pid);
+            Release::Mend(line, pid) => {
+                if let Some(line) = self.line(line) {
+                    line.mend(pid);
                 }
             }
             Release::Clear(fault) => self.stage.control.clear_fault(fault).await?,
             Release::NewToken(bot) => self.new_token(bot).await?,
             Release::GiveBack(gone) => gone.give_back().await,
+            Release::Ordered(order) => self.strikes.tell(place, &cli::ended(order).await),
         }
         self.strikes.over(place);
         Ok(())
@@ -151,11 +171,10 @@ impl Hands {
 
     async fn deed(&self, drawn: Drawn, aim: Aim) -> Result<Option<Landed>> {
         match drawn.kind {
-            Kind::KillWorker | Kind::HangWorker | Kind::CutRedis => {
-                self.at_worker(drawn, aim).await
-            }
+            kind if kind.hits_a_worker() => self.at_worker(drawn, aim).await,
             Kind::KillSupervisor | Kind::HangSupervisor => self.at_supervisor(drawn, aim).await,
             Kind::KillRedis | Kind::HangRedis => self.at_redis(drawn, aim).await,
+            Kind::Rotate => self.order(drawn, aim).map(Some),
             Kind::DatabaseGone => {
                 let met = self.moment(drawn, aim.bot).await;
                 // A database that is busy at this moment is not struck.
@@ -185,33 +204,31 @@ impl Hands {
                 .signal(Signal::STOP)
                 .is_ok()
                 .then(|| Landed::new(at_ms, met, "", Release::Wake(process))),
-            _ => {
-                let Redis::Shared(shared) = &self.stage.redis else {
+            kind => {
+                let which = match kind {
+                    Kind::CutWorker => Line::Telegram,
+                    _ => Line::Redis,
+                };
+                let Some(line) = self.line(which) else {
                     return Ok(None);
                 };
                 let (how, words) = match drawn.mild {
                     true => (Cut::Refused, "refused"),
                     false => (Cut::Silent, "without an answer"),
                 };
-                shared.proxy.cut(pid, how);
-                Some(Landed::new(at_ms, met, words, Release::Mend(pid)))
+                line.cut(pid, how);
+                Some(Landed::new(at_ms, met, words, Release::Mend(which, pid)))
             }
         })
     }
 
-    async fn at_supervisor(&self, drawn: Drawn, aim: Aim) -> Result<Option<Landed>> {
-        let met = self.moment(drawn, aim.bot).await;
-        if drawn.kind == Kind::KillSupervisor {
-            let down = Duration::from_millis(drawn.lasts_ms);
-            let at_ms = self.orders.kill(down).await?;
-            return Ok(Some(Landed::new(at_ms, met, "", Release::Expires)));
+    /// A private Redis has none.
+    fn line(&self, which: Line) -> Option<&Proxy> {
+        match (which, &self.stage.redis) {
+            (Line::Telegram, _) => Some(&self.stage.telegram),
+            (Line::Redis, Redis::Shared(shared)) => Some(&shared.proxy),
+            (Line::Redis, Redis::Private(_)) => None,
         }
-        let pid = self.orders.pid().await?;
-        let process = pid.and_then(|pid| Held::open(pid, &self.stage.folder.root));
-        let at_ms = unix_ms();
-        Ok(process
-            .filter(|process| process.signal(Signal::STOP).is_ok())
-            .map(|process| Landed::new(at_ms, met, "", Release::Wake(process))))
     }
 
     async fn at_redis(&self, drawn: Drawn, aim: Aim) -> Result<Option<Landed>> {
@@ -233,8 +250,11 @@ impl Hands {
     async fn at_telegram(&self, drawn: Drawn, aim: Aim) -> Result<Landed> {
         let control = &self.stage.control;
         let (mut fault, mut details) = telegram_fault(&drawn, aim.bot);
-        if drawn.kind == Kind::Revoke && self.stage.revoked_live_on {
-            details = LIVES_ON.into();
+        if drawn.kind == Kind::Revoke {
+            details = match &self.stage.revoked_says {
+                Some(error) => error.clone(),
+                None => LIVES_ON.into(),
+            };
         }
         let event = match drawn.moment {
             Moment::ReceiveCommit => Some("updates_delivered"),

@@ -3,13 +3,19 @@
 //! ```text
 //! answered once                                              well
 //! answered twice by one bot                                  duplicated
-//! answered by two bots, with a move away from the first      repeated across bots: its acknowledgement may have died with the first one
-//!   after a fault of the first or of its worker
+//! answered by two bots, the first of which or whose worker   repeated across bots: its acknowledgement may have died with the first one
+//!   was struck before its acknowledgement was noted, and       (`repeats`); the product has counted at least as many
+//!   the pool moved away from it before anybody could know
 //! a press that was not acknowledged                          pressed again, as people do
-//! written in private to a bot that nobody could read, and    unreachable
-//!   that stopped being active before it served anybody who wrote later
-//! the same, but the bot could be read, or was active again   turned away
-//!   and read then, and the member was told who answers
+//! a press whose prompt had been left behind                  stale
+//! a file to a bot that was left before it was stored         to be sent again
+//! its bot's cursor never passed it, and:
+//!   nobody could read the bot, and it stopped being active   unreachable
+//!     before it served anybody who wrote later
+//!   the bot could be read, or was active again and read      turned away
+//!     then, and the member was told who answers
+//! its bot's cursor passed it, but only to keep it, and it    unreachable or turned away, by what was struck
+//!   waits still or its member went on with another bot
 //! without effect, and its answer was taken for that to the     what that one is
 //!   same thing asked of another bot, which is one of the above
 //! anything else without effect                               lost
@@ -17,19 +23,26 @@
 //! Pure. Invariant: what is not explained by a row of this table is a [`Violation`].
 
 mod excuses;
+mod repeats;
 #[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use sandbox::check::left_behind;
 use sandbox::fault::Move;
+use sandbox::journal::Boxes;
 use sandbox::ledger::{Confirmer, Entry, Fate};
 use sandbox::member::Problem;
+use sandbox::texts;
 use serde::Serialize;
 
-use crate::person::Person;
+use crate::person::{Note, Person};
 use crate::strike::Strike;
 use excuses::{Excuse, Served, Verdict};
+use repeats::Repeat;
+
+pub use excuses::active_at;
 
 /// What the sandbox's member expects where he is shown what somebody else wrote.
 const OTHERS_WORDS: &str = "his own words only";
@@ -37,6 +50,10 @@ const OTHERS_WORDS: &str = "his own words only";
 const TELLS_BEFORE_MS: i64 = 12_000;
 /// And one that came so soon after.
 const TELLS_AFTER_MS: i64 = 8_000;
+/// A prompt that is shown unasked is committed before it is sent, at bulk rate; he may press the one before it meanwhile.
+const SHOWN_WITHIN_MS: i64 = 30_000;
+/// It was on its way to him.
+const SHOWN_BEFORE_MS: i64 = 100;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -77,8 +94,19 @@ pub struct Evidence<'a> {
     pub moves: &'a [Move],
     /// Titles of the recorded courses, one a row.
     pub titles: &'a [String],
-    /// First lines in the broadcast channel, and who posted them.
-    pub posts: &'a [(i64, String)],
+    /// What stands in the broadcast channel.
+    pub posts: &'a [Post],
+    /// What each bot's box was read up to, and what it kept, by Redis's files.
+    pub boxes: &'a Boxes,
+    /// Answers that may have come twice, by the product's own count.
+    pub maybe_repeated: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Post {
+    /// Who posted it, and when.
+    pub by: Confirmer,
+    pub first_line: String,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -101,12 +129,13 @@ pub struct Findings {
 pub fn judge(evidence: &Evidence<'_>) -> Findings {
     let served = Served::by_bot(evidence.people);
     let mut findings = Findings::default();
+    let mut repeats = Vec::new();
     for person in evidence.people {
         let mut taken = BTreeSet::new();
         for (at, entry) in person.member.ledger.entries.iter().enumerate() {
             if entry.fate != Fate::Refused {
                 findings.updates += 1;
-                repeated(person, entry, at, evidence, &mut findings);
+                repeated(person, entry, at, evidence, &mut repeats, &mut findings);
                 without_effect(person, at, evidence, &served, &mut taken, &mut findings);
             }
         }
@@ -126,7 +155,18 @@ pub fn judge(evidence: &Evidence<'_>) -> Findings {
             findings.violations.push(violation);
         }
     }
-    records(evidence, &mut findings);
+    records(evidence, &mut repeats, &mut findings);
+    findings.repeated_across_bots = repeats.len();
+    let counted = usize::try_from(evidence.maybe_repeated).unwrap_or(usize::MAX);
+    let to_be_counted = repeats::to_be_counted(&repeats, evidence.strikes);
+    if to_be_counted > counted {
+        findings.violations.push(Violation::of_system(
+            Wrong::Duplicated,
+            "the pool",
+            &format!("at least {to_be_counted} answers counted as maybe repeated"),
+            &counted.to_string(),
+        ));
+    }
     findings
 }
 
@@ -153,11 +193,12 @@ fn repeated(
     entry: &Entry,
     at: usize,
     evidence: &Evidence<'_>,
+    repeats: &mut Vec<Repeat>,
     findings: &mut Findings,
 ) {
     for pair in entry.confirmed_by.windows(2) {
-        if excuses::crosses_bots(pair[0], pair[1], evidence) {
-            findings.repeated_across_bots += 1;
+        if let Some(repeat) = repeats::across_bots(pair[0], pair[1], evidence) {
+            repeats.push(repeat);
             continue;
         }
         if is_another_matter(person, entry, at, pair[1]) {
@@ -191,10 +232,23 @@ fn without_effect(
         Fate::Refused => return,
         Fate::Stale => {
             findings.presses_stale += 1;
+            if !was_left_behind(person, at) {
+                let expected = "a prompt that had been left behind";
+                let wrong = Wrong::Contradiction;
+                let violation =
+                    of_entry(person, entry, evidence, wrong, expected, "the latest one");
+                findings.violations.push(violation);
+            }
             return;
         }
         Fate::AskedAgain => {
             findings.files_to_resend += 1;
+            if !excuses::is_out_of_reach(entry, evidence.moves) {
+                findings.lost += 1;
+                let seen = "asked for again, and its bot had not been left";
+                let violation = of_entry(person, entry, evidence, Wrong::Lost, "its effect", seen);
+                findings.violations.push(violation);
+            }
             return;
         }
         Fate::Answered if entry.confirmations > 0 || entry.shown => return,
@@ -204,6 +258,10 @@ fn without_effect(
         }
         Fate::WithoutEffect if entry.input.is_press() && !entry.acknowledged => {
             findings.presses_repeated += 1;
+            return;
+        }
+        Fate::WithoutEffect if excuses::is_missed(person, entry, evidence.moves) => {
+            findings.files_to_resend += 1;
             return;
         }
         Fate::Answered | Fate::WithoutEffect | Fate::Waiting => {}
@@ -223,8 +281,8 @@ fn without_effect(
         Verdict::Lost(witness) => {
             findings.lost += 1;
             let mut seen = format!("none, {:?}", entry.fate);
-            if let Some(label) = witness {
-                seen += &format!(", although {label} was read, which came later");
+            if let Some(why) = witness {
+                seen += &format!(", {why}");
             }
             let violation = of_entry(person, entry, evidence, Wrong::Lost, "its effect", &seen);
             findings.violations.push(violation);
@@ -232,16 +290,28 @@ fn without_effect(
     }
 }
 
+/// A prompt that he had not asked for was put before him, or an earlier press of his had taken effect.
+fn was_left_behind(person: &Person, at: usize) -> bool {
+    let stale = &person.member.ledger.entries[at];
+    let shown = |note: &Note| {
+        let around = stale.sent_ms - SHOWN_BEFORE_MS..stale.sent_ms + SHOWN_WITHIN_MS;
+        around.contains(&note.heard.at_ms)
+            && note.confirms.iter().all(|answered| *answered < at)
+            && texts::read(&note.heard.text).prompt.is_some()
+    };
+    left_behind(&person.member, stale) || person.heard.iter().any(shown)
+}
+
 /// A row and a post for each course that its member was told is submitted; no row and no post twice.
-fn records(evidence: &Evidence<'_>, findings: &mut Findings) {
+fn records(evidence: &Evidence<'_>, repeats: &mut Vec<Repeat>, findings: &mut Findings) {
     let mut rows: BTreeMap<&str, usize> = BTreeMap::new();
     for title in evidence.titles {
         *rows.entry(title).or_default() += 1;
     }
-    let mut posts: BTreeMap<&str, Vec<i64>> = BTreeMap::new();
-    for (bot, line) in evidence.posts {
-        if let Some(title) = line.strip_prefix("New course: ") {
-            posts.entry(title).or_default().push(*bot);
+    let mut posts: BTreeMap<&str, Vec<Confirmer>> = BTreeMap::new();
+    for post in evidence.posts {
+        if let Some(title) = post.first_line.strip_prefix("New course: ") {
+            posts.entry(title).or_default().push(post.by);
         }
     }
     for person in evidence.people {
@@ -267,18 +337,20 @@ fn records(evidence: &Evidence<'_>, findings: &mut Findings) {
             &format!("{count} of {title:?}"),
         ));
     }
-    for (title, bots) in posts.iter().filter(|(_, bots)| bots.len() > 1) {
-        if bots.windows(2).all(|pair| pair[0] != pair[1]) {
-            findings.repeated_across_bots += bots.len() - 1;
-            continue;
+    for (title, posted) in &posts {
+        for pair in posted.windows(2) {
+            if let Some(repeat) = repeats::across_bots(pair[0], pair[1], evidence) {
+                repeats.push(repeat);
+                continue;
+            }
+            findings.duplicated += 1;
+            findings.violations.push(Violation::of_system(
+                Wrong::Duplicated,
+                "the channel",
+                "one post of a course",
+                &format!("{posted:?} posted {title:?}"),
+            ));
         }
-        findings.duplicated += 1;
-        findings.violations.push(Violation::of_system(
-            Wrong::Duplicated,
-            "the channel",
-            "one post of a course",
-            &format!("{bots:?} posted {title:?}"),
-        ));
     }
 }
 

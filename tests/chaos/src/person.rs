@@ -168,9 +168,9 @@ impl Person {
         let since = entries
             .iter()
             .skip_while(|entry| entry.label != confirmed.label);
-        let expected = since
-            .skip(1)
-            .any(|entry| entry.input == confirmed.input && entry.confirmations == 0);
+        let expected = since.skip(1).any(|entry| {
+            is_answered_alike(&entry.input, &confirmed.input) && entry.confirmations == 0
+        });
         (!expected).then(|| first.confirms.clone())
     }
 
@@ -261,6 +261,12 @@ impl Person {
             .random_bool(QUITS)
             .then(|| Step::ALL[self.rng.random_range(0..Step::ALL.len())]);
     }
+}
+
+/// A prompt with tags to choose from is said in the same words whichever was pressed.
+fn is_answered_alike(one: &Input, other: &Input) -> bool {
+    let toggles = |input: &Input| matches!(input, Input::ToggleTag(_));
+    one == other || (toggles(one) && toggles(other))
 }
 
 /// What a bot says that takes up again what it kept while another one answered.
@@ -390,6 +396,30 @@ mod tests {
         assert_eq!([counts(entry), counts(quit)], [2, 2]);
         assert_eq!(person.member.problems, []);
         assert!(person.is_waiting(), "for the next upload's first prompt");
+    }
+
+    #[test]
+    fn the_same_words_after_another_tag_are_no_second_answer_to_the_first() {
+        let prompt = |bot: i64| heard(bot, "Step 4/6: Tags");
+        let answers = |presses_again: bool| {
+            let mut person = person();
+            waits_for(&mut person, Input::Open);
+            person.hear(&heard(1, "Step 1/6: Title"), None);
+            let entry = waits_for(&mut person, Input::ToggleTag("text".into()));
+            let note = Note {
+                heard: prompt(1),
+                confirms: vec![entry],
+            };
+            person.heard.push(note);
+            person.member.ledger.entries[entry].confirmed(1, 20);
+            person.member.ledger.entries[entry].fate = Fate::Answered;
+            if presses_again {
+                waits_for(&mut person, Input::ToggleTag("video".into()));
+            }
+            person.hear(&prompt(2), None);
+            person.member.ledger.entries[entry].confirmed_by.len()
+        };
+        assert_eq!((answers(false), answers(true)), (2, 1));
     }
 
     #[test]

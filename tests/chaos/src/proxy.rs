@@ -1,4 +1,4 @@
-//! A line between the processes and a shared Redis that can be cut for one process: refused, or without an answer.
+//! A line between the processes and a server (a shared Redis, Telegram) that can be cut for one process: refused, or without an answer.
 //!
 //! Who called is found by the socket: `/proc/net/tcp` names its inode, `/proc/PID/fd` its owner (proc(5)). Invariant: while a process is cut, not a byte of
 //! its connections passes; those that were open when it was cut without an answer stay silent until it ends, then they are closed, as a broken route does it.
@@ -35,8 +35,8 @@ impl Proxy {
     pub async fn start(to: SocketAddr) -> Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0")
             .await
-            .context("a line to Redis")?;
-        let addr = listener.local_addr().context("a line to Redis")?;
+            .context("a line to a server")?;
+        let addr = listener.local_addr().context("a line to a server")?;
         let cuts = watch::Sender::new(Cuts::new());
         let known = cuts.subscribe();
         let task = tokio::spawn(async move {

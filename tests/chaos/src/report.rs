@@ -1,15 +1,19 @@
 //! What is written to the file: the sums over the segments, and every violation with the segment that it happened in.
 
+mod enough;
+
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use crate::doubts::{self, Drawn};
 use crate::fault::{Kind, Moment};
 use crate::judge::{Findings, Violation, Wrong};
 use crate::keeper::Exit;
 use crate::recovery::{Recoveries, Spread};
 use crate::stage::Shape;
+use enough::{never_drawn, too_little};
 
 /// What one segment came to.
 #[derive(Debug, Clone)]
@@ -74,6 +78,8 @@ pub struct Report {
     /// From asking to the answer, of every message.
     pub answer_ms: Option<Spread>,
     pub doubts: Vec<Map<String, Value>>,
+    /// In how many segments each value of each doubt was drawn.
+    pub doubts_drawn: Drawn,
     pub supervisor_exits: usize,
     pub violations_by_kind: BTreeMap<Wrong, usize>,
     pub violations: Vec<Placed>,
@@ -149,7 +155,9 @@ impl Report {
                 .count()
         });
         let unknown = count(|one| one.updates_unknown);
-        let too_little = too_little(rate, faults_total, faults_in_flight, unknown);
+        let doubts_drawn = doubts::drawn(segments.iter().map(|one| &one.doubts));
+        let mut too_little = too_little(rate, faults_total, faults_in_flight, unknown);
+        too_little.extend(never_drawn(faults_total, &doubts_drawn));
         let spread = |(kind, values): (&Kind, &Vec<u64>)| Some((kind.name(), Spread::of(values)?));
         Self {
             passed: updates > 0 && by_kind.is_empty() && too_little.is_empty(),
@@ -186,6 +194,7 @@ impl Report {
             ),
             recovery_ms: recoveries.iter().filter_map(spread).collect(),
             doubts: segments.iter().map(|one| one.doubts.clone()).collect(),
+            doubts_drawn,
             supervisor_exits: sum(|one| one.supervisor_exits.len()),
             violations_by_kind: by_kind,
             violations: violations.collect(),
@@ -240,32 +249,6 @@ impl Report {
         }
         text
     }
-}
-
-/// A run of so many faults is taken for a proof.
-const PROOF: usize = 100;
-/// And then at least so much has to happen meanwhile.
-const PROOF_RATE: f64 = 50.0;
-
-/// Half of the faults are drawn for work in flight; of a hundred draws 40 come out as a rule.
-fn too_little(rate: f64, faults: usize, in_flight: usize, unknown: u64) -> Vec<String> {
-    let mut all = Vec::new();
-    if faults >= PROOF && rate < PROOF_RATE {
-        all.push(format!(
-            "{rate:.0} updates a second, fewer than {PROOF_RATE:.0}: the machine is too slow for this run to show anything"
-        ));
-    }
-    if faults >= PROOF && in_flight * 5 < faults * 2 {
-        all.push(format!(
-            "only {in_flight} of {faults} faults hit work in flight"
-        ));
-    }
-    if unknown > 0 {
-        all.push(format!(
-            "{unknown} updates that Telegram would not give out are unknown"
-        ));
-    }
-    all
 }
 
 /// So many violations on the terminal.
@@ -367,5 +350,31 @@ mod tests {
             "{}",
             failed.card()
         );
+    }
+
+    #[test]
+    fn a_whole_proof_has_seen_each_value_of_each_doubt() {
+        let drawn = |segments: std::ops::Range<u32>| {
+            let all: Vec<_> = segments.map(|at| doubts::draw(4, at, &[])).collect();
+            doubts::drawn(all.iter())
+        };
+        assert_eq!(never_drawn(1_000, &drawn(0..10)), [""; 0]);
+        let some = never_drawn(1_000, &drawn(0..2));
+        assert!(some.len() > 4, "{some:?}");
+        assert!(some[0].contains(" was never "), "{some:?}");
+        assert_eq!(never_drawn(999, &drawn(0..2)), [""; 0], "no whole proof");
+
+        let mut large = segment();
+        large.faults = vec![(Kind::Loss, Moment::SendAck); 1_000];
+        large.doubts = doubts::draw(4, 0, &[]);
+        let failed = Report::of(4, &[large]);
+        assert!(!failed.passed);
+        let json = serde_json::to_value(&failed).unwrap();
+        let counts = &json["doubts_drawn"]["updates_to"];
+        let total: u64 = ["newest_login", "all_logins"]
+            .map(|value| counts[value].as_u64().unwrap())
+            .iter()
+            .sum();
+        assert_eq!(total, 1, "{counts}");
     }
 }

@@ -156,7 +156,7 @@ fn plans(args: &Args, place: &Path) -> Result<Vec<Plan>> {
             faults: args.segment.min(args.faults - at * args.segment),
             members: usize::try_from(args.members).unwrap_or(usize::MAX),
             only: args.only.clone(),
-            doubts: doubts::draw(seed, &args.doubts),
+            doubts: doubts::draw(args.seed, at, &args.doubts),
             place: place.join(format!("s{seed}")),
         }
     });

@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use sandbox::clock::unix_ms;
-use sandbox::daemon::{Daemon, StatusReader};
+use sandbox::daemon::StatusReader;
 use sandbox::journal::JournalFindings;
+use sandbox::ledger::Confirmer;
 use sandbox::status::Status;
 use sandbox::wire::WireFindings;
 use serde_json::{Map, Value};
@@ -21,8 +22,8 @@ use crate::crowd::{Crowd, Told};
 use crate::dossier;
 use crate::fault::Kind;
 use crate::hands::Hands;
-use crate::judge::{Evidence, Violation, Wrong, judge};
-use crate::keeper::{Orders, keeper};
+use crate::judge::{Evidence, Post, Violation, Wrong, judge};
+use crate::keeper::{Daemons, Orders};
 use crate::recovery;
 use crate::report::Segment;
 use crate::stage::{Shape, Stage};
@@ -70,7 +71,7 @@ struct Gathered {
 }
 
 pub async fn run(plan: &Plan, progress: watch::Sender<Progress>) -> Result<Segment> {
-    let (stage, mut daemon) = Stage::set_up(
+    let (stage, mut daemons) = Stage::set_up(
         &plan.place,
         plan.shape,
         plan.members,
@@ -78,15 +79,15 @@ pub async fn run(plan: &Plan, progress: watch::Sender<Progress>) -> Result<Segme
         &plan.doubts,
     )
     .await?;
-    daemon.ready().await?;
-    let status = daemon.status();
-    let (orders, keeper) = keeper();
+    daemons.ready().await?;
+    let status = daemons.status();
+    let (orders, keepers) = daemons.keepers();
     let story = story(plan, &stage, orders, status, progress);
     let mut segment = tokio::select! {
         told = story => told?,
-        ended = keeper.keep(&mut daemon) => match ended? {},
+        ended = keepers.keep(&mut daemons) => match ended? {},
     };
-    let left = stop(daemon).await;
+    let left = stop(daemons).await;
     segment.findings.violations.extend(left);
     if let Some(stage) = Arc::into_inner(stage) {
         stage.sim.shutdown().await;
@@ -225,20 +226,23 @@ async fn conclude(
     gathered: &mut Gathered,
 ) -> Result<Segment> {
     let submitted = crowd.people.iter().map(|one| one.submitted.len()).sum();
-    let (titles, posts) = settled(stage, submitted).await?;
+    let (titles, posts) = settled(stage, crowd, submitted).await?;
     let status = last_status(&gathered.status).await?;
     gathered.switches.take(&status);
     caught_up(stage, &gathered.wire).await?;
     let strikes = gathered.hands.strikes.all();
     let moves = gathered.switches.moves();
+    let (journal, boxes) = gathered.files.read()?;
+    let maybe_repeated = status.counter("maybe_repeated");
     let mut findings = judge(&Evidence {
         people: &crowd.people,
         strikes: &strikes,
         moves: &moves,
         titles: &titles,
         posts: &posts,
+        boxes: &boxes,
+        maybe_repeated,
     });
-    let journal = gathered.files.read()?;
     let all = gathered.switches.all();
     let wire = gathered.wire.judge(&all)?;
     findings.violations.append(&mut gathered.unrest);
@@ -256,12 +260,12 @@ async fn conclude(
         faults: strikes.iter().map(|one| (one.kind, one.moment)).collect(),
         overlapping: recovery::overlapping(&strikes, &answers),
         waits: recovery::waits(&crowd.people),
-        recoveries: recovery::measure(&strikes, &answers),
+        recoveries: recovery::measure(&strikes, &recovery::questions(&crowd.people), &moves),
         findings,
         commits: journal.commits,
         stale_commits: journal.stale_commits,
         stale_sends: wire.stale_sends.len(),
-        maybe_repeated: status.counter("maybe_repeated"),
+        maybe_repeated,
         updates_unknown: status.counter("updates_unknown"),
         switches: all.len(),
         flood_waits: wire.flood_waits,
@@ -271,8 +275,12 @@ async fn conclude(
     })
 }
 
-/// Titles of the rows and first lines of the posts, once there is one for each submission or it takes too long.
-async fn settled(stage: &Stage, submitted: usize) -> Result<(Vec<String>, Vec<(i64, String)>)> {
+/// Titles of the rows, and the posts, once there is one for each submission or it takes too long.
+async fn settled(
+    stage: &Stage,
+    crowd: &Crowd,
+    submitted: usize,
+) -> Result<(Vec<String>, Vec<Post>)> {
     let deadline = Instant::now() + SETTLES_WITHIN;
     loop {
         let titles = stage.database.titles().await?;
@@ -282,8 +290,13 @@ async fn settled(stage: &Stage, submitted: usize) -> Result<(Vec<String>, Vec<(i
             .filter(|post| post.text.starts_with("New course: "));
         let is_whole = titles.len() >= submitted && courses.count() >= submitted;
         if is_whole || Instant::now() > deadline {
-            let line = |text: &str| text.lines().next().unwrap_or_default().to_owned();
-            let posts = posts.iter().map(|post| (post.from, line(&post.text)));
+            let posts = posts.iter().map(|post| Post {
+                by: Confirmer {
+                    bot: post.from,
+                    at_ms: crowd.unix_ms(post.at_ms),
+                },
+                first_line: post.text.lines().next().unwrap_or_default().to_owned(),
+            });
             return Ok((titles, posts.collect()));
         }
         sleep(LOOK_AGAIN).await;
@@ -354,8 +367,8 @@ fn fenced(journal: &JournalFindings, wire: &WireFindings) -> Vec<Violation> {
 }
 
 /// The orderly stop, and what it left.
-async fn stop(daemon: Daemon) -> Vec<Violation> {
-    let left = daemon.stop().await;
+async fn stop(daemons: Daemons) -> Vec<Violation> {
+    let left = daemons.stop().await;
     left.iter()
         .map(|process| {
             let expected = "no process left by an orderly stop";

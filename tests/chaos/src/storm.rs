@@ -160,12 +160,14 @@ impl Storm {
                 Kind::KillRedis | Kind::HangRedis => {
                     !is_on(Kind::KillRedis) && !is_on(Kind::HangRedis)
                 }
-                // While the owner's restart is to come there is a supervisor to restart.
-                Kind::KillSupervisor | Kind::HangSupervisor => {
+                // While the owner's restart is to come there is a supervisor to restart; of two the other one may go on.
+                Kind::KillSupervisor | Kind::HangSupervisor if self.shape == Shape::Private => {
                     !is_on(Kind::KillSupervisor) && !is_on(Kind::HangSupervisor)
                 }
+                Kind::KillSupervisor | Kind::HangSupervisor | Kind::Rotate => !is_on(*kind),
                 Kind::CutRedis => self.shape == Shape::Shared,
-                Kind::DatabaseGone | Kind::Loss | Kind::Slow => !is_on(*kind),
+                // Of two workers one is left.
+                Kind::CutWorker | Kind::DatabaseGone | Kind::Loss | Kind::Slow => !is_on(*kind),
                 Kind::Revoke => {
                     bots_left && !is_on(Kind::Revoke) && self.revoked.len() < self.bots.len() - 1
                 }
@@ -189,6 +191,8 @@ impl Storm {
             true if drawn.bystander || gone.contains(&seen.active) => {
                 *others.get(at % others.len().max(1))?
             }
+            // Whither, where the order names a bot.
+            _ if drawn.kind == Kind::Rotate => *others.get(at % others.len().max(1))?,
             _ => seen.active,
         };
         if drawn.kind == Kind::Revoke && self.revoked.contains(&bot) {

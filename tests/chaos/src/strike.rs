@@ -75,6 +75,13 @@ impl Strikes {
         }
     }
 
+    /// What is known of it only later.
+    pub fn tell(&self, place: usize, more: &str) {
+        if let Some(strike) = self.lock().get_mut(place) {
+            strike.details += &format!(", {more}");
+        }
+    }
+
     pub fn all(&self) -> Vec<Strike> {
         self.lock().clone()
     }

@@ -14,7 +14,7 @@ use anyhow::{Context, Result};
 use sandbox::control::Control;
 use sandbox::daemon::StatusReader;
 use sandbox::fault::Move;
-use sandbox::journal::{self, JournalFindings};
+use sandbox::journal::{self, Boxes, JournalFindings};
 use sandbox::status::{Status, Switch};
 use sandbox::wire::{KINDS, WireFindings, WireLog};
 use tokio::task::JoinHandle;
@@ -44,7 +44,7 @@ impl Files {
         Ok(Self { kept, from, task })
     }
 
-    pub fn read(&self) -> Result<JournalFindings> {
+    pub fn read(&self) -> Result<(JournalFindings, Boxes)> {
         link_all(&self.from, &self.kept);
         let mut files: Vec<(u64, PathBuf)> = fs::read_dir(&self.kept)
             .context("the kept files of Redis")?

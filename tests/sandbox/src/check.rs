@@ -1,6 +1,6 @@
 //! The judgement: what the members saw, the rows in SQL and the posts in the channel, against the reference model.
 //!
-//! Pure. Invariant: everything that is not explained by what `telegram.md` puts out of reach is a [`Problem`] and counts; a run without
+//! Pure. Invariant: everything that is not explained by what `docs/telegram.md` puts out of reach is a [`Problem`] and counts; a run without
 //! problems is one in which each input took effect once and was answered once.
 
 #[cfg(test)]
@@ -208,7 +208,7 @@ fn judge(
 
 /// Whether the prompt of a press that was turned away as stale had been left behind: by the same press before it, or by a prompt that
 /// was shown again.
-fn left_behind(member: &Member, stale: &Entry) -> bool {
+pub fn left_behind(member: &Member, stale: &Entry) -> bool {
     let earlier = member
         .ledger
         .entries

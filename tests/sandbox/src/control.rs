@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 pub use words::{
-    Answer, Chat, Content, Event, NewBot, NewMember, PRESS_TIMEOUT, Page, Sent, Viewed,
+    Answer, Chat, Content, Event, NewBot, NewMember, PRESS_TIMEOUT, Page, Received, Sent, Viewed,
     ViewedButton,
 };
 

@@ -4,10 +4,14 @@
 //! commit also sets `epoch` in the pool's counters to the epoch that it was made in: that is who wrote. Before
 //! the first rewrite of the file (64 MB) it holds the whole run. The format: <https://redis.io/docs/latest/operate/oss_and_stack/management/persistence/>.
 
+mod boxes;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+
+pub use boxes::{Boxes, Kept};
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct JournalFindings {
@@ -26,6 +30,7 @@ struct Reader {
     /// The last commit has not been signed yet, and was it stale already?
     unsigned: Option<bool>,
     findings: JournalFindings,
+    boxes: Boxes,
 }
 
 /// Reads the file under the data folder's `redis`.
@@ -36,23 +41,24 @@ pub fn read(state: &Path) -> Result<JournalFindings> {
     let mut files: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
     files.retain(|path| path.to_string_lossy().ends_with(".incr.aof"));
     files.sort();
-    read_files(&files)
+    read_files(&files).map(|(findings, _)| findings)
 }
 
 /// Reads these files, in this order, as one history.
-pub fn read_files(files: &[PathBuf]) -> Result<JournalFindings> {
+pub fn read_files(files: &[PathBuf]) -> Result<(JournalFindings, Boxes)> {
     let mut reader = Reader::default();
     for file in files {
         let bytes = fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
         reader.follow(&bytes);
     }
-    Ok(reader.findings)
+    Ok((reader.findings, reader.boxes))
 }
 
 impl Reader {
     fn follow(&mut self, bytes: &[u8]) {
         let mut rest = bytes;
         while let Some(command) = next(&mut rest) {
+            self.boxes.take(&command);
             let [name, key, arguments @ ..] = &command[..] else {
                 continue;
             };

@@ -3,6 +3,7 @@
 //! An entry is made when Telegram took the message or press, and afterwards only its fate and its count of confirmations change. Whether
 //! an entry that had no effect is *lost* or was *out of reach* is the checker's judgement, not the ledger's.
 
+use crate::control::Received;
 use crate::course::Input;
 
 /// What became of an input.
@@ -41,6 +42,8 @@ pub struct Entry {
     pub sent_ms: i64,
     /// Its message id as the member sees it; a press has none.
     pub message: Option<i64>,
+    /// Where the bot has it in its own box, if it was sent to one and whoever sent it noted that.
+    pub received: Option<Received>,
     /// Its entry in the simulator's log.
     pub seq: Option<u64>,
     pub fate: Fate,

@@ -260,6 +260,7 @@ impl Member {
             to,
             sent_ms: at_ms,
             message: None,
+            received: None,
             seq: None,
             fate: Fate::Waiting,
             confirmations: 0,

@@ -42,8 +42,8 @@ use rand_chacha::ChaCha8Rng;
 pub(crate) use account::{Account, CommandKey, QtsChange, QtsEntry};
 pub use api::{
     Button, ChannelKind, ChannelView, Counts, CreatedBot, CreatedMember, FetchedFile, NewAdmin,
-    NewBot, NewChannel, NewContact, NewContent, NewDocument, NewMessage, Right, Rights, RpcFault,
-    RpcFaultEffect, SentMessages, ViewedButton, ViewedDocument, ViewedMessage,
+    NewBot, NewChannel, NewContact, NewContent, NewDocument, NewMessage, Received, Right, Rights,
+    RpcFault, RpcFaultEffect, SentMessages, ViewedButton, ViewedDocument, ViewedMessage,
 };
 pub(crate) use boxlog::{At, Change, Entry, cut_to_weight};
 pub(crate) use channel::{Channel, Standing};

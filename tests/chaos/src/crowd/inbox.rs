@@ -53,9 +53,11 @@ impl Crowd {
             } => match result {
                 Ok(sent) => {
                     let message = sent.message_ids.first().copied().unwrap_or(0);
-                    self.people[person]
-                        .member
-                        .accepted(entry, message, sent.unix_ms);
+                    let member = &mut self.people[person].member;
+                    member.accepted(entry, message, sent.unix_ms);
+                    if let Some(entry) = member.ledger.entries.get_mut(entry) {
+                        entry.received = sent.received.first().copied();
+                    }
                 }
                 Err(error) => self.refused(person, entry, &error),
             },
@@ -193,7 +195,7 @@ impl Crowd {
         Heard {
             bot: message.from,
             message: message.id,
-            at_ms: message.at_ms + self.offset_ms,
+            at_ms: self.unix_ms(message.at_ms),
             buttons: buttons.collect(),
             text: message.text,
         }

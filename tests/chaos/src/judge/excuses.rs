@@ -1,19 +1,22 @@
 //! What nobody can be blamed for, with the proof that is asked of it. Pure.
 //!
-//! Telegram keeps a private message in the box of the bot that it was written to. When the pool moves away from that bot, somebody else goes on, who
-//! cannot see the message. That explains a message only when the bot served nobody who wrote later before it was left: what is served later proves that
-//! the box was read past the message. When the bot is active again it reads its box, and takes in what still stands: whose conversation went on with
-//! another bot meanwhile has to have been told.
+//! Telegram keeps a private message in the box of the bot that it was written to. Redis's files tell how far each box was committed ([`Boxes`]), and Telegram
+//! where in it a message is. What a cursor has passed is taken in: either its conversation has it, and then its effect is seen whatever was struck; or the bot,
+//! which did not answer at that time, kept it. What was kept may still wait for the bot, and what was taken up later may have been found outdated, but only
+//! where its member went on with another bot.
+//!
+//! What no cursor passed was acknowledged by nobody. When the pool moves away from that bot, somebody else goes on, who cannot see it. That explains a message
+//! only when the bot served nobody who wrote later before it was left: what is served later proves that the box was read past the message.
 
 use std::collections::{BTreeSet, HashMap};
 
 use sandbox::course::Input;
 use sandbox::fault::Move;
-use sandbox::ledger::{Confirmer, Entry, Fate};
+use sandbox::ledger::{Entry, Fate};
+use sandbox::texts;
 
 use super::Evidence;
 use crate::person::Person;
-use crate::strike::Strike;
 
 /// What was sent so shortly before a bot was cut off may not have been committed when it was; conversations are committed side by side.
 const IN_FLIGHT_MS: i64 = 500;
@@ -21,8 +24,10 @@ const IN_FLIGHT_MS: i64 = 500;
 const TOLD_WITHIN_MS: i64 = 75_000;
 /// How a bot begins that goes on from where another one stopped.
 const GOES_ON: &str = "↻";
-/// A reply and the fault that swallowed its acknowledgement.
-const ACK_MS: i64 = 6_000;
+/// How a bot begins that says where he stands when nothing has been entered yet.
+const NOTHING_YET: &str = "Nothing has been entered yet.";
+/// From a word to its being noted by whoever heard it: telling what came first by two clocks of one machine.
+const SLACK_MS: i64 = 500;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Excuse {
@@ -45,7 +50,7 @@ pub struct Witness {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
     Excused(Excuse),
-    /// With the message that was read although it came later, if that is why.
+    /// With what proves that it was there to be answered, if there is something.
     Lost(Option<String>),
 }
 
@@ -100,6 +105,12 @@ pub fn of(person: &Person, entry: &Entry, evidence: &Evidence<'_>, served: &Serv
     let Some(bot) = entry.to else {
         return Verdict::Lost(None);
     };
+    let passed = entry
+        .received
+        .and_then(|message| evidence.boxes.passed(bot, message));
+    if let Some(passed_ms) = passed {
+        return of_taken_in(person, entry, bot, passed_ms, evidence);
+    }
     let Some(away) = left(bot, entry.sent_ms, evidence.moves) else {
         return Verdict::Lost(None);
     };
@@ -111,27 +122,100 @@ pub fn of(person: &Person, entry: &Entry, evidence: &Evidence<'_>, served: &Serv
         && let Some(read) = served.after(bot, entry.sent_ms, away)
     {
         let back = returned(bot, away, evidence.moves);
-        let witness = Some(read.label.clone());
+        let witness = Some(format!(
+            "although {} was read, which came later",
+            read.label
+        ));
         return match back.is_some_and(|back| back <= read.answered_ms) {
             true => told(witness),
             false => Verdict::Lost(witness),
         };
     }
-    let until = away.max(entry.sent_ms);
-    let mut strikes = evidence.strikes.iter();
-    let cut = strikes.any(|strike| {
-        strike.cuts_bot
-            && strike.bot == Some(bot)
-            && strike.meets(entry.sent_ms - IN_FLIGHT_MS, until)
-    });
-    if cut {
-        return Verdict::Excused(Excuse::Unreachable);
+    match was_cut(bot, entry.sent_ms, away, evidence) {
+        true => Verdict::Excused(Excuse::Unreachable),
+        false => told(None),
     }
-    told(None)
 }
 
-/// He asked one bot, waited in vain, and asked another one for the same thing, in words whose answer does not tell whose it is. Then the first one
-/// answered, and he took that for the answer to his second question. So that is the one that went astray, if it is explained.
+/// Could nobody read the bot's box at some time between a message and the bot's being left?
+fn was_cut(bot: i64, sent_ms: i64, away_ms: i64, evidence: &Evidence<'_>) -> bool {
+    let until = away_ms.max(sent_ms);
+    evidence.strikes.iter().any(|strike| {
+        strike.cuts_bot && strike.bot == Some(bot) && strike.meets(sent_ms - IN_FLIGHT_MS, until)
+    })
+}
+
+/// Of what its bot's cursor has passed, whatever was struck.
+fn of_taken_in(
+    person: &Person,
+    entry: &Entry,
+    bot: i64,
+    passed_ms: i64,
+    evidence: &Evidence<'_>,
+) -> Verdict {
+    let kept = entry
+        .received
+        .and_then(|message| evidence.boxes.kept(bot, message));
+    let Some(kept) = kept else {
+        // By its conversation. A question where one stands is answered as well by whoever shows it.
+        if entry.only_asks() && was_told(person, entry, bot) {
+            return Verdict::Excused(Excuse::TurnedAway);
+        }
+        let after = (passed_ms - entry.sent_ms).max(0);
+        let why = format!("although bot {bot}'s cursor passed it within {after} ms");
+        return Verdict::Lost(Some(why));
+    };
+    let is_explained = match kept.settled_ms {
+        // It waits for a bot that has not answered since.
+        None => active_at(i64::MAX, evidence.moves) != Some(bot),
+        // A question where one stands is answered by whoever shows it, also where it was kept first.
+        Some(settled_ms) => {
+            went_on_elsewhere(person, entry, bot, settled_ms)
+                || entry.only_asks() && was_told(person, entry, bot)
+        }
+    };
+    if !is_explained {
+        let then = kept.settled_ms.map_or("is there still", |_| "was taken up");
+        let why = format!("although bot {bot} kept it, and it {then}");
+        return Verdict::Lost(Some(why));
+    }
+    let away = left(bot, entry.sent_ms, evidence.moves).unwrap_or(entry.sent_ms);
+    Verdict::Excused(match was_cut(bot, entry.sent_ms, away, evidence) {
+        true => Excuse::Unreachable,
+        false => Excuse::TurnedAway,
+    })
+}
+
+/// Another bot went on with him after he wrote this, so that it was an answer to nothing when its own bot took it up: he heard it, or something that he wrote
+/// to that one took effect.
+fn went_on_elsewhere(person: &Person, entry: &Entry, bot: i64, until_ms: i64) -> bool {
+    let between = entry.sent_ms..=until_ms + SLACK_MS;
+    let heard = person.heard.iter().map(|note| &note.heard).any(|it| {
+        it.bot != bot
+            && between.contains(&it.at_ms)
+            && (texts::read(&it.text).is_conversation() || texts::is_nothing_open(&it.text))
+    });
+    let mut entries = person.member.ledger.entries.iter();
+    heard
+        || entries.any(|later| {
+            later.to.is_some_and(|to| to != bot)
+                && later.sent_ms > entry.sent_ms
+                && later.sent_ms < until_ms
+                && later.fate == Fate::Answered
+        })
+}
+
+/// Who answered at that time.
+pub fn active_at(at_ms: i64, moves: &[Move]) -> Option<i64> {
+    let before = moves.iter().filter(|one| one.activated_ms <= at_ms);
+    let last = before.max_by_key(|one| one.activated_ms);
+    let first = moves.iter().min_by_key(|one| one.fenced_ms);
+    last.map(|one| one.to).or(first.and_then(|one| one.from))
+}
+
+/// He asked one bot, waited in vain, and asked another one for the same thing, in words whose answer does not tell whose it is. Then somebody whom he had not
+/// asked the second time answered the first question: its own bot, or the one that goes on for it. He took that for the answer to his second one. So that is
+/// the one that went astray, if it is explained.
 /// `taken`: those that an earlier question was found to have the answer of.
 pub fn of_its_answers(
     person: &Person,
@@ -148,7 +232,7 @@ pub fn of_its_answers(
             && other.to.is_some_and(|to| to != bot)
             && other.fate == Fate::Answered
             && !other.confirmed_by.is_empty()
-            && other.confirmed_by.iter().all(|by| by.bot == bot)
+            && other.confirmed_by.iter().all(|by| other.to != Some(by.bot))
     };
     let later = entries.iter().enumerate().skip(at + 1);
     for (place, other) in later.filter(|(_, other)| takes_its_answer(other)) {
@@ -159,6 +243,33 @@ pub fn of_its_answers(
         }
     }
     None
+}
+
+/// After he had given it up he read that the file is missing: its conversation has it, and its bot was left.
+pub fn is_missed(person: &Person, entry: &Entry, moves: &[Move]) -> bool {
+    let Input::File(name) = &entry.input else {
+        return false;
+    };
+    let mut heard = person.heard.iter().map(|note| &note.heard);
+    let named = heard.find(|it| {
+        let mut lines = it.text.lines();
+        it.at_ms >= entry.sent_ms
+            && lines.any(|line| !line.contains("✓ ") && line.contains(name.as_str()))
+    });
+    named.is_some_and(|it| was_left_by(entry, it.at_ms, moves))
+}
+
+/// A file in private that was asked for again: its bot was left before the file was in the storage channel, and nobody else can reach it.
+pub fn is_out_of_reach(entry: &Entry, moves: &[Move]) -> bool {
+    was_left_by(entry, entry.answered_ms.unwrap_or(i64::MAX), moves)
+}
+
+fn was_left_by(entry: &Entry, until: i64, moves: &[Move]) -> bool {
+    let Some(bot) = entry.to else { return false };
+    moves.iter().any(|one| {
+        let between = entry.sent_ms - IN_FLIGHT_MS..=until;
+        one.from == Some(bot) && between.contains(&one.fenced_ms)
+    })
 }
 
 /// When the pool came back to the bot after it had left it.
@@ -195,32 +306,20 @@ fn left(bot: i64, sent_ms: i64, moves: &[Move]) -> Option<i64> {
     }
 }
 
-/// A standby said that it only listens, or he was shown where he stands: by another bot, or by this one when it was active again.
+/// Its bot said that it only listens or that it did not take this, or somebody showed him where he stands.
 fn was_told(person: &Person, entry: &Entry, bot: i64) -> bool {
     let soon = |at: i64| (entry.sent_ms..entry.sent_ms + TOLD_WITHIN_MS).contains(&at);
     let pointed = person
         .pointers
         .iter()
         .any(|one| one.bot == bot && soon(one.at_ms));
-    let shown = person.heard.iter().map(|note| &note.heard);
-    pointed
-        || shown
-            .into_iter()
-            .any(|it| soon(it.at_ms) && (it.bot != bot || it.text.starts_with(GOES_ON)))
+    let mut heard = person.heard.iter().map(|note| &note.heard);
+    pointed || heard.any(|it| soon(it.at_ms) && shows_where_he_stands(&it.text))
 }
 
-/// Two bots gave the same answer: the second one could not know that the first had been received.
-pub fn crosses_bots(first: Confirmer, second: Confirmer, evidence: &Evidence<'_>) -> bool {
-    if first.bot == second.bot {
-        return false;
-    }
-    let between = (first.at_ms - ACK_MS)..=second.at_ms;
-    let moved = evidence
-        .moves
-        .iter()
-        .any(|one| one.from == Some(first.bot) && between.contains(&one.fenced_ms));
-    let harms = |strike: &Strike| {
-        strike.bot == Some(first.bot) && strike.meets(first.at_ms - ACK_MS, second.at_ms)
-    };
-    moved && evidence.strikes.iter().any(harms)
+/// After a change of bots unasked, or because he asks: with all that is known, or that there is nothing.
+fn shows_where_he_stands(text: &str) -> bool {
+    let said = texts::read(text);
+    let has_nothing = said.prompt.is_some() && text.contains(NOTHING_YET);
+    text.starts_with(GOES_ON) || said.so_far || has_nothing || texts::is_nothing_open(text)
 }

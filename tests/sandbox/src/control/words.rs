@@ -23,6 +23,17 @@ pub struct NewMember {
 pub struct Sent {
     pub message_ids: Vec<i64>,
     pub unix_ms: i64,
+    /// The same messages in the bot's own box; none in a group.
+    #[serde(default)]
+    pub received: Vec<Received>,
+}
+
+/// Where a message is in the box of the bot that it was written to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub struct Received {
+    pub message_id: i64,
+    /// Whoever has read the box up to here has it.
+    pub pts: i32,
 }
 
 #[derive(Debug, Clone, Deserialize)]

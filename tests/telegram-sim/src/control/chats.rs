@@ -357,5 +357,7 @@ fn set_blocked(shared: &Shared, member: i64, bytes: &[u8], blocked: bool) -> Api
 }
 
 fn sent_json(sent: SentMessages, now: Now) -> Json<Value> {
-    Json(json!({"message_ids": sent.message_ids, "at_ms": now.mono_ms, "unix_ms": now.unix_ms}))
+    Json(json!({
+        "message_ids": sent.message_ids, "received": sent.received, "at_ms": now.mono_ms, "unix_ms": now.unix_ms,
+    }))
 }

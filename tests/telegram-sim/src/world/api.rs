@@ -119,6 +119,16 @@ pub struct NewContact {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct SentMessages {
     pub message_ids: Vec<MessageId>,
+    /// In a private chat with a bot: the same messages in the bot's box.
+    pub received: Vec<Received>,
+}
+
+/// Where a message is in its receiver's box.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Received {
+    pub message_id: MessageId,
+    /// Whoever has read the box up to here has it.
+    pub pts: i32,
 }
 
 /// Which button a member presses.

@@ -7,7 +7,7 @@ use grammers_tl_types as tl;
 use rand::Rng;
 use tl::{enums, types};
 
-use super::api::{NewContent, NewDocument, NewMessage, SentMessages};
+use super::api::{NewContent, NewDocument, NewMessage, Received, SentMessages};
 use super::error::RpcError;
 use super::event::Event;
 use super::files::{Content, File};
@@ -67,11 +67,28 @@ impl World {
             first.entities = marked(&message.text, None);
             first.text = message.text;
         }
-        let message_ids = drafts
-            .into_iter()
-            .map(|draft| self.post(member, to, draft, now).map(|posted| posted.id))
-            .collect::<Result<_, _>>()?;
-        Ok(SentMessages { message_ids })
+        let mut sent = SentMessages {
+            message_ids: Vec::with_capacity(drafts.len()),
+            received: Vec::new(),
+        };
+        for draft in drafts {
+            let posted = self.post(member, to, draft, now)?;
+            sent.message_ids.push(posted.id);
+            sent.received.extend(self.just_received(to));
+        }
+        Ok(sent)
+    }
+
+    /// Where a bot has what was written to it last.
+    fn just_received(&self, to: ChatRef) -> Option<Received> {
+        let ChatRef::User(bot) = to else { return None };
+        let copies = &self.copied.last()?.copies;
+        let (_, message_id) = copies.iter().find(|(owner, _)| *owner == bot)?;
+        let account = self.account(bot).ok().filter(|_| self.is_bot(bot))?;
+        Some(Received {
+            message_id: *message_id,
+            pts: account.log.pts(),
+        })
     }
 
     /// `message_id` as the member sees it, here and below.

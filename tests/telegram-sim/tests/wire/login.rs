@@ -118,6 +118,29 @@ async fn a_revoked_bot_dies_or_lives_on_as_the_doubt_says() {
 }
 
 #[tokio::test]
+async fn a_key_that_a_revocation_makes_unknown_is_a_bare_code_on_every_connection() {
+    let telegram = Telegram::start().await;
+    let (gone, well) = (telegram.bot("alpha").await, telegram.bot("beta").await);
+    let (login, other) = (telegram.login(&gone).await, telegram.login(&well).await);
+    let killed = json!({"killed": {"code": -404, "message": "AUTH_KEY_UNKNOWN"}});
+    telegram
+        .put("/v1/doubts", json!({"revoke_live_sessions": killed}))
+        .await;
+    telegram
+        .fault(json!({"kind": "revoke", "bot": gone.id}))
+        .await;
+    let state = tl::functions::updates::GetState {};
+    let refused = login.invoke(&state).await;
+    let is_coded = |refused: &Result<_, InvocationError>| matches!(refused, Err(InvocationError::Transport(error)) if error.to_string().contains("404"));
+    assert!(is_coded(&refused), "{refused:?}");
+    let closed = telegram.event("connection_closed", 1).await;
+    assert_eq!(closed["reason"], "transport error -404");
+    let again = Login::over(login.die().await).invoke(&state).await;
+    assert!(again.is_err(), "the key stays unknown: {again:?}");
+    other.invoke(&state).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_deleted_bot_is_deactivated_until_the_fault_is_cleared() {
     let telegram = Telegram::start().await;
     let bot = telegram.bot("alpha").await;

@@ -12,6 +12,7 @@ use crate::mtproto::outgoing::ServerMessage;
 use crate::mtproto::salts::Salts;
 use crate::mtproto::session::{Session, Verdict};
 use crate::server::log::WireEvent;
+use crate::transport::TransportCode;
 use crate::world::{KeyState, Now};
 
 /// `msgs_state_info`: received / not received.
@@ -117,6 +118,16 @@ impl Core {
         }
         if let Some(fault) = self.faults.is_silent(known.account, connection) {
             self.faults.count_hits(fault, 1);
+            return false;
+        }
+        if let KeyState::Dead(error) = self.world.account_of_key(key_id)
+            && error.code == TransportCode::NotFound.code()
+        {
+            // It died of being forgotten, so there is no session that an error could be told in.
+            known.outbox.send(Outgoing {
+                due: None,
+                payload: Payload::Code(TransportCode::NotFound),
+            });
             return false;
         }
         true

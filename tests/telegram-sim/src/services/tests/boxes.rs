@@ -37,6 +37,39 @@ fn every_change_of_a_private_chat_is_one_pts_and_comes_in_order() {
 }
 
 #[test]
+fn who_writes_to_a_bot_is_told_where_it_has_that() {
+    let mut s = scene();
+    let bot = s.bot("a_bot");
+    let member = s.started(bot);
+    s.send(bot, to_user(member), "own").unwrap();
+    s.pushed();
+    let words = || crate::world::NewMessage {
+        text: "two".into(),
+        ..crate::world::NewMessage::default()
+    };
+    let sent = s
+        .world
+        .member_send(member, ChatRef::User(bot), words(), s.now);
+    let received = sent.unwrap().received;
+    let pushed = s.pushed();
+    let [(_, enums::Update::NewMessage(pushed))] = pushed.as_slice() else {
+        panic!("{pushed:?}")
+    };
+    assert_eq!(
+        received
+            .iter()
+            .map(|it| (it.message_id.0, it.pts))
+            .collect::<Vec<_>>(),
+        [(pushed.message.id(), pushed.pts)]
+    );
+    let group = s.channel(ChannelKind::Supergroup, &[member], &[]);
+    let sent = s
+        .world
+        .member_send(member, ChatRef::Channel(group), words(), s.now);
+    assert_eq!(sent.unwrap().received, []);
+}
+
+#[test]
 fn a_difference_shows_the_present_and_leaves_out_the_deleted() {
     let mut s = scene();
     let bot = s.bot("a_bot");
