@@ -9,6 +9,8 @@ mod checkpoint;
 mod commit;
 mod figures;
 mod kill_worker;
+mod leader_kill;
+mod pair;
 mod people;
 mod promotion;
 mod rehydrate;
@@ -44,6 +46,8 @@ enum Bench {
     Commit(commit::Options),
     /// Kills of the active worker in one running system: from the kill to the first reply
     KillWorker(kill_worker::Options),
+    /// Kills of the leading supervisor of two, amid switches and at rest: until another leads and the switch is over
+    LeaderKill(leader_kill::Options),
     /// A Redis that has lost everything is given its conversations back, from SQLite and from PostgreSQL
     Rehydrate(rehydrate::Options),
     /// How old the copy of Redis in SQL is under load, what it costs commits, and how fast it catches up
@@ -84,6 +88,7 @@ fn run(bench: &Bench) -> anyhow::Result<Measured> {
             Bench::SessionBytes(options) => session_bytes::run(options).await,
             Bench::Commit(options) => commit::run(options).await,
             Bench::KillWorker(options) => kill_worker::run(options).await,
+            Bench::LeaderKill(options) => leader_kill::run(options).await,
             Bench::Rehydrate(options) => rehydrate::run(options).await,
             Bench::Checkpoint(options) => checkpoint::run(options).await,
         }

@@ -1,6 +1,7 @@
 //! Members who ask, and when they were answered by what the simulator's log says.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -46,32 +47,44 @@ pub async fn ask(system: &System, member: usize, chat: Chat) -> Result<i64> {
     bail!("nobody answered within {} s", PATIENCE.as_secs())
 }
 
-/// Members who never stop talking to this bot, until it is dropped.
-pub struct Talkers(Vec<JoinHandle<()>>);
+/// Members who never stop talking to the bot that they know of, until it is dropped.
+pub struct Talkers {
+    bot: Arc<AtomicI64>,
+    tasks: Vec<JoinHandle<()>>,
+}
 
 impl Talkers {
     pub fn start(control: &Control, members: &[i64], bot: i64, seed: u64) -> Self {
         let control = Arc::new(control.clone());
+        let knows = Arc::new(AtomicI64::new(bot));
         let talk = |(number, member): (usize, &i64)| {
             let (control, member) = (Arc::clone(&control), *member);
+            let knows = Arc::clone(&knows);
             let mut rng = ChaCha8Rng::seed_from_u64(seed ^ ((number as u64) << 32));
             tokio::spawn(async move {
                 loop {
                     let pause = EACH.mul_f64(rng.random_range(1.0..2.0));
                     tokio::time::sleep(pause).await;
                     let text = Content::Text(ASKS.to_owned());
+                    let chat = Chat::Bot(knows.load(Ordering::Relaxed));
                     // The simulator always takes it; what is not answered shows in the figures.
-                    let _sent = control.send(member, Chat::Bot(bot), &text, None).await;
+                    let _sent = control.send(member, chat, &text, None).await;
                 }
             })
         };
-        Self(members.iter().enumerate().map(talk).collect())
+        let tasks = members.iter().enumerate().map(talk).collect();
+        Self { bot: knows, tasks }
+    }
+
+    /// From here on they talk to this one.
+    pub fn turn_to(&self, bot: i64) {
+        self.bot.store(bot, Ordering::Relaxed);
     }
 }
 
 impl Drop for Talkers {
     fn drop(&mut self) {
-        for talker in &self.0 {
+        for talker in &self.tasks {
             talker.abort();
         }
     }

@@ -1,6 +1,6 @@
 //! Conversations as members leave them, made by the product's own steps and written by its own commit.
 //!
-//! Nobody behind them exists in the simulator; they are there to be many. Of five members one has just begun, one has given a title, one a description
+//! Nobody behind them exists in the simulator, but for those who are named; they are there to be many. Of five members one has just begun, one has given a title, one a description
 //! too, one has chosen a category, one has a tag as well. Invariant: what is stored is what a worker would have stored: watermarks, envelope, open index.
 
 use std::time::Duration;
@@ -42,7 +42,10 @@ pub struct Maker {
     bot: BotId,
     texts: Texts,
     catalog: Catalog,
-    now: UnixMs,
+    /// When the first of them was last active; each one more is a millisecond before.
+    latest: UnixMs,
+    /// The first so many are these members, of the simulator's.
+    known: Vec<MemberId>,
 }
 
 impl Maker {
@@ -62,15 +65,34 @@ impl Maker {
                 remind_after: reminds.then_some(REMIND_AFTER),
                 told_of_courses: Vec::new(),
             },
-            now,
+            latest: UnixMs(now.0 - IDLE_MS),
+            known: Vec::new(),
         })
+    }
+
+    /// They were active lately, and the latest of them are these members, whom every bot reaches: whoever takes over owes them their prompts.
+    pub fn lately(mut self, known: Vec<MemberId>) -> Self {
+        self.latest = UnixMs(self.latest.0 + IDLE_MS);
+        self.known = known;
+        self
+    }
+
+    fn member(&self, number: usize) -> Result<MemberId> {
+        match self.known.get(number) {
+            Some(known) => Ok(*known),
+            None => Ok(MemberId(FIRST_MEMBER + i64::try_from(number)?)),
+        }
+    }
+
+    /// Half of them are reached by each bot.
+    fn is_reached(&self, number: usize) -> bool {
+        number < self.known.len() || number.is_multiple_of(2)
     }
 
     /// The conversation of the member with this number.
     pub fn make(&self, number: usize) -> Result<Made> {
-        let place = i64::try_from(number)?;
-        let member = MemberId(FIRST_MEMBER + place);
-        let at = UnixMs(self.now.0 - IDLE_MS - place);
+        let member = self.member(number)?;
+        let at = UnixMs(self.latest.0 - i64::try_from(number)?);
         let mut talk = Talk {
             maker: self,
             member,
@@ -221,7 +243,7 @@ impl Writer<'_> {
         let (_, json) = made.stored.split_once('\n').context("a version line")?;
         let stored = format!("1\n{json}");
         // One whom no bot reaches: the others would have been taken up.
-        let parked = parks && number % PARKED_EACH == 1;
+        let parked = parks && number % PARKED_EACH == 1 && !self.maker.is_reached(number);
         let outbox = match parked {
             true => &made.outbox.entries[..],
             false => &[],
@@ -259,12 +281,11 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// Every other one of `count` members has started this bot.
+    /// Every other one of `count` members has started this bot, and all who are named.
     pub async fn reach(&self, lease: &LoginLease, count: usize) -> Result<()> {
-        let members: Vec<MemberId> = (0..count)
-            .step_by(2)
-            .map(|number| i64::try_from(number).map(|at| MemberId(FIRST_MEMBER + at)))
-            .collect::<Result<_, _>>()?;
+        let members = (0..count).filter(|number| self.maker.is_reached(*number));
+        let members = members.map(|number| self.maker.member(number));
+        let members: Vec<MemberId> = members.collect::<Result<_>>()?;
         for portion in members.chunks(REACH_PORTION) {
             let change = PrivateChange {
                 started: portion.to_vec(),
@@ -284,6 +305,22 @@ impl Writer<'_> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+
+    #[test]
+    fn those_who_were_active_lately_begin_with_the_named_ones() {
+        let pool = PoolId::new("main").unwrap();
+        let now = UnixMs(10_000_000_000);
+        let maker = Maker::new(pool, BotId(7), now, false).unwrap();
+        let idle = maker.make(0).unwrap();
+        assert_eq!(idle.at, UnixMs(now.0 - IDLE_MS));
+        let maker = maker.lately(vec![MemberId(5), MemberId(6)]);
+        let made = [0, 1, 2, 3].map(|number| maker.make(number).unwrap());
+        let members = made.each_ref().map(|made| made.key.member.0);
+        assert_eq!(members, [5, 6, FIRST_MEMBER + 2, FIRST_MEMBER + 3]);
+        assert_eq!(made.map(|made| now.0 - made.at.0), [0, 1, 2, 3]);
+        let reached = [0, 1, 2, 3].map(|number| maker.is_reached(number));
+        assert_eq!(reached, [true, true, true, false]);
+    }
 
     #[test]
     fn made_conversations_are_open_and_read_back() {

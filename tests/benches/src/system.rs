@@ -1,12 +1,14 @@
 //! A running system to measure on: the simulator in this process, `understudy run` as an operator would start it, its private Redis.
 //!
+//! It is made in two steps for those who run something else than one supervisor: a [`Ground`] has simulator and configuration, and nothing of ours runs
+//! yet; [`System::on`] looks at whatever was started there.
 //! Looked at through Redis, with the product's own reading of it, because a status command would take a part of the machine that is measured.
 //! Invariant: nothing of it outlives this program.
 
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use rustix::process::Signal;
 use sandbox::control::Control;
 use sandbox::daemon::Daemon;
@@ -14,22 +16,35 @@ use sandbox::doubts::Doubts;
 use sandbox::processes::Held;
 use sandbox::scene::Scene;
 use sandbox::setup::Folder;
-use shared_core::{BotId, Connection, EpochRecord, Heartbeat, LoginLease, Phase, PoolId};
+use shared_core::{
+    BotId, Connection, EpochRecord, Heartbeat, LoginLease, Order, OrderId, Phase, PoolId, Progress,
+    Request, Requester,
+};
 use shared_io::clock;
 use shared_io::config::Config;
-use shared_io::redis::{PoolState, RedisState, RedisTimeouts};
+use shared_io::redis::{PoolState, RedisState, RedisTimeouts, Submitted};
 use telegram_sim::{RunningSim, Sim, SimConfig};
 
 /// Longest wait for a system to be whole again, on a loaded machine.
 const WHOLE: Duration = Duration::from_secs(90);
 const LOOK: Duration = Duration::from_millis(20);
 
+/// Simulator and configuration.
+pub struct Ground {
+    pub control: Control,
+    pub scene: Scene,
+    pub folder: Folder,
+    sim: RunningSim,
+    place: tempfile::TempDir,
+}
+
 pub struct System {
     pub control: Control,
     pub scene: Scene,
     pub state: PoolState,
     pub redis: RedisState,
-    folder: Folder,
+    pub folder: Folder,
+    /// `None`: who made it started something else.
     daemon: Option<Daemon>,
     _sim: RunningSim,
     _place: tempfile::TempDir,
@@ -42,9 +57,9 @@ pub struct Serving {
     pub pid: i32,
 }
 
-impl System {
-    /// With this many members in the simulator, and these lines put before the section of workers.
-    pub async fn open(members: usize, workers: u32, sections: &str) -> Result<Self> {
+impl Ground {
+    /// With this many members in the simulator, and these lines in place of the section of workers.
+    pub async fn lay(members: usize, sections: &str) -> Result<Self> {
         let sim = Sim::start(SimConfig::default()).await;
         let sim = sim.context("starting telegram-sim")?;
         let control = Control::new(&sim.control_url())?;
@@ -52,25 +67,51 @@ impl System {
         let place = tempfile::tempdir().context("a temporary folder")?;
         let folder = Folder::make(Some(&place.path().join("run")), 1)?;
         folder.write_config(&scene, sim.mtproto_addr())?;
-        edit(&folder.config(), workers, sections)?;
-        let mut daemon = Daemon::start(&folder)?;
+        edit(&folder.config(), sections)?;
+        Ok(Self {
+            control,
+            scene,
+            folder,
+            sim,
+            place,
+        })
+    }
+}
+
+impl System {
+    /// With this many members in the simulator, and these lines put before the section of workers.
+    pub async fn open(members: usize, workers: u32, sections: &str) -> Result<Self> {
+        let sections = format!("{sections}\n[workers]\nlocal = {workers}\n");
+        let ground = Ground::lay(members, &sections).await?;
+        Self::run(ground).await
+    }
+
+    /// Starts one supervisor on it.
+    pub async fn run(ground: Ground) -> Result<Self> {
+        let mut daemon = Daemon::start(&ground.folder)?;
         daemon.ready().await?;
-        let config = Config::load(folder.config())?;
+        let mut system = Self::on(ground).await?;
+        system.daemon = Some(daemon);
+        system.whole(3).await?;
+        Ok(system)
+    }
+
+    /// Looks at what was started there.
+    pub async fn on(ground: Ground) -> Result<Self> {
+        let config = Config::load(ground.folder.config())?;
         let (url, prefix) = (config.redis_url(), config.redis.prefix.clone());
         let redis = RedisState::connect(&url, &prefix, RedisTimeouts::default()).await?;
         let state = redis.pool(&PoolId::new("main")?);
-        let system = Self {
-            control,
-            scene,
+        Ok(Self {
+            control: ground.control,
+            scene: ground.scene,
             state,
             redis,
-            folder,
-            daemon: Some(daemon),
-            _sim: sim,
-            _place: place,
-        };
-        system.whole(3).await?;
-        Ok(system)
+            folder: ground.folder,
+            daemon: None,
+            _sim: ground.sim,
+            _place: ground.place,
+        })
     }
 
     /// Waits until an epoch is open and worked in, so many bots are connected, and another worker lives that can take over.
@@ -147,6 +188,34 @@ impl System {
         Ok(at)
     }
 
+    /// Hands the leader an order to move to this bot, as `understudy switch` does.
+    pub async fn order(&self, to: BotId) -> Result<OrderId> {
+        let request = Request {
+            id: clock::nonce(),
+            order: Order::Switch { to },
+            by: Requester::Cli {
+                user: "bench".to_owned(),
+            },
+            plan: None,
+            at: clock::unix_now(),
+            progress: Progress::Waiting,
+        };
+        let submitted = self.state.submit(&request).await?;
+        ensure!(
+            submitted == Submitted::New,
+            "an order was not taken: {submitted:?}"
+        );
+        Ok(request.id)
+    }
+
+    /// Another bot than this one, in the order of the scene.
+    pub fn next_bot(&self, bot: BotId) -> Result<BotId> {
+        let bots = &self.scene.bots;
+        let at = bots.iter().position(|it| it.id == bot.0);
+        let at = at.context("no bot of the scene is active")?;
+        Ok(BotId(bots[(at + 1) % bots.len()].id))
+    }
+
     /// The lease under which the bot's reach is written.
     pub async fn lease(&self, bot: BotId) -> Result<LoginLease> {
         let found = self.state.leases(&[bot]).await?;
@@ -181,14 +250,13 @@ impl System {
             return Ok(());
         };
         let left = daemon.stop().await;
-        anyhow::ensure!(left.is_empty(), "processes were left behind: {left:?}");
+        ensure!(left.is_empty(), "processes were left behind: {left:?}");
         Ok(())
     }
 }
 
-fn edit(config: &Path, workers: u32, sections: &str) -> Result<()> {
+fn edit(config: &Path, sections: &str) -> Result<()> {
     let text = std::fs::read_to_string(config).context("the configuration")?;
-    let workers = format!("{sections}\n[workers]\nlocal = {workers}\n");
-    let text = text.replace("[workers]\nlocal = 2\n", &workers);
+    let text = text.replace("[workers]\nlocal = 2\n", sections);
     std::fs::write(config, text).context("editing the configuration")
 }

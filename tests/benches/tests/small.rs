@@ -81,7 +81,10 @@ fn what_cannot_be_measured_is_one_line() {
         ["session-bytes", "--sessions", "0"],
         ["commit", "--seconds", "0"],
         ["kill-worker", "--kills", "0"],
+        ["leader-kill", "--kills", "0"],
         ["promotion", "--rounds", "0"],
+        ["promotion", "--switches", "0"],
+        ["promotion", "--lately", "0"],
         ["rehydrate", "--conversations", "0"],
         ["checkpoint", "--rate", "0"],
     ] {
