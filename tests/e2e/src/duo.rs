@@ -1,4 +1,4 @@
-//! Two supervisors of one deployment, on a shared Redis and PostgreSQL, each with a line to Redis of its own and a data folder of its own.
+//! Two supervisors of one deployment, or three, on a shared Redis and PostgreSQL, each with a line to Redis of its own and a data folder of its own.
 //!
 //! They read one configuration; what differs between two hosts stands in their environment (`UNDERSTUDY__DATA_DIR`, `__REDIS__URL`,
 //! `__WORKERS__NAME`). Their local workers inherit it, and so their line; workers that the test starts go to Redis directly, as `status` does.
@@ -23,17 +23,17 @@ const DATABASE: &str = "understudy";
 /// Longest wait for a supervisor to lead, or for both to be shown.
 const LED: Duration = Duration::from_secs(30);
 const LOOK: Duration = Duration::from_millis(20);
-/// The two, as they are called here and in their workers' names.
-pub const NAMES: [&str; 2] = ["a", "b"];
+/// As they are called here and in their workers' names. The third one is there where a test starts it.
+pub const NAMES: [&str; 3] = ["a", "b", "c"];
 
 pub struct Duo {
     pub stage: Stage,
     pub redis: SharedRedis,
     pub postgres: Server,
-    pub proxies: [Proxy; 2],
-    daemons: [Option<Child>; 2],
+    pub proxies: [Proxy; 3],
+    daemons: [Option<Child>; 3],
     /// What each one's workers are called.
-    names: [String; 2],
+    names: [String; 3],
     local: u32,
     /// Of workers that have a line to Redis of their own.
     lines: Vec<(String, Proxy)>,
@@ -43,25 +43,53 @@ impl Duo {
     /// Both run and members are served; by `workers` that the test starts, or by `local` ones of each supervisor. Without either, by two that have
     /// lines to Redis of their own.
     pub async fn open(members: usize, workers: &[&str], local: u32) -> Result<Self> {
-        let names = NAMES.map(|name| format!("{name}-w"));
-        Self::open_all(members, workers, names, local).await
+        let duo = Self::prepare(members, workers, own_names(), local).await?;
+        duo.one_after_the_other().await
     }
 
     /// The same with other names for the local workers.
     pub async fn open_named(members: usize, names: [&str; 2], local: u32) -> Result<Self> {
-        Self::open_all(members, &[], names.map(str::to_owned), local).await
+        let mut all = own_names();
+        for (name, other) in all.iter_mut().zip(names) {
+            other.clone_into(name);
+        }
+        let duo = Self::prepare(members, &[], all, local).await?;
+        duo.one_after_the_other().await
     }
 
-    async fn open_all(
+    /// Both are started in the same instant, on stores that nobody has used before.
+    pub async fn open_at_once(members: usize, workers: &[&str]) -> Result<Self> {
+        let mut duo = Self::prepare(members, workers, own_names(), 0).await?;
+        for which in 0..2 {
+            duo.start(which)?;
+        }
+        if let Err(error) = duo.stage.served().await {
+            bail!("{error:#}\n{}", duo.log());
+        }
+        duo.both_are_shown().await?;
+        Ok(duo)
+    }
+
+    async fn one_after_the_other(mut self) -> Result<Self> {
+        self.start(0)?;
+        self.stage.served().await?;
+        self.start(1)?;
+        self.both_are_shown().await?;
+        Ok(self)
+    }
+
+    /// The stores and the workers; no supervisor runs yet.
+    async fn prepare(
         members: usize,
         workers: &[&str],
-        names: [String; 2],
+        names: [String; 3],
         local: u32,
     ) -> Result<Self> {
         let redis = SharedRedis::start()?;
         let postgres = Server::start()?;
         postgres.create_database(DATABASE)?;
         let proxies = [
+            Proxy::start(redis.addr()).await?,
             Proxy::start(redis.addr()).await?,
             Proxy::start(redis.addr()).await?,
         ];
@@ -90,21 +118,16 @@ impl Duo {
                 lines.push((worker.to_owned(), line));
             }
         }
-        let mut duo = Self {
+        Ok(Self {
             stage,
             redis,
             postgres,
             proxies,
-            daemons: [None, None],
+            daemons: [const { None }; 3],
             names,
             local,
             lines,
-        };
-        duo.start(0)?;
-        duo.stage.served().await?;
-        duo.start(1)?;
-        duo.both_are_shown().await?;
-        Ok(duo)
+        })
     }
 
     pub fn start(&mut self, which: usize) -> Result<()> {
@@ -166,26 +189,32 @@ impl Duo {
     fn leader_in(&self, status: &Value) -> Option<usize> {
         let shown = status["supervisors"].as_array()?;
         let leads = shown.iter().find(|shown| shown["role"] == "leads")?;
-        (0..2).find(|which| self.pid(*which).map(Value::from) == Some(leads["pid"].clone()))
+        (0..NAMES.len())
+            .find(|which| self.pid(*which).map(Value::from) == Some(leads["pid"].clone()))
     }
 
+    /// Every supervisor that runs is, and one of them leads.
     pub async fn both_are_shown(&self) -> Result<()> {
-        let both = self
-            .stage
-            .wait("both supervisors are shown", LED, |status| {
-                let shown = status["supervisors"].as_array().into_iter().flatten();
-                let pids: BTreeSet<u64> = shown.filter_map(|it| it["pid"].as_u64()).collect();
-                let known = (0..2).filter_map(|which| self.pid(which));
-                let mut known = known.map(u64::from);
-                known.all(|pid| pids.contains(&pid)) && self.leader_in(status).is_some()
-            });
+        let both = self.stage.wait("all supervisors are shown", LED, |status| {
+            let shown = status["supervisors"].as_array().into_iter().flatten();
+            let pids: BTreeSet<u64> = shown.filter_map(|it| it["pid"].as_u64()).collect();
+            let known = (0..NAMES.len()).filter_map(|which| self.pid(which));
+            let mut known = known.map(u64::from);
+            known.all(|pid| pids.contains(&pid)) && self.leader_in(status).is_some()
+        });
         both.await.map(drop)
     }
 
     /// Waits until this one has the lead's key; how long that took.
     pub async fn leads(&self, which: usize) -> Result<Duration> {
         let began = Instant::now();
-        let pid = self.pid(which).context("it does not run")?;
+        self.first_to_lead(&[which]).await?;
+        Ok(began.elapsed())
+    }
+
+    /// Waits until one of these has the lead's key, and says which.
+    pub async fn first_to_lead(&self, of: &[usize]) -> Result<usize> {
+        let began = Instant::now();
         let mut redis = self.redis().await?;
         while began.elapsed() < LED {
             let leader: Option<String> = redis::cmd("GET")
@@ -197,12 +226,15 @@ impl Duo {
                 .query_async(&mut redis)
                 .await?;
             let shown: Value = serde_json::from_str(&shown.unwrap_or_default()).unwrap_or_default();
-            if shown["pid"] == pid {
-                return Ok(began.elapsed());
+            let mut of = of.iter().copied();
+            let leads = of.find(|one| self.pid(*one).is_some_and(|pid| shown["pid"] == pid));
+            if let Some(leads) = leads {
+                return Ok(leads);
             }
             tokio::time::sleep(LOOK).await;
         }
-        bail!("{} does not lead\n{}", NAMES[which], self.log())
+        let names: Vec<&str> = of.iter().map(|one| NAMES[*one]).collect();
+        bail!("none of {names:?} leads\n{}", self.log())
     }
 
     /// The line of a worker that has one of its own.
@@ -252,7 +284,7 @@ impl Duo {
         }
     }
 
-    /// What both have written.
+    /// What each has written.
     pub fn log(&self) -> String {
         let logs = NAMES.iter().map(|name| {
             let file = self
@@ -275,8 +307,12 @@ impl Drop for Duo {
         if std::thread::panicking() {
             eprintln!("{}", self.log());
         }
-        for which in 0..2 {
+        for which in 0..NAMES.len() {
             let _ = self.kill(which);
         }
     }
+}
+
+fn own_names() -> [String; 3] {
+    NAMES.map(|name| format!("{name}-w"))
 }

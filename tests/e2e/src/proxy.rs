@@ -1,4 +1,5 @@
-//! A line to Redis that can be stalled, cut, and stopped at a chosen command: one for each client that is to be treated by itself.
+//! A line to Redis that can be stalled, cut, and stopped at a chosen command: one for each client that is to be treated by itself. A *plain* one
+//! passes on whatever comes, and is for other servers.
 //!
 //! What comes from the client is forwarded in whole commands (RESP arrays, which is what clients send), what comes back as it comes. A stalled line
 //! takes everything and passes nothing on, as a network does that drops packets; a cut one breaks what is there and refuses what comes. A [`Trap`]
@@ -43,6 +44,8 @@ struct Shared {
     trap: Mutex<Option<Trap>>,
     sprung: Notify,
     server: SocketAddr,
+    /// Does it pass on whole commands?
+    knows_commands: bool,
 }
 
 pub struct Proxy {
@@ -53,6 +56,15 @@ pub struct Proxy {
 
 impl Proxy {
     pub async fn start(server: SocketAddr) -> Result<Self> {
+        Self::start_for(server, true).await
+    }
+
+    /// To a server that speaks something else than Redis does.
+    pub async fn start_plain(server: SocketAddr) -> Result<Self> {
+        Self::start_for(server, false).await
+    }
+
+    async fn start_for(server: SocketAddr, knows_commands: bool) -> Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await.context("a proxy")?;
         let addr = listener.local_addr()?;
         let shared = Arc::new(Shared {
@@ -60,6 +72,7 @@ impl Proxy {
             trap: Mutex::new(None),
             sprung: Notify::new(),
             server,
+            knows_commands,
         });
         let accepting = tokio::spawn(accept(listener, shared.clone()));
         Ok(Self {
@@ -67,6 +80,10 @@ impl Proxy {
             shared,
             accepting,
         })
+    }
+
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
     }
 
     pub fn url(&self) -> String {
@@ -133,9 +150,15 @@ async fn serve(client: TcpStream, server: TcpStream, shared: Arc<Shared>) {
     let (from_client, to_client) = client.into_split();
     let (from_server, to_server) = server.into_split();
     let mut mode = shared.mode.subscribe();
+    let there = async {
+        match shared.knows_commands {
+            true => commands(from_client, to_server, &shared).await,
+            false => bytes(from_client, to_server, &shared).await,
+        }
+    };
     tokio::select! {
-        _ = commands(from_client, to_server, &shared) => {}
-        _ = answers(from_server, to_client, &shared) => {}
+        _ = there => {}
+        _ = bytes(from_server, to_client, &shared) => {}
         _ = mode.wait_for(|mode| *mode == Mode::Cut) => {}
     }
 }
@@ -162,7 +185,7 @@ async fn commands(
     }
 }
 
-async fn answers(
+async fn bytes(
     mut from: OwnedReadHalf,
     mut to: OwnedWriteHalf,
     shared: &Shared,

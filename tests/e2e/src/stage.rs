@@ -270,6 +270,8 @@ impl Stage {
         let workers = std::fs::read_dir(logs).into_iter().flatten().flatten();
         let mut files: Vec<PathBuf> = workers.map(|entry| entry.path()).collect();
         files.retain(|file| !file.ends_with("redis.log"));
+        let own = self.workers.iter();
+        files.extend(own.map(|(name, _)| self.folder.root.join(format!("{name}.log"))));
         files.sort();
         files.insert(0, self.folder.log());
         let tails = files.iter().map(|file| {

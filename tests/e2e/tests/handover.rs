@@ -4,7 +4,8 @@
 
 use std::time::Duration;
 
-use e2e::{Stage, Talk, built};
+use e2e::{CATEGORY, Stage, TITLE, Talk, built};
+use reqwest::Method;
 use rustix::process::{Signal, kill_process};
 use sandbox::control::{Content, Event};
 use serde_json::json;
@@ -14,15 +15,20 @@ const MEMBERS: usize = 20;
 const REPLY: &str = "What I know:";
 
 async fn stage_where_all_know_all_bots() -> Stage {
-    let stage = Stage::open(MEMBERS).await.unwrap();
+    stage_where_all_of(MEMBERS).await
+}
+
+/// So many members, who know all bots.
+async fn stage_where_all_of(members: usize) -> Stage {
+    let stage = Stage::open(members).await.unwrap();
     for bot in stage.scene.bots.iter().map(|bot| bot.id) {
-        for member in 0..MEMBERS {
+        for member in 0..members {
             Talk::private(&stage, member, bot)
                 .start(None)
                 .await
                 .unwrap();
         }
-        let reached = u64::try_from(MEMBERS).unwrap();
+        let reached = u64::try_from(members).unwrap();
         stage.reach_is(bot, reached).await.unwrap();
     }
     stage.settled().await.unwrap();
@@ -183,6 +189,150 @@ async fn a_rotation_away_from_a_bot_under_a_flood_wait_leaves_nobody_waiting_for
     stage.delivered().await.unwrap();
     let said = stage.sent_to_members(begin, next, REPLY).await.unwrap();
     assert_eq!(said.get(&last.id).map(Vec::len), Some(1), "{said:?}");
+}
+
+/// What members did last is taken in when a planned rotation comes, and neither answered nor stored. A file that is on its way then may be asked for again.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_presses_types_or_sends_files_when_a_rotation_comes_goes_on_with_the_next_bot() {
+    let stage = stage_where_all_of(ROLES).await;
+    let bot = stage.active().await.unwrap();
+    let [presses, types, sends, albums] = [0, 1, 2, 3].map(|at| Talk::private(&stage, at, bot));
+    for talk in [&presses, &types] {
+        talk.open_upload().await.unwrap();
+    }
+    presses.give_title().await.unwrap();
+    presses.give_description().await.unwrap();
+    for talk in [&sends, &albums] {
+        talk.upload_until_files().await.unwrap();
+    }
+    stage.delivered().await.unwrap();
+
+    let begin = stage.control.last_event().await.unwrap();
+    let before = stage.counter("commits").await.unwrap();
+    let slow = json!({"kind": "slow", "bot": bot, "delay_ms": 100});
+    let slow = stage.fault(slow).await.unwrap();
+    let rotated = async {
+        // A press, a title, a file, and three in one album.
+        let taken_in = async || {
+            let commits = stage.counter("commits").await? - before;
+            Ok((commits >= 3 + ALBUM.len() as u64).then_some(()))
+        };
+        let all = stage.until_stored("all of it is taken in", taken_in);
+        all.await.unwrap();
+        order(&stage, "rotate").await;
+    };
+    let (pressed, typed, sent, (), ()) = tokio::join!(
+        presses.press(CATEGORY),
+        types.say(TITLE),
+        sends.send_file(FILE, 70_000),
+        send_album(&stage, &albums, bot),
+        rotated,
+    );
+    pressed.unwrap();
+    typed.unwrap();
+    sent.unwrap();
+    stage.clear_fault(slow).await.unwrap();
+    let next = stage.active().await.unwrap();
+    assert_ne!(next, bot);
+    all_go_on(&stage, begin, next).await;
+    let late = stage.events_since(begin, "press_timed_out").await.unwrap();
+    assert!(late.is_empty(), "{late:#?}");
+    for (member, answer) in [(0, "✓ Category: "), (1, "✓ Title: ")] {
+        let said = said_to(&stage, begin, member).await.unwrap();
+        let said = said.iter().filter(|text| text.contains(answer));
+        assert_eq!(said.count(), 1, "{answer}");
+    }
+    for (member, name) in files() {
+        let said = said_to(&stage, begin, member).await.unwrap();
+        let acknowledged = said.iter().filter(|text| is_acknowledged(text, name));
+        assert_eq!(acknowledged.count(), 1, "{name}: {said:#?}");
+        let posts = stage.control.posts(stage.scene.broadcast).await.unwrap();
+        let posted = posts.iter().filter(|post| post.text.contains(name));
+        assert_eq!(posted.count(), 1, "{name}: {posts:#?}");
+    }
+}
+
+/// Who presses, who types, who sends a file, and who sends an album.
+const ROLES: usize = 4;
+const FILE: &str = "bread.pdf";
+const ALBUM: [&str; 3] = ["dough.pdf", "oven.pdf", "crust.pdf"];
+
+/// Each file, and whose it is.
+fn files() -> impl Iterator<Item = (usize, &'static str)> {
+    let album = ALBUM.iter().map(|name| (3, *name));
+    std::iter::once((2, FILE)).chain(album)
+}
+
+async fn send_album(stage: &Stage, talk: &Talk<'_>, bot: i64) {
+    let items = ALBUM.map(|name| json!({"name": name, "mime": "application/pdf", "size": 4_000}));
+    let path = format!("/members/{}/send", talk.member);
+    let album = json!({"to": {"user": bot}, "album": items});
+    let sent = stage.sim_call(Method::POST, &path, Some(album)).await;
+    sent.unwrap();
+}
+
+/// Each finishes his upload with this bot.
+async fn all_go_on(stage: &Stage, begin: u64, next: i64) {
+    let [presses, types, sends, albums] = [0, 1, 2, 3].map(|at| Talk::private(stage, at, next));
+    types.see("Step 2/6").await.unwrap();
+    types.give_description().await.unwrap();
+    types.choose_category().await.unwrap();
+    presses.see("Step 4/6").await.unwrap();
+    for talk in [&presses, &types] {
+        talk.press("Done").await.unwrap();
+        talk.see("Step 5/6").await.unwrap();
+        talk.press("Skip").await.unwrap();
+        talk.see("Step 6/6").await.unwrap();
+        talk.submit_review().await.unwrap();
+    }
+    for (member, name) in files() {
+        let talk = Talk::private(stage, member, next);
+        let is_asked = async || {
+            let said = said_to(stage, begin, member).await?;
+            if said.iter().any(|text| is_acknowledged(text, name)) {
+                return Ok(Some(false));
+            }
+            let mut heard = talk.heard().await?.into_iter();
+            Ok(heard.any(|it| is_asked_for(&it.text, name)).then_some(true))
+        };
+        let what = format!("{name} is acknowledged or asked for");
+        if stage.until(&what, is_asked).await.unwrap() {
+            eprintln!("{name} is asked for again");
+            talk.send_file(name, 4_000).await.unwrap();
+            let is_told = async || {
+                let said = said_to(stage, begin, member).await?;
+                let told = said.iter().any(|text| is_acknowledged(text, name));
+                Ok(told.then_some(()))
+            };
+            stage.until(&what, is_told).await.unwrap();
+        }
+    }
+    for talk in [&sends, &albums] {
+        talk.see("Step 5/6").await.unwrap();
+        talk.submit().await.unwrap();
+    }
+    stage.delivered().await.unwrap();
+}
+
+fn is_acknowledged(text: &str, name: &str) -> bool {
+    let mut lines = text.lines();
+    lines.any(|line| line.starts_with("✓ File ") && line.ends_with(name))
+}
+
+fn is_asked_for(text: &str, name: &str) -> bool {
+    let asks = ["Please send it again: ", "Missing, please send again"];
+    asks.iter().any(|part| text.contains(part)) && text.contains(name)
+}
+
+/// By whichever bot.
+async fn said_to(stage: &Stage, begin: u64, member: usize) -> anyhow::Result<Vec<String>> {
+    let member = stage.scene.members[member].id;
+    let mut all = Vec::new();
+    for bot in stage.scene.bots.iter().map(|bot| bot.id) {
+        let mut sent = stage.sent_to_members(begin, bot, "").await?;
+        all.extend(sent.remove(&member).unwrap_or_default());
+    }
+    Ok(all)
 }
 
 /// A Start that only opens the chat is answered by a pointer and over; one that asks for something is kept like any other message.

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use e2e::{Stage, TITLE, Talk};
 use postgres_server::{PASSWORD, Server};
-use shared_io::secrets::scan::Scanner;
+use secret_scan::Scanner;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 

@@ -1,5 +1,5 @@
 //! A reply that was sent, and whose acknowledgement died with its login, is not said again by the bot's other login: whether Telegram remembers
-//! `random_id`s per account or per login, and whoever was killed.
+//! `random_id`s per account or per login, and whoever was killed. Another bot cannot know, and what it says anew is counted.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
@@ -214,18 +214,79 @@ async fn a_lost_sessions_replies_are_not_repeated_by_the_other_login() {
     found_to_be_sent(&stage).await;
 }
 
+/// The worker is struck with replies on their way that nothing but themselves would bring, and its bot dies before anybody can hear what was taken:
+/// another bot says them anew. Of what it may have repeated, members see no more than is counted.
+async fn what_another_bot_may_have_repeated_is_counted(blow: Signal) {
+    let stage = stage("login", 24 * 3_600).await;
+    let bot = stage.active().await.unwrap();
+    everybody_meets_the_standbys_of(&stage, bot).await;
+    let worker = stage.worker_of(bot).await.unwrap();
+    let begin = stage.control.last_event().await.unwrap();
+    let before = stage.counter("commits").await.unwrap();
+    // From the moment at which this one is taken nothing passes any more: its acknowledgement cannot come, however slow this machine is.
+    let taken = json!({
+        "kind": "message_sent", "account": bot, "chat": {"user": stage.scene.members[LEFT].id}
+    });
+    let silent = json!({"kind": "silent", "bot": bot, "after": {"event": taken}});
+    let silent = stage.fault(silent).await.unwrap();
+    let slow = everybody_asks(&stage, bot).await;
+    stage.fired(silent).await.unwrap();
+    stage.revoke(bot).await.unwrap();
+    kill_process(worker, blow).unwrap();
+    // What it had not taken in by then is in a box that nobody can read.
+    let heard = stage.counter("commits").await.unwrap() - before;
+    stage.clear_fault(silent).await.unwrap();
+    stage.clear_fault(slow).await.unwrap();
+    assert_ne!(stage.switched_from(bot).await.unwrap(), bot);
+
+    stage
+        .until("everybody who was heard is told", async || {
+            Ok((told(&stage, begin).await?.len() as u64 >= heard).then_some(()))
+        })
+        .await
+        .unwrap();
+    stage.delivered().await.unwrap();
+    let told = told(&stage, begin).await.unwrap();
+    assert!(told.values().all(|times| *times <= 2), "{told:#?}");
+    let repeated = told.values().filter(|times| **times == 2).count() as u64;
+    assert!(repeated >= 1, "nothing was said anew: {told:#?}");
+    // Workers tell their counts now and then.
+    let counted = stage
+        .until_stored("repeats are counted", async || {
+            let counted = stage.counter("maybe_repeated").await?;
+            Ok((counted >= repeated).then_some(counted))
+        })
+        .await;
+    let counted = counted.unwrap_or_else(|error| panic!("{repeated} were repeated: {error:#}"));
+    assert!(counted <= MEMBERS as u64 + 1, "{counted} of {told:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_killed_workers_dead_bot_may_have_said_and_another_says_anew_is_counted() {
+    what_another_bot_may_have_repeated_is_counted(Signal::KILL).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_hung_workers_dead_bot_may_have_said_and_another_says_anew_is_counted() {
+    what_another_bot_may_have_repeated_is_counted(Signal::STOP).await;
+}
+
+async fn everybody_meets_the_standbys_of(stage: &Stage, bot: i64) {
+    for standby in stage.scene.bots.iter().filter(|one| one.id != bot) {
+        for member in 0..MEMBERS {
+            let talk = Talk::private(stage, member, standby.id);
+            talk.meet_standby().await.unwrap();
+        }
+    }
+}
+
 /// The worker is struck with replies on their way, and the bot's token dies before anybody can hear what was taken: no other bot can know. It says nothing
 /// twice that it shows anyhow.
 async fn what_a_dead_bot_may_have_said_is_shown_and_not_said_again(blow: Signal) {
     let stage = stage("login", 24 * 3_600).await;
     let bot = stage.active().await.unwrap();
     let members = 0..MEMBERS;
-    for standby in stage.scene.bots.iter().filter(|one| one.id != bot) {
-        for member in members.clone() {
-            let talk = Talk::private(&stage, member, standby.id);
-            talk.meet_standby().await.unwrap();
-        }
-    }
+    everybody_meets_the_standbys_of(&stage, bot).await;
     for member in members.clone() {
         let talk = Talk::private(&stage, member, bot);
         talk.open_upload().await.unwrap();

@@ -6,8 +6,8 @@ use std::path::Path;
 use std::process::Command;
 
 use e2e::built;
+use secret_scan::Scanner;
 use serde_json::Value;
-use shared_io::secrets::scan::Scanner;
 
 fn run(fault: &str, seed: u32) -> Value {
     run_reaching(fault, seed, 12, 100)

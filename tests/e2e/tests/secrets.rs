@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use e2e::{Stage, Talk, built};
 use sandbox::control::{Chat, Content, Event};
+use secret_scan::{Finding, Scanner};
 use serde_json::json;
-use shared_io::secrets::scan::{Finding, Scanner};
 
 fn canaries(stage: &Stage) -> Scanner {
     let mut scanner = Scanner::new();

@@ -9,11 +9,17 @@ mod cut_off;
 mod leading;
 #[path = "supervisors/names.rs"]
 mod names;
+#[path = "supervisors/racing.rs"]
+mod racing;
 #[path = "supervisors/steps.rs"]
 mod steps;
 
+use std::time::Duration;
+
 use e2e::{Duo, Talk};
 
+/// Longest wait for what the status is to show.
+const SEEN: Duration = Duration::from_secs(30);
 const HELP: &str = "What I know:";
 
 /// The member asks the active bot something, and is answered once.

@@ -2,6 +2,10 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+#[path = "worker/blind.rs"]
+mod blind;
+#[path = "worker/forged.rs"]
+mod forged;
 #[path = "worker/group.rs"]
 mod group;
 #[path = "worker/one_bot.rs"]

@@ -170,7 +170,7 @@ fn what_is_safe_to_mend_is_mended_when_asked_and_not_before() {
     }
     assert_eq!(mode("data"), 0o700);
 
-    shared_io::secrets::Sealer::open_or_create_at(&folder.path("data/sealing.key")).unwrap();
+    shared_io::secrets::Sealer::open_or_create(&folder.path("data/sealing.key")).unwrap();
     let key = folder.read("data/sealing.key");
     set_mode("data", 0o755);
     set_mode("data/sealing.key", 0o644);
@@ -352,7 +352,7 @@ async fn secrets_of_another_key_are_named_and_stay_as_they_are() {
     use shared_io::sql::BotRow;
     let folder = Folder::new();
     let (store, _) = fresh_store(&folder).await;
-    let foreign = Sealer::open_or_create_at(&folder.path("foreign.key")).unwrap();
+    let foreign = Sealer::open_or_create(&folder.path("foreign.key")).unwrap();
     let (pool, bot) = (
         "main".to_owned().try_into().unwrap(),
         shared_core::BotId(7_000_001),
@@ -376,7 +376,7 @@ async fn secrets_of_another_key_are_named_and_stay_as_they_are() {
     folder
         .run(&["doctor"])
         .diagnosed(&["there is no sealing key", "copy it from another host"]);
-    Sealer::open_or_create_at(&folder.path("data/sealing.key")).unwrap();
+    Sealer::open_or_create(&folder.path("data/sealing.key")).unwrap();
     let before = folder.read("data/understudy.db");
     folder.run(&["doctor"]).diagnosed(&[
         "sealed secrets",

@@ -92,6 +92,64 @@ async fn it_is_moved_aside_and_its_member_goes_on() {
     assert!(!log.contains(GARBAGE), "{log}");
 }
 
+/// What parses as a number and is none that a commit writes, and the last one that nothing can follow: nobody spins, nobody's message is lost
+/// without a word, and the cursor of all the others goes on.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_version_that_no_commit_can_follow_holds_up_nobody() {
+    const VERSIONS: [&str; 4] = ["18446744073709551615", "007", "+7", "4503599627370496"];
+    let stage = Stage::open(VERSIONS.len() + 1).await.unwrap();
+    let bot = stage.active().await.unwrap();
+    let talks: Vec<Talk> = (0..=VERSIONS.len())
+        .map(|member| Talk::private(&stage, member, bot))
+        .collect();
+    for talk in &talks {
+        talk.open_upload().await.unwrap();
+    }
+    stage.delivered().await.unwrap();
+    for (talk, version) in talks.iter().zip(VERSIONS) {
+        let stored = stage.stored_conversation(talk.member).await.unwrap();
+        let stored = stored.unwrap();
+        let (_, json) = stored.split_once('\n').unwrap();
+        let damaged = format!("{version}\n{json}");
+        stage
+            .overwrite_conversation(talk.member, &damaged)
+            .await
+            .unwrap();
+    }
+    stage.kill_active_worker().await.unwrap();
+    let before = stage.private_pts(bot).await.unwrap();
+    for talk in &talks {
+        talk.say(TITLE).await.unwrap();
+    }
+    let (other, damaged) = talks.split_last().unwrap();
+    other.see("Step 2/6").await.unwrap();
+    for talk in damaged {
+        talk.see(UNREADABLE).await.unwrap();
+    }
+    // What was said and what was answered, of everybody.
+    let said = i64::try_from(2 * talks.len()).unwrap();
+    stage
+        .until_stored("the cursor has passed them all", async || {
+            let moved = stage.private_pts(bot).await? - before;
+            Ok((moved >= said).then_some(()))
+        })
+        .await
+        .unwrap();
+    for talk in damaged {
+        talk.say("/upload").await.unwrap();
+        talk.see_times("Step 1/6", 2).await.unwrap();
+        talk.give_title().await.unwrap();
+    }
+    stage.delivered().await.unwrap();
+    for talk in damaged {
+        assert_eq!(talk.count(UNREADABLE).await.unwrap(), 1);
+    }
+    let list =
+        stdout(&understudy(&stage, &["conversations", "quarantine", "list", "--json"]).await);
+    let list: Value = serde_json::from_str(&list).unwrap();
+    assert_eq!(list.as_array().unwrap().len(), VERSIONS.len(), "{list}");
+}
+
 /// Put back while nobody has gone on, it is what the next message meets.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_moved_aside_by_mistake_is_put_back_and_goes_on() {

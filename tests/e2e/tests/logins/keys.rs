@@ -19,7 +19,7 @@ impl Logins {
         let store = Store::open(&config.database_url(), config.data_dir())
             .await
             .unwrap();
-        let sealer = Sealer::open_or_create(&config).unwrap();
+        let sealer = Sealer::open_or_create(config.sealing_key()).unwrap();
         Self {
             config,
             store,

@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use e2e::{Duo, Talk};
+use e2e::{Duo, Proxy, Talk};
 use rustix::process::Signal;
 
-use super::{is_answered, nothing_was_done_twice};
+use super::{is_answered, knows_all_bots, nothing_was_done_twice};
 
 const TAKEN_OVER: Duration = Duration::from_secs(30);
 /// Longer than a lease, a lead and a heartbeat last.
@@ -80,6 +80,76 @@ async fn while_no_supervisor_reaches_redis_members_are_served_on() {
         "no reason to switch\n{}",
         duo.log()
     );
+}
+
+/// The supervisors reach Redis and hear no worker: there is nobody to move anything to, and another bot would be no better off.
+async fn no_worker_reaches_redis(stalled: bool) {
+    let duo = Duo::open(1, &[], 0).await.unwrap();
+    knows_all_bots(&duo, 0).await;
+    let bot = duo.stage.active().await.unwrap();
+    let talk = Talk::private(&duo.stage, 0, bot);
+    talk.open_upload().await.unwrap();
+    duo.stage.delivered().await.unwrap();
+    let lines = ["e1", "e2"].map(|worker| duo.line_of(worker).unwrap());
+    for line in lines {
+        match stalled {
+            true => line.stall(),
+            false => line.cut(),
+        }
+    }
+    // What had passed the line already is through.
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let commits = duo.stage.counter("commits").await.unwrap();
+    talk.say(e2e::TITLE).await.unwrap();
+    let unheard = duo.stage.wait("no worker is heard", TAKEN_OVER, |status| {
+        let workers = status["workers"].as_array().into_iter().flatten();
+        let mut ages = workers.map(|it| it["age_ms"].as_u64());
+        ages.all(|age| age.is_none_or(|age| age > 1_500))
+    });
+    unheard.await.unwrap();
+    tokio::time::sleep(AWAY).await;
+    let status = duo.stage.status().await.unwrap();
+    let leads = &status["supervisor"]["leader"];
+    assert!(!leads.is_null(), "the supervisors reach Redis: {status:#}");
+    // Whoever the leader may have tried to hand it to, nobody has got it.
+    let pool = &status["pools"][0];
+    let active = pool["active"]["bot"].as_i64();
+    let open_elsewhere = pool["phase"] == "open" && active != Some(bot);
+    assert!(!open_elsewhere, "{status:#}\n{}", duo.log());
+    assert_eq!(talk.count("✓ Title: ").await.unwrap(), 0);
+    assert_eq!(
+        duo.stage.counter("commits").await.unwrap(),
+        commits,
+        "nobody commits"
+    );
+
+    lines.into_iter().for_each(Proxy::open);
+    talk.see("✓ Title: ").await.unwrap();
+    talk.give_description().await.unwrap();
+    is_answered(&duo, 0).await;
+    duo.stage.served().await.unwrap();
+    for answer in ["✓ Title: ", "✓ Description: "] {
+        assert_eq!(talk.count(answer).await.unwrap(), 1, "{answer}");
+    }
+    assert_eq!(
+        duo.stage.active().await.unwrap(),
+        bot,
+        "no reason to switch\n{}",
+        duo.log()
+    );
+    let switched = "SELECT count(*) FROM switches WHERE kind = 'switch' AND outcome = 'done'";
+    duo.stored(switched, "0").await.unwrap();
+    nothing_was_done_twice(&duo).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_no_worker_reaches_a_stalled_redis_nobody_is_moved_and_all_go_on() {
+    no_worker_reaches_redis(true).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_no_worker_reaches_redis_at_all_nobody_is_moved_and_all_go_on() {
+    no_worker_reaches_redis(false).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

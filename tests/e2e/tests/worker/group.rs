@@ -4,12 +4,15 @@ use std::time::{Duration, Instant};
 
 use e2e::{CATEGORY, DESCRIPTION, Stage, TITLE, Talk};
 use reqwest::Method;
+use sandbox::control::Event;
 use serde_json::{Value, json};
 
 /// Rights are looked at once a minute; who is told looks at once.
 const NOTICED: Duration = Duration::from_secs(8);
 /// By then each session has had its first look, and the next one is far.
 const FIRST_LOOK: Duration = Duration::from_secs(2);
+/// A probe a second, and what a busy machine adds.
+const NOTICED_BY_A_PROBE_MS: i64 = 3_000;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn only_his_own_member_presses_a_prompts_buttons() {
@@ -133,6 +136,35 @@ async fn a_bot_that_is_demoted_and_stays_in_the_group_says_so_at_once() {
     }
 }
 
+/// A lost update with nothing behind it leaves no gap that could be seen: the bot that answers asks for the group's difference with each probe, once a second.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_group_update_that_nothing_follows_is_noticed_by_the_next_probe() {
+    const REPLY: &str = "What I know:";
+    let stage = Stage::open(1).await.unwrap();
+    let bot = stage.active().await.unwrap();
+    let talk = Talk::group(&stage, 0);
+    talk.say("/help").await.unwrap();
+    talk.see(REPLY).await.unwrap();
+    stage.delivered().await.unwrap();
+    // More than once, because it may be lost at any moment between two probes.
+    for asked in 2..5 {
+        let begin = stage.control.last_event().await.unwrap();
+        let drop = json!({"kind": "drop_updates", "bot": bot, "count": 1});
+        let drop = stage.fault(drop).await.unwrap();
+        let said = talk.say("/help").await.unwrap();
+        let is_lost = |event: &Event| event.fields.get("fault") == Some(&json!(drop));
+        stage.event(begin, "updates_lost", is_lost).await.unwrap();
+        talk.see_times(REPLY, asked).await.unwrap();
+        let is_answer = |event: &Event| event.number("account") == Some(bot);
+        let answer = stage.event(begin, "message_sent", is_answer).await.unwrap();
+        let took = answer.unix_ms - said;
+        eprintln!("answered after {took} ms");
+        assert!(took < NOTICED_BY_A_PROBE_MS, "{took} ms");
+        stage.delivered().await.unwrap();
+        assert_eq!(talk.count(REPLY).await.unwrap(), asked);
+    }
+}
+
 fn troubles(status: &Value, bot: i64) -> Vec<&Value> {
     let bots = status["pools"][0]["bots"].as_array();
     let of_bot = |it: &&Value| it["bot"].to_string().contains(&bot.to_string());
@@ -141,7 +173,7 @@ fn troubles(status: &Value, bot: i64) -> Vec<&Value> {
     troubles.into_iter().flatten().collect()
 }
 
-async fn upload_until_category(stage: &Stage, talk: &Talk<'_>) -> sandbox::control::Viewed {
+pub async fn upload_until_category(stage: &Stage, talk: &Talk<'_>) -> sandbox::control::Viewed {
     let bot = stage.active().await.unwrap();
     talk.say(&format!("/upload@{}", name(stage, bot)))
         .await
