@@ -15,6 +15,8 @@ mod damage;
 mod held;
 mod invite;
 mod lane;
+mod patience;
+mod prompts;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -38,6 +40,7 @@ use crate::parked;
 use crate::tenure::Tenure;
 use cache::Cache;
 use cursors::{Flushed, Intake};
+pub use prompts::Prompts;
 
 /// Items taken in and not settled, at most; beyond it the feed waits.
 const IN_FLIGHT: usize = 2000;
@@ -217,11 +220,11 @@ impl Engine {
                 self.tenure.echoes.caught_up();
                 let tenure = Arc::clone(&self.tenure);
                 tokio::spawn(async move {
+                    tenure.milestone(MilestoneKind::CaughtUp).await;
+                    tenure.milestone(MilestoneKind::Resumed).await;
                     if tenure.owed.is_some() {
                         announce::run(&tenure).await;
                     }
-                    tenure.milestone(MilestoneKind::CaughtUp).await;
-                    tenure.milestone(MilestoneKind::Resumed).await;
                 });
             }
             Input::Internal {

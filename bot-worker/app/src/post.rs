@@ -1,4 +1,5 @@
-//! Brings conversations what has no member behind it: words of other conversations, and timers that are due.
+//! Brings conversations what has no member behind it: words of other conversations, what became of replies that were moved aside, and timers that
+//! are due.
 //!
 //! ```text
 //! inbox    read in order, each entry once a tenure   engine: a step of the receiver, whose commit takes it out
@@ -10,7 +11,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bot_worker_core::Event;
+use bot_worker_core::{Event, event_of_letter};
 use shared_core::{DueTimer, Letter};
 use shared_io::redis::{InboxPosition, Settles, StateError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
@@ -69,7 +70,7 @@ fn letter(position: InboxPosition, told: Letter, room: OwnedSemaphorePermit) -> 
     Input::Posted {
         conversation: to,
         posted: Posted {
-            event: Event::Told { from, what },
+            event: event_of_letter(from, what),
             id,
             settles: Settles::Inbox(position),
             _room: room,

@@ -1,6 +1,6 @@
 //! Carries records from Redis to SQL. A record is removed from Redis only once SQL has it; SQL takes each only once, so a kill between
-//! the two repeats nothing. While SQL is away, records wait in Redis; beyond `database.max_waiting_records` no further one is taken, and its member is told. One that SQL refuses for good goes to the poison stream with the
-//! reason, and an event says so: it blocks nobody behind it.
+//! the two repeats nothing. While SQL is away, records wait in Redis; beyond `database.max_waiting_records` no further one is taken, and its member is told. One that SQL refuses for good goes to the refused records with the
+//! reason, and an event says so: it blocks nobody behind it, and is kept until a person sends it again or drops it.
 //!
 //! Events of a bot go straight to SQL and wait in Redis, as notes, only where SQL does not take them ([`tell`]).
 
@@ -107,7 +107,7 @@ async fn refuse(
         at: clock::unix_now(),
         kind: EventKind::RecordRefused,
         subject: record.id().to_string(),
-        details: serde_json::json!({ "why": why, "kept_in": "the poison stream" }),
+        details: serde_json::json!({ "why": why, "kept_in": "Redis: understudy outbox list" }),
     };
     let noted = context.state.keep_note(&Note::from(&event)).await;
     noted.map_err(|error| error.to_string())

@@ -19,11 +19,12 @@ use tracing::{info, warn};
 use crate::engine::Input;
 use crate::tenure::Tenure;
 
-const PORTION: usize = 20;
+/// With [`BUSY`] no more than an answer may pass in the queue (`send_queue`, `head_start`): nobody's answer waits behind them.
+const PORTION: usize = 12;
 /// Looked at once more, most have been handed over before: more than do something within a second, so that one portion is all.
 const ONCE_MORE: usize = 2_000;
 /// More chats than this wait for something: prompts wait.
-const BUSY: usize = 40;
+const BUSY: usize = 16;
 /// Who was active within this time is shown his prompt unasked.
 const LATELY: Duration = Duration::from_secs(30 * 60);
 /// How often, and how far apart, the end is noted; when it never is, the next holder looks through everything once more.

@@ -5,7 +5,8 @@
 //! sent, or sent before          the entry is settled
 //! wait                          the chat is held that long; others go on, unless they are told the same (`pacing`)
 //! network, server               again, with a pause that grows
-//! cannot be written to          private: parked until the member presses Start; group or channel: again for a minute, then moved aside
+//! cannot be written to          private: parked until the member presses Start; group or channel: again until it has taken nothing for a minute,
+//!                               then moved aside, and so is at once whatever waits behind it, until it takes something
 //! file out of reach             the conversation hears that the file is lost
 //! the session is over           the sender ends; entries stay for the next holder
 //! anything else                 moved aside with the reason (`aside`): it would fail for ever and block its chat
@@ -26,9 +27,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use bot_worker_core::Event;
 use bot_worker_core::backlog::Backlog;
 use bot_worker_core::in_doubt::InDoubt;
 use bot_worker_core::pacing::{Pacer, Rates};
+use bot_worker_core::refused::Shut;
 use bot_worker_core::send_queue::{Next, SendQueue};
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
@@ -52,15 +55,12 @@ use load::NotRead;
 
 /// Sends in flight at once.
 const IN_FLIGHT: usize = 32;
-/// How many messages may leave at once before the bulk rate is the bound.
-const BULK_BURST: u32 = 20;
 /// Looked at without a hint this often.
 const POLL: Duration = Duration::from_secs(1);
 /// What could not be read is asked for again soon: a private Redis that was killed answers again in some ten milliseconds.
 const READ_AGAIN: Duration = Duration::from_millis(25);
 const SETTLE_AGAIN: Duration = Duration::from_millis(50);
-/// A chat that cannot be written to is tried so often, this far apart, before its entry is given up.
-const REFUSALS: u32 = 12;
+/// A chat that cannot be written to is tried again this far apart.
 const REFUSED_AGAIN: Duration = Duration::from_secs(5);
 
 pub struct Sender {
@@ -86,6 +86,8 @@ pub struct Sender {
     leaving: BTreeSet<OutboxPosition>,
     stop: CancellationToken,
     tries: HashMap<EntryId, Tries>,
+    /// Groups and channels that refuse what is sent to them.
+    shut: Shut,
     replied: AtomicBool,
     /// Refusals that SQL does not know of, and when it was last told.
     untold: u64,
@@ -117,7 +119,7 @@ impl Sender {
             group_per_minute: rates.group_per_minute,
             group_burst: rates.group_burst,
             bulk_per_second: rates.bulk_per_second,
-            bulk_burst: BULK_BURST,
+            bulk_burst: rates.bulk_burst,
         });
         Self {
             tenure,
@@ -136,6 +138,7 @@ impl Sender {
             leaving: BTreeSet::new(),
             stop,
             tries: HashMap::new(),
+            shut: Shut::default(),
             replied: AtomicBool::new(false),
             untold: 0,
             told_at: None,
@@ -307,6 +310,7 @@ impl Sender {
         match outcome {
             Outcome::Sent(told) => {
                 self.pacer.taken();
+                self.shut.takes(target);
                 self.first_reply();
                 self.done(position, &entry, told);
             }
@@ -314,6 +318,9 @@ impl Sender {
             Outcome::Event { event, id } => {
                 self.queue.finish(target);
                 self.tries.remove(&entry.id);
+                if matches!(event, Event::FileStored { .. }) {
+                    self.shut.takes(target);
+                }
                 let settles = Some(position);
                 let input = Input::Internal {
                     conversation: entry.conversation,
@@ -327,18 +334,11 @@ impl Sender {
             }
             Outcome::Park(member) => return self.park(position, entry, member).await,
             Outcome::Refused(error) => {
-                let refusals = self
-                    .tries
-                    .get(&entry.id)
-                    .copied()
-                    .unwrap_or_default()
-                    .failures;
-                if refusals >= REFUSALS {
+                if self.shut.refuses(target, clock::boot_now()) {
                     let why = format!("the chat cannot be written to: {}", error.name);
                     return self.refuse(position, entry, why).await;
                 }
                 warn!(target = ?entry.target, %error, "a chat cannot be written to; tried again");
-                self.tries.entry(entry.id).or_default().failures += 1;
                 self.hold(target, REFUSED_AGAIN);
                 self.queue.put_back(position, entry);
             }

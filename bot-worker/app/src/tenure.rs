@@ -19,6 +19,7 @@ use tracing::{debug, warn};
 
 use crate::context::BotContext;
 use crate::echoes::Echoes;
+use crate::engine::Prompts;
 use crate::epoch_watch::View;
 use crate::guard::Tenancy;
 use crate::status::lock;
@@ -102,6 +103,8 @@ pub struct Tenure {
     /// What stood in the outbox when the tenure began may have been sent by whoever sent before.
     pub stood: Option<OutboxPosition>,
     pub echoes: Echoes,
+    /// Which messages are whose prompts.
+    pub prompts: Prompts,
     /// Members with parked replies, as far as they are known: there may be many, so the first answers do not wait for them.
     pub parked: Mutex<HashSet<MemberId>>,
     /// All of them are known.
@@ -139,6 +142,7 @@ impl Tenure {
             spent: Mutex::default(),
             stood: terms.stood,
             echoes: Echoes::default(),
+            prompts: Prompts::default(),
             parked: Mutex::default(),
             parked_known: AtomicBool::new(false),
             work: Work::default(),
@@ -244,6 +248,7 @@ impl Tenure {
 
     /// Telegram has acknowledged the entry.
     pub fn is_sent(&self, position: OutboxPosition, told: Option<Told>) {
+        self.prompts.answered(position, told);
         lock(&self.sent).push((position, told));
     }
 

@@ -222,6 +222,8 @@ impl Flow {
 pub(crate) fn told(from: &ConversationKey, what: &Telling, turn: &mut Turn<'_>) {
     match what {
         Telling::CourseSubmitted { title } => upload::heard_of(from, title, turn),
+        // Nobody else's words: events of their own (`event_of_letter`).
+        Telling::Unsaid | Telling::FileLost { .. } => {}
     }
 }
 

@@ -22,10 +22,8 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
-use shared_core::{Echo, OutboxEntry, Print, SendTarget, Spent, Told};
+use shared_core::{Echo, OutboxEntry, Print, SendTarget, Spent, TOLD_KEPT, Told};
 
-/// Words that are kept of a bot's acknowledged messages. They are needed only until the cursor has passed the message, some milliseconds.
-pub const TOLD_KEPT: usize = 4_096;
 /// How far the clock of whoever commits may be ahead of Telegram's, whose dates are whole seconds.
 const AHEAD_MS: i64 = 5_000;
 

@@ -89,6 +89,15 @@ pub struct Said {
     pub name: String,
 }
 
+/// What a letter of the pool's inbox is to the conversation that it is for: words of another one, or what became of its own replies and files.
+pub fn event_of_letter(from: ConversationKey, what: Telling) -> Event {
+    match what {
+        Telling::Unsaid => Event::Unsaid,
+        Telling::FileLost { file } => Event::FileLost { file },
+        what @ Telling::CourseSubmitted { .. } => Event::Told { from, what },
+    }
+}
+
 /// What the incoming means to this dialogue; `None` when nothing.
 ///
 /// In a group a text counts when it is addressed to a bot of ours, and, in the middle of something, when it is a reply: after a switch

@@ -10,14 +10,16 @@
 //! ```
 //! Invariants: what is committed never exceeds `LARGEST_STORED`, unless it is shorter than what stands there; the update is among the marks of
 //! whatever is committed; a conversation in which nothing is open keeps no more than a tombstone's marks. What others cause (their words,
-//! a timer) does not count as the member's activity.
+//! a timer) does not count as the member's activity. What a press is to draw over is a wish until [`Taken::draw_only`] has looked at whose message
+//! that is: a step cannot know it.
 //!
 //! About duplicates after damage: the update that meets the damage is not applied but answered with the line, and becomes the highest known one
 //! of its box, so nothing before it can come again either. What may be lost is what the member said last, and the line says that.
 
 use shared_core::{
-    Admission, BotId, EntryId, Envelope, EnvelopeError, EventId, LARGEST_STORED, OutboxKind,
-    Salvaged, UnixMs, UpdateId, entry_id,
+    Admission, BotId, BoxId, EntryId, Envelope, EnvelopeError, EventId, LARGEST_STORED,
+    LARGEST_VERSION, MessageId, OutboxEntry, OutboxKind, PlaceKey, Salvaged, UnixMs, UpdateId,
+    entry_id,
 };
 
 use crate::dialogue::{FORMAT, Speaker};
@@ -51,6 +53,50 @@ pub struct Taken {
     pub invites: bool,
 }
 
+impl Taken {
+    /// The messages that are to be drawn over.
+    pub fn edited(&self) -> impl Iterator<Item = (BoxId, MessageId)> {
+        let entries = self.outbox.entries.iter();
+        entries.filter_map(|entry| match entry.kind {
+            OutboxKind::Edit { r#box, message, .. } => Some((r#box, message)),
+            OutboxKind::Say { .. } | OutboxKind::StoreFile { .. } => None,
+        })
+    }
+
+    /// Leaves alone what is not the member's own prompt: which message a press was under is for its client to say, as is the button, so in a
+    /// group it may be another member's prompt or an announcement. What was to be drawn there is said; what was to close it is of no use elsewhere.
+    pub fn draw_only(&mut self, is_his: impl Fn(BoxId, MessageId) -> bool) {
+        let place = self.outbox.entries.first().map(|it| it.conversation.place);
+        let speaker = self.envelope.state.speaker.as_ref();
+        let quote = speaker.filter(|_| matches!(place, Some(PlaceKey::Group(_))));
+        let quote = quote.and_then(|speaker| speaker.message.whole());
+        let draw = |entry: &mut OutboxEntry| {
+            let OutboxKind::Edit {
+                r#box,
+                message,
+                text,
+                keyboard,
+            } = &mut entry.kind
+            else {
+                return true;
+            };
+            if is_his(*r#box, *message) {
+                return true;
+            }
+            if keyboard.is_none() {
+                return false;
+            }
+            entry.kind = OutboxKind::Say {
+                text: std::mem::take(text),
+                keyboard: keyboard.take(),
+                reply_to: quote,
+            };
+            true
+        };
+        self.outbox.entries.retain_mut(draw);
+    }
+}
+
 /// Reads a stored conversation. What a newer program wrote is told apart from what nobody can read.
 pub fn read(stored: &str) -> Result<Envelope<Dialogue>, EnvelopeError> {
     Envelope::decode(stored).map_err(|error| {
@@ -77,7 +123,8 @@ pub fn take(
     if known && !settles {
         return Ok(Intake::Known);
     }
-    next.version += 1;
+    // It ends where no envelope that was read is: there the commit is refused, and nothing breaks off.
+    next.version = next.version.saturating_add(1);
     let stepped = match known {
         true => Step::unchanged(&envelope.state),
         false => step(&envelope.state, event, ctx),
@@ -162,10 +209,11 @@ pub fn start_over(
 ) -> Result<Fresh, EnvelopeError> {
     let id = entry_id(ctx.pool, &ctx.key, update, u32::MAX);
     // Where not even the version could be saved: more than any count of commits, so that copies of the conversation take it for the newer one.
-    let unknown = u64::try_from(ctx.now.0 / 1000).unwrap_or(0).max(1);
+    let unknown = u64::try_from(ctx.now.0 / 1000).unwrap_or(0);
     let version = match salvaged.version {
-        0 => unknown,
-        known => known.saturating_add(1),
+        // What takes its place has to be readable itself.
+        known @ 1..LARGEST_VERSION => known + 1,
+        _ => unknown.clamp(1, LARGEST_VERSION),
     };
     let mut envelope = Envelope {
         version,

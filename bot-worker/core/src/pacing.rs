@@ -1,6 +1,6 @@
 //! How fast a bot may send: the shape of Telegram's published limits, on the boot clock.
 //!
-//! About one message a second per chat, twenty a minute per group, about thirty a second in all (`telegram.md`, Sending); the exact
+//! About one message a second per chat, twenty a minute per group, about thirty a second in all (`docs/telegram.md`, Sending); the exact
 //! limits are unpublished, so the figures are configuration and a wait that Telegram orders ([`Pacer::told_to_wait`]) always wins.
 //!
 //! ```text

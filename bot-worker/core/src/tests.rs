@@ -4,6 +4,7 @@
 
 mod buttons;
 mod commands;
+mod forged;
 mod groups;
 mod intake;
 mod inviting;
@@ -15,3 +16,4 @@ mod stored;
 mod switching;
 mod talk;
 mod upload;
+mod versions;

@@ -2,7 +2,8 @@
 //!
 //! Everything that is said goes through here, so that it holds for every conversation: a prompt has a nonce of its own, its
 //! buttons carry the flow, the nonce and the member, in a group the member is addressed and quoted, a text keeps Telegram's
-//! bounds, and a press is answered once.
+//! bounds, and a press is answered once. What is drawn over the pressed message is a wish: whose message that is, no step can know
+//! (`Taken::draw_only`).
 
 use shared_core::{Button, Keyboard, MessageId, PlaceKey, Priority, QueryId};
 

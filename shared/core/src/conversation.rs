@@ -1,9 +1,10 @@
 //! One member's dialogue in one chat, as it is stored: an envelope around whatever state the conversation has.
 //!
 //! Stored form: `<version>\n<json>`. The version grows by one with each commit and is compared by the commit script (compare and swap),
-//! so a writer that looked at an older state writes nothing. Invariant: what has been taken in (`marks`) and what it led to (`state`) are
-//! in one value and change together or not at all. The envelope does not know what a state means, only which messages it remembers: those
-//! of the box that the conversation last heard from are written without it.
+//! so a writer that looked at an older state writes nothing. Invariants: what has been taken in (`marks`) and what it led to (`state`) are
+//! in one value and change together or not at all; what is read has a version that a commit can follow, so one that no commit writes
+//! ([`stored_version`]) makes the value damaged, however whole the rest is. The envelope does not know what a state means, only which
+//! messages it remembers: those of the box that the conversation last heard from are written without it.
 //!
 //! An older format is lifted when it is read and written back as the present one with the next commit; a newer one is refused and left
 //! as it is, because a program that was rolled back must not drop what it does not know. How to change the format: raise
@@ -26,6 +27,10 @@ pub const STORED_VERSION: u16 = 2;
 /// Longest stored form, in bytes. A course with 50 files of ordinary names has about 8 KiB; the cost of a commit grows with it.
 pub const LARGEST_STORED: usize = 32 * 1024;
 
+/// No conversation has had more commits: one a microsecond gets here in 140 years. So a version beyond it is damage, and far below what whoever
+/// counts it can hold: Lua's numbers are exact up to 2^53, SQL's end at 2^63.
+pub const LARGEST_VERSION: u64 = 1 << 52;
+
 /// How long a conversation in which nothing is open is remembered. What it protects against is a replay of what was taken in before the
 /// cursor passed it: Telegram keeps updates for about a day and a cursor follows within milliseconds, so only a pool (or a
 /// bot with its private box) that is down for longer than this could meet a replay that nobody knows.
@@ -36,6 +41,8 @@ pub const TOMBSTONE_KEPT: Duration = Duration::from_secs(30 * 24 * 3600);
 pub enum EnvelopeError {
     #[error("the stored conversation has no version line")]
     NoVersion,
+    #[error("the stored conversation has a version that no commit writes")]
+    BadVersion,
     #[error("the stored conversation is not readable at line {line}, column {column}")]
     Unreadable { line: usize, column: usize },
     #[error("the stored conversation has format {found}, this program reads up to {known}")]
@@ -101,6 +108,13 @@ impl<S: Default> Default for Envelope<S> {
     }
 }
 
+/// A version as [`Envelope::encode`] writes it, and nothing else that a number could be read from (`007`, `+7`, one that no count of
+/// commits reaches): the commit script compares texts, so nobody could commit after that.
+pub fn stored_version(text: &str) -> Option<u64> {
+    let version: u64 = text.parse().ok()?;
+    (version <= LARGEST_VERSION && version.to_string() == text).then_some(version)
+}
+
 /// An envelope as it is written.
 #[derive(Serialize)]
 struct Written<'a, S> {
@@ -133,7 +147,7 @@ impl<S: DeserializeOwned + Remembers> Envelope<S> {
     /// Reads the stored form.
     pub fn decode(stored: &str) -> Result<Self, EnvelopeError> {
         let (version, json) = stored.split_once('\n').ok_or(EnvelopeError::NoVersion)?;
-        let version = version.parse().map_err(|_| EnvelopeError::NoVersion)?;
+        let version = stored_version(version).ok_or(EnvelopeError::BadVersion)?;
         let FormatOnly { f: found } = parse(json)?;
         match found {
             1 => {
@@ -177,7 +191,7 @@ impl<S: DeserializeOwned + Remembers> Envelope<S> {
 /// What can be known of a stored value that nobody can read.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Salvaged {
-    /// Zero where not even that can be read.
+    /// Zero where not even that can be read, or no commit can follow it.
     pub version: u64,
     /// Empty where they cannot be read.
     pub marks: Watermarks,
@@ -193,7 +207,7 @@ impl Salvaged {
             None => (&[][..], stored),
         };
         let version = std::str::from_utf8(head).ok();
-        let version = version.and_then(|text| text.parse().ok()).unwrap_or(0);
+        let version = version.and_then(stored_version).unwrap_or(0);
         let Ok(value) = serde_json::from_slice::<serde_json::Value>(json) else {
             return Self {
                 version,
@@ -253,6 +267,50 @@ mod tests {
             }
         );
         assert!(Envelope::<String>::decode("1\n{\"f\":0}").is_err());
+    }
+
+    /// What Rust would read a number from and the commit script would not take for the same one, and what cannot be counted up.
+    #[test]
+    fn a_version_is_read_only_as_it_is_written() {
+        let json = "{\"f\":2,\"w\":{},\"s\":\"x\"}";
+        for version in [0, 1, 7, 10, 1 << 32, LARGEST_VERSION] {
+            let stored = format!("{version}\n{json}");
+            let read = Envelope::<String>::decode(&stored).unwrap();
+            assert_eq!(
+                (read.version, read.encode().unwrap()),
+                (version, stored.clone())
+            );
+            assert_eq!(Salvaged::from(stored.as_bytes()).version, version);
+        }
+        let beyond = (LARGEST_VERSION + 1).to_string();
+        for version in [
+            "",
+            "007",
+            "00",
+            "+7",
+            "-0",
+            " 7",
+            "7 ",
+            "7\r",
+            "7.0",
+            "0x7",
+            "1e3",
+            "\u{0667}",
+            "seven",
+            "9007199254740992",
+            "18446744073709551615",
+            "18446744073709551616",
+            &beyond,
+        ] {
+            let stored = format!("{version}\n{json}");
+            assert_eq!(
+                Envelope::<String>::decode(&stored),
+                Err(EnvelopeError::BadVersion),
+                "{version:?}"
+            );
+            let salvaged = Salvaged::from(stored.as_bytes());
+            assert_eq!(salvaged.version, 0, "{version:?}");
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Our own messages as a bot's boxes bring them back, and the word that is kept of those that Telegram has acknowledged.
 //!
 //! A reply is sent under a `random_id`; whether Telegram knows that id once the bot goes on with its other login is not settled
-//! (`telegram.md`, Sending). What it certainly knows is what was said: the box holds each message of ours, and every login of the bot reads the
+//! (`docs/telegram.md`, Sending). What it certainly knows is what was said: the box holds each message of ours, and every login of the bot reads the
 //! same box. So a message of ours that comes after the committed cursor (an [`Echo`]) tells that its reply need not be sent again.
 //!
 //! Which reply it was is told by the chat and a [`Print`] of what a member sees; which messages are known already by [`Told`], written in the
@@ -64,6 +64,10 @@ pub struct Echo {
     pub date: UnixMs,
     pub print: Print,
 }
+
+/// Words ([`Told`]) that are kept of a bot's acknowledged messages, by who writes them and by who reads them alike. They are needed only until
+/// the cursor has passed the message, some milliseconds.
+pub const TOLD_KEPT: usize = 4_096;
 
 /// A message that Telegram has acknowledged: by its id, or, where the answer did not say it, by its print.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

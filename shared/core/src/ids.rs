@@ -1,6 +1,6 @@
 //! The registry of typed ids: no bare integer or string id crosses a function.
 //!
-//! Each id has a short `Display` that reads well in a log line. Telegram's ids are what `telegram.md` says they are:
+//! Each id has a short `Display` that reads well in a log line. Telegram's ids are what `docs/telegram.md` says they are:
 //! user and channel ids are global, message ids belong to a box. Ids are not secrets.
 
 use std::fmt;

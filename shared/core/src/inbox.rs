@@ -3,6 +3,7 @@
 //! ```text
 //! a step says   committed with its state as             delivered by the holder of the epoch as   gone from there
 //! Tell          an entry of the pool's inbox (`Letter`)   an event of the receiver                   in the commit of the receiver
+//! (the sender)  the same, to whom the reply was for     an event of that conversation              in the commit of that event
 //! Schedule      (conversation, timer) -> when it is due an event of the same conversation          in the commit of that event
 //! ```
 //! Delivered at least once, applied once: what is delivered is taken out of its place by the very script that commits the receiver's step, so
@@ -22,12 +23,16 @@ use serde::{Deserialize, Serialize};
 use crate::outbox::framed_hash;
 use crate::{ConversationKey, EventId, IdError, PoolId, UnixMs, UpdateId};
 
-/// What one conversation tells another.
+/// What one conversation tells another, or hears of what it sent itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "tell", rename_all = "snake_case")]
 pub enum Telling {
     /// The sender has handed in a course.
     CourseSubmitted { title: String },
+    /// Telegram refused a reply of this conversation for good.
+    Unsaid,
+    /// The file with this number of this conversation was moved aside: the storage channel does not take it.
+    FileLost { file: u32 },
 }
 
 /// An entry of the pool's inbox.
@@ -166,17 +171,22 @@ mod tests {
 
     #[test]
     fn what_is_told_reads_back() {
-        let told = Letter {
-            id: EventId([1; 16]),
-            to: key(5),
-            from: ConversationKey::group(ChannelId(8), MemberId(6)),
-            since: UnixMs(7),
-            what: Telling::CourseSubmitted {
-                title: "Bread".into(),
-            },
-        };
-        let json = serde_json::to_string(&told).unwrap();
-        assert_eq!(serde_json::from_str::<Letter>(&json).unwrap(), told);
+        let title = "Bread".into();
+        for what in [
+            Telling::CourseSubmitted { title },
+            Telling::Unsaid,
+            Telling::FileLost { file: 3 },
+        ] {
+            let told = Letter {
+                id: EventId([1; 16]),
+                to: key(5),
+                from: ConversationKey::group(ChannelId(8), MemberId(6)),
+                since: UnixMs(7),
+                what,
+            };
+            let json = serde_json::to_string(&told).unwrap();
+            assert_eq!(serde_json::from_str::<Letter>(&json).unwrap(), told);
+        }
     }
 
     #[test]

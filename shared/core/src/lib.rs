@@ -38,11 +38,12 @@ mod watermark;
 pub use board::{BoardBot, BoardRedis, BoardState, BoardSwitch, BoardWorker, PoolBoard, Preview};
 pub use clock::{BootMs, UnixMs};
 pub use conversation::{
-    Envelope, EnvelopeError, LARGEST_STORED, STORED_VERSION, Salvaged, TOMBSTONE_KEPT,
+    Envelope, EnvelopeError, LARGEST_STORED, LARGEST_VERSION, STORED_VERSION, Salvaged,
+    TOMBSTONE_KEPT, stored_version,
 };
 pub use conversation_key::{ConversationKey, PlaceKey};
 pub use cursor::{LowWater, Ticket};
-pub use echo::{Echo, NotTold, Print, Spent, Told};
+pub use echo::{Echo, NotTold, Print, Spent, TOLD_KEPT, Told};
 pub use epoch::{Epoch, EpochBlock, EpochRecord, EpochStamp, Holder, MintRefused, Phase};
 pub use health::{
     BotHealth, BotRole, ChannelTrouble, Connection, ErrorSeen, Heartbeat, LatencySummary,

@@ -2,7 +2,7 @@
 //!
 //! A payload is a hint about where somebody comes from, never authority: who he is, Telegram vouches for, and his own conversation is the only one
 //! that a payload can bring up. So it names nobody, and the closed list below is all that is ever looked for in it. Invariant: a
-//! [`StartPayload`] has Telegram's form (`telegram.md`, Identity), so that it can stand in a link as it is.
+//! [`StartPayload`] has Telegram's form (`docs/telegram.md`, Identity), so that it can stand in a link as it is.
 
 use std::fmt;
 

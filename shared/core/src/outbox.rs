@@ -2,7 +2,7 @@
 //!
 //! An entry's id is `hash(pool, conversation, update identity, effect index)`: it follows from *what was answered*, so a replay
 //! gives the same id, and a Redis that was rolled back cannot give one id to two replies. Telegram is shown
-//! `random_id = hash(entry, bot, attempt)` and refuses the second copy (`telegram.md`, Sending). Invariant: ids and random ids are
+//! `random_id = hash(entry, bot, attempt)` and refuses the second copy (`docs/telegram.md`, Sending). Invariant: ids and random ids are
 //! functions of their arguments alone and their inputs are framed, so that no two different inputs run together.
 
 use serde::{Deserialize, Serialize};

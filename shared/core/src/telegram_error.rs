@@ -1,6 +1,6 @@
-//! Every error of Telegram that matters here, and what it means: the table of `telegram.md`, as a closed enum.
+//! Every error of Telegram that matters here, and what it means: the table of `docs/telegram.md`, as a closed enum.
 //!
-//! Source: <https://core.telegram.org/api/errors> and the facts collected in the project. A name that is not in the table is
+//! Source: <https://core.telegram.org/api/errors> and that document. A name that is not in the table is
 //! `Other`: it is logged and counted, and never a reason to switch.
 
 use serde::{Deserialize, Serialize};

@@ -1,7 +1,7 @@
 //! What makes an update the same update, whichever connection, difference or bot brought it.
 //!
 //! A message is (box, message id); an edit adds its edit date; a press is its query id; an event of our own has its own id.
-//! A box is a sequence of updates with its own `pts` (`telegram.md`, Identity): a bot's private box, or a channel's, which all bots share.
+//! A box is a sequence of updates with its own `pts` (`docs/telegram.md`, Identity): a bot's private box, or a channel's, which all bots share.
 
 use std::fmt;
 use std::str::FromStr;

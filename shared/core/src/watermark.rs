@@ -131,9 +131,9 @@ impl Watermarks {
     }
 
     fn admit_message(&mut self, r#box: BoxId, message: MessageId) -> Admission {
-        let known = self.messages.iter().position(|(known, _)| *known == r#box);
-        if let Some(at) = known {
-            if message <= self.messages[at].1 {
+        let mut known = self.messages.iter().enumerate();
+        if let Some((at, (_, latest))) = known.find(|(_, (known, _))| *known == r#box) {
+            if message <= *latest {
                 return Admission::Duplicate;
             }
             self.messages.remove(at);

@@ -2,8 +2,8 @@
 //!
 //! # A turn
 //! ```text
-//! 1  sources   cursors of channels and private boxes, who resumed last; then the queues whole: outbox (and the bots' last words), records, the
-//!              inbox, what standbys keep
+//! 1  sources   cursors of channels and private boxes, who resumed last; then the queues whole: outbox (and the bots' last words), records, refused
+//!              ones, the inbox, what standbys keep
 //! 2  take      what was marked as changed since the last turn, in one piece (`dirty` is renamed `dirty:taken`); turn + 1 in Redis; copies have it
 //! 3  portions  states of marked conversations, parked replies, reach; then what the outbox, the records and the inbox have got since 1; copies have it;
 //!              one transaction: entries first, then states; then these marks are let go
@@ -19,6 +19,9 @@
 //!   and an entry goes from SQL only in 4, when it was gone at 1: the commit that took it was marked before 2, so its state is there.
 //! - *Moved between outbox and parked replies.* Out of the outbox: it was there at 1 and stays in SQL until the next turn, which has its mark.
 //!   Into the outbox: at its end, which is read after the list. So it may be there twice for a moment, never not at all.
+//! - *Moved aside* (a record that SQL refuses, and back when it is tried again; a refused reply, which leaves a letter in the inbox). One script takes the
+//!   one out and puts the other in, and no mark tells of it. So where an entry was gone at 1, the queues that it may have been moved into are read on
+//!   after it, and what they got is written no later than the entry goes.
 //! - *Sent while the copy was older.* Its entry comes back with the private cursor of that time. What then stands in the outbox is doubtful if the
 //!   same bot goes on, so it waits until the bot has read in its box what it said since that cursor (`bot-worker-core`, `echo`), and what is found
 //!   there is settled; the random id, which is the same, is a second guard. For that the words of acknowledged messages are copied as of the very
@@ -218,6 +221,11 @@ impl Checkpointer {
         let mut gone = Vec::new();
         for queue in changed {
             gone.extend(self.read_whole(queue).await?);
+        }
+        if !gone.is_empty() {
+            for queue in Queue::MOVED_INTO {
+                self.read_on(queue, &[]).await?;
+            }
         }
         let turn = self.history.turn + 1;
         match self.state.take_marks(&self.history.leader, turn).await? {

@@ -85,13 +85,14 @@ pub use marks::Mark;
 pub use names::{Beaten, NameAnswer, NameHolder};
 pub use offers::{Offer, Taken};
 pub use orders::{SeenRequest, Submitted};
-pub use poison::Poisoned;
+pub use poison::{Poisoned, Refusal};
 pub use position::{
     EntryPosition, HeldPosition, InboxPosition, NotAPosition, OutboxPosition, PoisonPosition,
-    QuarantinePosition, RecordPosition,
+    QuarantinePosition, RecordPosition, RefusedPosition,
 };
 pub use private::{PrivateChange, PrivateCursor};
 pub use quarantine::{MovedAside, Quarantine, Quarantined, Restored};
+pub use records::RefusedRecord;
 pub use restore::{RESTORE_PORTION, RestoreAnswer, Restoring, Scanned, Stored, Write};
 pub use resumption::{Resumed, Resumption};
 pub use sending::{Begun, SeenSending, Sending, SendsInDoubt};

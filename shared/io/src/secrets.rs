@@ -12,7 +12,6 @@
 mod context;
 mod key_file;
 mod rotation;
-pub mod scan;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -21,8 +20,6 @@ use age::x25519::Identity;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD_NO_PAD;
 use zeroize::Zeroizing;
-
-use crate::config::Config;
 
 pub use context::SealContext;
 pub use rotation::{
@@ -87,13 +84,9 @@ pub enum SealedWith {
 type Opened = (Zeroizing<Vec<u8>>, usize);
 
 impl Sealer {
-    /// Opens the configured key; makes it if there is none, with its folder. Of several processes that do so at once all get the
+    /// Opens the key; makes it if there is none, with its folder. Of several processes that do so at once all get the
     /// same key.
-    pub fn open_or_create(config: &Config) -> Result<Self, SealError> {
-        Self::open_or_create_at(config.sealing_key())
-    }
-
-    pub fn open_or_create_at(path: &Path) -> Result<Self, SealError> {
+    pub fn open_or_create(path: &Path) -> Result<Self, SealError> {
         let keys = match key_file::read(path)? {
             Some(keys) => keys,
             None => key_file::create(path)?,

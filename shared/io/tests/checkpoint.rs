@@ -12,6 +12,8 @@ mod copying;
 mod cut_off;
 #[path = "checkpoint/notes.rs"]
 mod notes;
+#[path = "checkpoint/refused.rs"]
+mod refused;
 #[path = "checkpoint/restoring.rs"]
 mod restoring;
 #[path = "checkpoint/sentinel.rs"]
@@ -63,6 +65,10 @@ on_both! {
     notes:
         what_waits_in_redis_becomes_rows_once_and_what_is_refused_blocks_nobody,
         while_the_database_is_away_notes_stay;
+    refused:
+        a_record_that_sql_refuses_is_kept_whatever_is_lost_and_goes_there_in_the_end,
+        a_record_that_was_refused_and_is_tried_again_is_in_one_place_of_the_copy,
+        a_record_that_is_refused_while_the_queues_are_read_is_in_the_copy;
     cut_off:
         what_a_killed_leader_had_taken_is_copied_by_the_next,
         a_leader_that_wakes_up_late_writes_nothing,

@@ -8,8 +8,8 @@ mod rotation;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
+use secret_scan::Scanner;
 use shared_core::{BotId, LoginSlot, PoolId, Secret, UnixMs};
-use shared_io::secrets::scan::Scanner;
 use shared_io::secrets::{SealContext, Sealer};
 use shared_io::sql::{BotRow, Store};
 
@@ -31,7 +31,7 @@ fn mode(path: &Path) -> u32 {
 fn what_is_sealed_opens_again_also_after_a_restart() {
     let folder = tempfile::tempdir().unwrap();
     let key = folder.path().join("data/sealing.key");
-    let sealed = Sealer::open_or_create_at(&key)
+    let sealed = Sealer::open_or_create(&key)
         .unwrap()
         .seal(TOKEN, &token_of(7))
         .unwrap();
@@ -39,7 +39,7 @@ fn what_is_sealed_opens_again_also_after_a_restart() {
         sealed.is_ascii() && !sealed.contains(['\'', '"', '\\', '\n', ' ']),
         "{sealed}"
     );
-    let again = Sealer::open_or_create_at(&key).unwrap();
+    let again = Sealer::open_or_create(&key).unwrap();
     assert_eq!(again.open(&sealed, &token_of(7)).unwrap().as_slice(), TOKEN);
     assert_ne!(
         again.seal(TOKEN, &token_of(7)).unwrap(),
@@ -59,13 +59,13 @@ fn what_is_sealed_opens_again_also_after_a_restart() {
 fn the_key_is_for_its_owner_only() {
     let folder = tempfile::tempdir().unwrap();
     let key = folder.path().join("data/sealing.key");
-    Sealer::open_or_create_at(&key).unwrap();
+    Sealer::open_or_create(&key).unwrap();
     assert_eq!((mode(&key), mode(key.parent().unwrap())), (0o600, 0o700));
     let left: Vec<_> = std::fs::read_dir(key.parent().unwrap()).unwrap().collect();
     assert_eq!(left.len(), 1, "no draft stays: {left:?}");
 
     std::fs::set_permissions(&key, PermissionsExt::from_mode(0o604)).unwrap();
-    let error = Sealer::open_or_create_at(&key).unwrap_err().to_string();
+    let error = Sealer::open_or_create(&key).unwrap_err().to_string();
     let expected = format!(
         "the sealing key `{0}` is open to other users of this machine (mode 604); run: chmod 600 '{0}'",
         key.display()
@@ -76,7 +76,7 @@ fn the_key_is_for_its_owner_only() {
 #[test]
 fn a_secret_opens_only_for_what_it_was_sealed_for() {
     let folder = tempfile::tempdir().unwrap();
-    let sealer = Sealer::open_or_create_at(&folder.path().join("sealing.key")).unwrap();
+    let sealer = Sealer::open_or_create(&folder.path().join("sealing.key")).unwrap();
     let sealed = sealer.seal(TOKEN, &token_of(7)).unwrap();
     let error = sealer.open(&sealed, &token_of(8)).unwrap_err();
     assert_eq!(
@@ -90,9 +90,9 @@ fn a_secret_opens_only_for_what_it_was_sealed_for() {
 #[test]
 fn another_key_is_named_and_damage_is_told_apart_from_it() {
     let folder = tempfile::tempdir().unwrap();
-    let sealer = Sealer::open_or_create_at(&folder.path().join("a/sealing.key")).unwrap();
+    let sealer = Sealer::open_or_create(&folder.path().join("a/sealing.key")).unwrap();
     let other_key = folder.path().join("b/sealing.key");
-    let other = Sealer::open_or_create_at(&other_key).unwrap();
+    let other = Sealer::open_or_create(&other_key).unwrap();
     let sealed = sealer.seal(TOKEN, &token_of(7)).unwrap();
     assert_eq!(
         other.open(&sealed, &token_of(7)).unwrap_err().to_string(),
@@ -139,7 +139,7 @@ fn a_file_that_is_no_key_is_neither_used_nor_replaced() {
     std::fs::write(&key, "AGE-SECRET-KEY-1NOTREALLY\n").unwrap();
     std::fs::set_permissions(&key, PermissionsExt::from_mode(0o600)).unwrap();
     assert_eq!(
-        Sealer::open_or_create_at(&key).unwrap_err().to_string(),
+        Sealer::open_or_create(&key).unwrap_err().to_string(),
         format!(
             "line 1 of the sealing key `{}` is not a key; put the right file back, its keys begin with AGE-SECRET-KEY-1",
             key.display()
@@ -161,7 +161,7 @@ fn of_many_that_start_at_once_all_get_one_key() {
             .map(|_| {
                 scope.spawn(|| {
                     start.wait();
-                    Sealer::open_or_create_at(&key)
+                    Sealer::open_or_create(&key)
                         .unwrap()
                         .seal(TOKEN, &token_of(7))
                         .unwrap()
@@ -173,7 +173,7 @@ fn of_many_that_start_at_once_all_get_one_key() {
             .map(|thread| thread.join().unwrap())
             .collect()
     });
-    let sealer = Sealer::open_or_create_at(&key).unwrap();
+    let sealer = Sealer::open_or_create(&key).unwrap();
     for sealed in sealed {
         assert_eq!(
             sealer.open(&sealed, &token_of(7)).unwrap().as_slice(),
@@ -186,7 +186,7 @@ fn of_many_that_start_at_once_all_get_one_key() {
 async fn a_stored_token_is_nowhere_in_the_data_folder() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
-    let sealer = Sealer::open_or_create_at(&data.join("sealing.key")).unwrap();
+    let sealer = Sealer::open_or_create(&data.join("sealing.key")).unwrap();
     let url = Secret::new(format!(
         "sqlite://{}/understudy.db?mode=rwc",
         data.display()

@@ -162,7 +162,7 @@ enum Command {
     /// Show what happened: events, switches and orders, by time.
     #[command(after_help = after("understudy events --limit 50\n  understudy events --follow --json"))]
     Events(events::Args),
-    /// Look after replies that cannot be sent: what was moved aside and why; send it again or drop it.
+    /// Look after replies that cannot be sent and records that the database refuses: what was moved aside and why; send it again or drop it.
     #[command(subcommand, after_help = after("understudy outbox list\n  understudy outbox retry --all"))]
     Outbox(outbox::Command),
     /// Give a pool back what it has lost.

@@ -53,6 +53,15 @@ pub struct Fleet {
     deaths: mpsc::Sender<Death>,
     watched: Option<hung::Watched>,
     dead: Deaths,
+    /// Whom nobody has been told of yet.
+    started: Vec<Started>,
+}
+
+/// A local worker was started; one that is adopted was not.
+#[derive(Debug)]
+pub struct Started {
+    pub worker: WorkerId,
+    pub pid: u32,
 }
 
 struct Slot {
@@ -94,6 +103,7 @@ impl Fleet {
             deaths,
             watched: None,
             dead: Deaths::default(),
+            started: Vec::new(),
         };
         for worker in names {
             let worker = worker.clone();
@@ -149,7 +159,10 @@ impl Fleet {
                     .with_context(|| {
                         format!("starting worker {worker} ({})", self.program.display())
                     })?;
-                tracing::info!(%worker, pid = process.pid(), "worker started");
+                let pid = process.pid();
+                tracing::info!(%worker, pid, "worker started");
+                let worker = worker.clone();
+                self.started.push(Started { worker, pid });
                 (process, Some(nonce))
             }
             Taken::Adopted(process, nonce) => {
@@ -222,8 +235,8 @@ impl Fleet {
         hung_ms
     }
 
-    /// Starts those again whose pause is over.
-    pub fn restart_due(&mut self) {
+    /// Starts those again whose pause is over. Whoever was started since the last call is told of.
+    pub fn restart_due(&mut self) -> Vec<Started> {
         let now = clock::boot_now();
         let due: Vec<WorkerId> = self
             .slots
@@ -252,6 +265,7 @@ impl Fleet {
                 }
             }
         }
+        std::mem::take(&mut self.started)
     }
 
     /// Ends one of ours at once. True: it is certainly dead.

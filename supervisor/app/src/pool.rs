@@ -10,6 +10,7 @@ mod board;
 mod checkpoint;
 mod drive;
 mod failover;
+mod health;
 mod history;
 mod orders;
 mod overrides;
@@ -88,6 +89,7 @@ pub struct Pool {
     settling: history::Settling,
     /// The last decision that was said, so that it is not said four times a second.
     said: Option<Plan>,
+    failures: health::Failures,
     /// What Telegram calls the bots, as far as SQL knew.
     usernames: BTreeMap<BotId, String>,
     /// Counts the boards of this process.
@@ -170,6 +172,7 @@ impl Pool {
             newest: Epoch::default(),
             settling: history::Settling::default(),
             said: None,
+            failures: health::Failures::default(),
             usernames: BTreeMap::new(),
             seq: 0,
             remind_after: pool.upload.remind_after(),
@@ -262,6 +265,7 @@ impl Pool {
         };
         snapshot.orphaned =
             snapshot.find_orphaned(|process| fleet.is_dead(&process.worker, process.nonce));
+        self.tell_of_failures(&snapshot);
         self.publish(&snapshot, world).await?;
         self.heed_schedule(&mut snapshot).await?;
         if snapshot.running_saga().is_some() {

@@ -191,7 +191,12 @@ impl Daemon {
     async fn work(&mut self, stop: &mut Stop) {
         loop {
             self.look().await;
-            self.fleet.restart_due();
+            for started in self.fleet.restart_due() {
+                let (worker, pid) = (started.worker.as_str(), started.pid);
+                let details = serde_json::json!({ "pid": pid });
+                self.chronicle
+                    .event(None, EventKind::WorkerStarted, worker, details);
+            }
             if self.bell.is_none() {
                 self.bell = self.redis.supervisor_bell().await.ok();
             }

@@ -38,6 +38,9 @@ fn a_dead_session_is_followed_by_the_resting_login_and_then_by_a_standby() {
         "{cause}"
     );
     assert_eq!(slot(&desk, BOTS[0]), LoginSlot::B);
+    bench.until("its failure and its return on record", |_| {
+        bench.events("bot_failed").len() == 1 && bench.events("bot_recovered").len() == 1
+    });
 
     // The other one has not been made anew when this one dies as well.
     bench.untell("resting", BOTS[0]);

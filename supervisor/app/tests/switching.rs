@@ -60,6 +60,10 @@ fn a_dead_token_is_switched_and_the_timeline_is_recorded() {
     );
     assert_complete(switch);
     assert_eq!(status["pools"][0]["state"], "degraded");
+    let failed = bench.events("bot_failed");
+    assert_eq!(failed.len(), 1, "said once: {failed:?}");
+    assert!(failed[0].contains("ACCESS_TOKEN_EXPIRED"), "{failed:?}");
+    assert_eq!(bench.events("bot_recovered"), [""; 0]);
     assert_eq!(running.stop(), Some(0));
 }
 
@@ -76,6 +80,9 @@ fn a_killed_worker_is_taken_over_from_and_started_again() {
             && s["pools"][0]["state"] == "ok"
     });
     assert_eq!(worker_pid(&status, "w2"), worker_pid(&before, "w2"));
+    let started = bench.events("worker_started");
+    let of_w1 = started.iter().filter(|text| text.starts_with("w1 "));
+    assert_eq!(of_w1.count(), 2, "{started:?}");
     let status = bench.until("its record", |s| {
         switches(s).len() == 2 && switches(s)[0]["first_reply_at"].is_i64()
     });

@@ -21,10 +21,6 @@ impl Checked {
     pub fn plan(&self) -> &Plan {
         &self.0
     }
-
-    pub fn into_plan(self) -> Plan {
-        self.0
-    }
 }
 
 /// The rule that a plan breaks.

@@ -254,7 +254,7 @@ fn no_login_is_used_that_is_missing_or_in_use() {
     );
     let good = logins("running", &format!("{dead} other=resting rests_in=0"));
     let passes = |fleet: &Snapshot, plan: &Plan| {
-        check_plan(fleet, &Policy::default(), NOW, plan).map(|checked| checked.into_plan())
+        check_plan(fleet, &Policy::default(), NOW, plan).map(|checked| checked.plan().clone())
     };
     let plan = relogin("b1@w1", B);
     assert_eq!(passes(&good, &plan).unwrap(), plan);

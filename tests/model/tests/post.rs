@@ -47,7 +47,7 @@ fn each_safeguard_taken_away_is_noticed() {
         Flaw::IdFromVersion,
     ] {
         let config = Config {
-            cases: 20_000,
+            cases: 10_000,
             failure_persistence: None,
             max_shrink_iters: 0,
             ..Config::default()

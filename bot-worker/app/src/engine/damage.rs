@@ -1,9 +1,10 @@
-//! What is stored and cannot be read: moved aside, or left alone.
+//! What is stored and cannot be read, or never committed to: moved aside, or left alone.
 //!
 //! ```text
 //! what stands there            what follows                                          the member hears
 //! nothing that can be read,    into quarantine, a fresh conversation in its place,   that his last step could not be read and how to go on,
-//! or far too long              an event for the operator                             if something was open or he said something
+//! far too long, or what no     an event for the operator                             if something was open or he said something
+//! commit can follow
 //! a newer program's            stays as it is; what met it is not acted on           that he should try again later, once in [`AGAIN`]
 //! ```
 //! Invariants: nothing is overwritten that is not kept; what meets the damage is never applied twice (`bot-worker-core::intake` argues it).
@@ -38,13 +39,13 @@ pub enum Aside {
     Fenced,
 }
 
-/// Moves the value aside.
+/// Moves the value aside. `why` never holds what is in it.
 pub async fn move_aside(
     tenure: &Arc<Tenure>,
     key: ConversationKey,
     item: &Item,
     raw: &[u8],
-    why: &EnvelopeError,
+    why: &str,
 ) -> Result<Aside, StateError> {
     let state = &tenure.context.state;
     let was_open = state.open_since(&key).await?.is_some();
@@ -69,12 +70,11 @@ pub async fn move_aside(
         doing: format!("start conversation {key} over"),
         why: error.to_string(),
     })?;
-    let why = why.to_string();
     let at = fresh.envelope.at;
     let record = Record::Quarantined {
         id: fresh.id,
         conversation: key,
-        why: why.clone(),
+        why: why.to_owned(),
         at,
     };
     let moved = state
@@ -83,7 +83,7 @@ pub async fn move_aside(
             conversation: &key,
             seen_bytes: raw.len(),
             id: fresh.id,
-            why: &why,
+            why,
             at,
             fresh: &fresh.stored,
             outbox: &fresh.outbox.entries,

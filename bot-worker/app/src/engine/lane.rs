@@ -2,14 +2,14 @@
 //!
 //! ```text
 //! his own doing ─▶ what is parked for him goes first
-//! read (cache or Redis) ─▶ take (pure: watermarks, step) ─▶ known, nothing to settle ─▶ done
+//! read (cache or Redis) ─▶ take (pure: watermarks, step; draws over his own prompts alone, `prompts.rs`) ─▶ known, nothing to settle ─▶ done
 //!  │                                                     └▶ commit ─▶ Done    ─▶ replies are in the outbox; presses are answered
-//!  │                                                                ├ Stale   ─▶ read again: an earlier try of ours may have come through
+//!  │                                                                ├ Stale   ─▶ read again, after a pause: an earlier try of ours may have come through
 //!  │                                                                ├ Gone    ─▶ done: what it settles was settled
 //!  │                                                                ├ Full    ─▶ again, and the step takes no record
 //!  │                                                                ├ Fenced  ─▶ the epoch is over
 //!  │                                                                └ no answer ─▶ again, with backoff: the version tells whether it came through
-//!  └ cannot be read ─▶ moved aside or left alone (`damage.rs`)
+//!  └ cannot be read, or never committed to (`patience.rs`) ─▶ moved aside or left alone (`damage.rs`)
 //! ```
 //! Invariant: every path that settles an item has either committed it or knows that it needs no commit, or that its member is told.
 
@@ -29,11 +29,9 @@ use shared_io::retry::{Backoff, RetryPolicy};
 use tracing::{debug, error, warn};
 
 use super::damage::{Aside, leave_alone, move_aside};
+use super::patience::{Hopeless, Patience, Verdict};
 use super::{Item, Origin};
 use crate::tenure::Tenure;
-
-/// How often an answer that makes no sense is asked for again before the item is given up.
-const SENSELESS: u32 = 3;
 
 /// Tells the event that a message was not taken from the effects that it might have had.
 const NOT_TAKEN: u32 = u32::MAX - 2;
@@ -62,6 +60,10 @@ pub enum Outcome {
 enum Try {
     Finished(Outcome),
     ReadAgain,
+    /// A commit found this version.
+    Stale(u64),
+    /// A fresh conversation stands there for the item.
+    StartedOver(Box<Envelope<Dialogue>>),
 }
 
 impl Try {
@@ -86,27 +88,34 @@ pub async fn run(
         Duration::from_millis(500),
     ));
     let mut known = cached;
-    let mut senseless = 0;
+    let mut patience = Patience::default();
     let outcome = loop {
-        let tried = match known.take() {
-            Some(envelope) => attempt(&tenure, key, envelope, &item).await,
-            None => from_store(&tenure, key, &item).await,
+        let verdict = patience.verdict();
+        let tried = match (verdict, known.take()) {
+            (Verdict::LeaveAlone(why), _) => {
+                error!(conversation = %key, %why, "an item is given up");
+                break Outcome::LeftAlone;
+            }
+            (Verdict::MoveAside(why), _) => from_store(&tenure, key, &item, Some(why)).await,
+            (Verdict::GoOn, Some(envelope)) => attempt(&tenure, key, envelope, &item).await,
+            (Verdict::GoOn, None) => from_store(&tenure, key, &item, None).await,
         };
         match tried {
             Ok(Try::Finished(outcome)) => break outcome,
+            Ok(Try::StartedOver(envelope)) => {
+                patience.starts_over();
+                known = Some(*envelope);
+                continue;
+            }
             Ok(Try::ReadAgain) => {}
+            Ok(Try::Stale(version)) => patience.stale(version),
             Err(error) => {
                 warn!(conversation = %key, %error, "a conversation waits");
-                // A Redis that refuses (full, read-only, no access) is waited for.
-                senseless += u32::from(matches!(error, StateError::Unreadable { .. }));
-                if senseless > SENSELESS {
-                    error!(conversation = %key, %error, "given up: Redis' answers make no sense");
-                    break Outcome::LeftAlone;
-                }
-                let pause = backoff.next_delay().unwrap_or(Duration::from_millis(500));
-                tokio::time::sleep(pause).await;
+                patience.failed(&error);
             }
         }
+        let pause = backoff.next_delay().unwrap_or(Duration::from_millis(500));
+        tokio::time::sleep(pause).await;
     };
     if matches!(outcome, Outcome::Fenced) {
         tenure.work.commits_refused.fetch_add(1, Ordering::Relaxed);
@@ -118,31 +127,37 @@ pub async fn run(
     }
 }
 
+/// Goes on from what is stored. `hopeless`: it can be read, and no more than that; then it is treated as what cannot.
 async fn from_store(
     tenure: &Arc<Tenure>,
     key: ConversationKey,
     item: &Item,
+    hopeless: Option<Hopeless>,
 ) -> Result<Try, StateError> {
     let (raw, why) = match tenure.context.state.stored_conversation(&key).await? {
+        StoredConversation::None if hopeless.is_some() => {
+            return Ok(Try::StartedOver(Box::default()));
+        }
         StoredConversation::None => {
             return attempt(tenure, key, Envelope::default(), item).await;
         }
-        StoredConversation::Text(text) => match read(&text) {
-            Ok(envelope) => return attempt(tenure, key, envelope, item).await,
-            Err(why) => (text.into_bytes(), why),
+        StoredConversation::Text(text) => match (read(&text), hopeless) {
+            (Ok(envelope), None) => return attempt(tenure, key, envelope, item).await,
+            (Ok(_), Some(why)) => (text.into_bytes(), why.to_string()),
+            (Err(why), _) if why.is_newer() => {
+                leave_alone(tenure, key, item, &why).await;
+                return Ok(Try::Finished(Outcome::LeftAlone));
+            }
+            (Err(why), _) => (text.into_bytes(), why.to_string()),
         },
-        StoredConversation::Damaged { raw, why } => (raw, why),
+        StoredConversation::Damaged { raw, why } => (raw, why.to_string()),
     };
-    if why.is_newer() {
-        leave_alone(tenure, key, item, &why).await;
-        return Ok(Try::Finished(Outcome::LeftAlone));
-    }
-    match move_aside(tenure, key, item, &raw, &why).await? {
-        Aside::Answered(envelope) => Ok(Try::stands(envelope, true)),
-        Aside::Fresh(envelope) => attempt(tenure, key, envelope, item).await,
-        Aside::ReadAgain => Ok(Try::ReadAgain),
-        Aside::Fenced => Ok(Try::Finished(Outcome::Fenced)),
-    }
+    Ok(match move_aside(tenure, key, item, &raw, &why).await? {
+        Aside::Answered(envelope) => Try::stands(envelope, true),
+        Aside::Fresh(envelope) => Try::StartedOver(Box::new(envelope)),
+        Aside::ReadAgain => Try::ReadAgain,
+        Aside::Fenced => Try::Finished(Outcome::Fenced),
+    })
 }
 
 async fn attempt(
@@ -163,7 +178,7 @@ async fn attempt(
     let intake = tenure.in_context(key, |ctx| {
         take(&envelope, &update, &event, ctx, me, settles.is_some())
     });
-    let taken = match intake {
+    let mut taken = match intake {
         Ok(Intake::Taken(taken)) => *taken,
         Ok(Intake::Known) => {
             is_known(tenure, &update);
@@ -174,9 +189,12 @@ async fn attempt(
     if taken.known {
         is_known(tenure, &update);
     }
+    tenure.prompts.keep_to_his_own(key, &mut taken).await;
     let committed = commit(tenure, key, envelope.version, &taken, item, &event).await?;
     Ok(match committed {
-        Committed::Done { .. } => {
+        Committed::Done { positions } => {
+            let entries = &taken.outbox.entries;
+            tenure.prompts.committed(key, entries, &positions);
             after_commit(tenure, taken.outbox);
             Try::Finished(Outcome::Stands {
                 envelope: Box::new(taken.envelope),
@@ -191,7 +209,7 @@ async fn attempt(
             tenure.outbox.notify_one();
             tenure.records.notify_one();
             tenure.inbox.notify_one();
-            Try::ReadAgain
+            Try::Stale(version)
         }
         Committed::Full => {
             warn!(conversation = %key, "not taken: too many records wait for the database");

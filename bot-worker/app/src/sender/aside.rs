@@ -1,19 +1,18 @@
 //! Entries that do not leave by being sent: moved aside because Telegram refuses them for good. (Those that wait for their member: `park`.)
 //!
-//! Whoever was to get a refused reply is not left waiting: his conversation hears of it once and shows where it stands. A prompt that is refused
-//! itself is not followed by another one.
+//! Whoever was to get a refused reply, or waits for a file to be stored, is not left waiting: his conversation hears of it (`bot-worker-core`,
+//! `refused.rs`), by a letter that is written with the very step that moves the entry aside.
 
 use std::time::Duration;
 
-use bot_worker_core::Event;
-use shared_core::{EventId, Nonce, OutboxEntry, OutboxKind, PlaceKey, Priority, SendTarget};
+use bot_worker_core::refused::word_of;
+use shared_core::{Nonce, OutboxEntry};
 use shared_io::clock;
-use shared_io::redis::{EpochAnswer, OutboxPosition, StateError};
+use shared_io::redis::{EpochAnswer, OutboxPosition, Refusal, StateError};
 use shared_io::sql;
 use tracing::warn;
 
 use super::{After, Sender};
-use crate::engine::Input;
 use crate::recorder;
 
 /// One refusal in this time is told to SQL; those between are counted in the next one.
@@ -28,21 +27,19 @@ impl Sender {
     ) -> After {
         warn!(entry = %entry.id, conversation = %entry.conversation, why, "a reply can never be sent; it is moved aside");
         let state = self.tenure.context.state.clone();
-        let refused = [(position, why.clone())];
-        let refused = state.refuse(self.tenure.stamp, &refused).await;
+        let refusal = Refusal {
+            position,
+            why: why.clone(),
+            word: word_of(&entry, clock::unix_now()),
+        };
+        let refused = state.refuse(self.tenure.stamp, &[refusal]).await;
         let refused = refused.map(|answer| matches!(answer, EpochAnswer::Done(_)));
         if !matches!(refused, Ok(true)) {
             return self.moved_away(position, entry, refused);
         }
         self.tell_sql(&entry, &why);
-        let unsaid = unsaid(&entry);
-        let after = self.moved_away(position, entry, refused);
-        if let Some(unsaid) = unsaid
-            && self.engine.send(unsaid).await.is_err()
-        {
-            return After::Over;
-        }
-        after
+        self.tenure.inbox.notify_one();
+        self.moved_away(position, entry, refused)
     }
 
     /// The entry was moved by a script of the epoch (`Ok(false)`: that is over); where that did not come through, it is tried again.
@@ -91,25 +88,4 @@ impl Sender {
         };
         recorder::tell(context, event);
     }
-}
-
-/// What the conversation hears, if its own chat was to get an answer.
-fn unsaid(entry: &OutboxEntry) -> Option<Input> {
-    let here = match (entry.conversation.place, entry.target) {
-        (PlaceKey::Private, SendTarget::Member(member)) => member == entry.conversation.member,
-        (PlaceKey::Group(group), SendTarget::Channel(channel)) => group == channel,
-        _ => false,
-    };
-    let is_answer = entry.priority == Priority::Answer && entry.by.is_none();
-    let is_said = !matches!(entry.kind, OutboxKind::StoreFile { .. });
-    (here && is_answer && is_said).then(|| {
-        let mut id = entry.id.0;
-        id[15] ^= 2;
-        Input::Internal {
-            conversation: entry.conversation,
-            event: Event::Unsaid,
-            id: EventId(id),
-            settles: None,
-        }
-    })
 }

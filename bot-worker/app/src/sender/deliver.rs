@@ -1,6 +1,7 @@
 //! One outbox entry, one attempt: what is asked of Telegram, and what its answer means for the entry.
 
 use bot_worker_core::Event;
+use bot_worker_core::refused::outcome_id;
 use shared_core::{
     BoxId, ChannelId, ErrorClass, EventId, Keyboard, MemberId, MessageId, OutboxEntry, OutboxKind,
     PlaceKey, Priority, SendTarget, Told, random_id,
@@ -22,7 +23,7 @@ pub enum Outcome {
         id: EventId,
     },
     Park(MemberId),
-    /// The group or channel does not take it for now.
+    /// The group or channel does not take it for now; whoever waits in it is told once it has taken nothing for a while (`aside`).
     Refused(CallError),
     /// Telegram refuses it for good, for this reason.
     Never(String),
@@ -217,13 +218,6 @@ fn is_about_storage(error: &CallError) -> bool {
             error.name.as_str(),
             "CHAT_WRITE_FORBIDDEN" | "CHAT_ADMIN_REQUIRED"
         )
-}
-
-/// The event that tells a conversation of its file: one per entry and kind of outcome.
-fn outcome_id(entry: &OutboxEntry, kind: u8) -> EventId {
-    let mut id = entry.id.0;
-    id[15] ^= kind;
-    EventId(id)
 }
 
 fn refused(entry: &OutboxEntry, error: CallError) -> Outcome {

@@ -159,8 +159,11 @@ impl Sender {
         self.unheard.retain(|(held, _, _)| *held != chat);
     }
 
-    /// What was asked about has been heard and explained: what still waits there was not sent.
+    /// What was asked about has been heard and explained: what still waits there was not sent. Where not everything could be heard it leaves all the
+    /// same, stays in doubt for whoever comes next, and is counted.
     fn release_heard(&mut self, answered: u64) {
+        let is_incomplete = self.tenure.echoes.is_incomplete();
+        let mut in_doubt = 0;
         let unheard = std::mem::take(&mut self.unheard);
         let (heard, waiting): (Vec<_>, Vec<_>) = unheard
             .into_iter()
@@ -170,10 +173,12 @@ impl Sender {
             self.pacer.release(chat, from);
             for (_, entry) in self.queue.chat(chat) {
                 if let Some(tries) = self.tries.get_mut(&entry.id) {
-                    tries.unknown = false;
+                    in_doubt += usize::from(tries.unknown && is_incomplete);
+                    tries.unknown &= is_incomplete;
                 }
             }
         }
+        self.may_be_repeated(in_doubt);
     }
 
     /// Explains what was heard, lets go what is settled, and ends the doubt when its time has come.

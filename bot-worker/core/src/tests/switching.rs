@@ -12,7 +12,7 @@ fn resume(talk: &mut Talk) -> String {
 }
 
 const SWITCHED: &str =
-    "↻ @first_bot is out of service. I am @second_bot and go on from where you stood.\nSo far:\n";
+    "↻ I am @second_bot and go on from where you stood, in place of @first_bot.\nSo far:\n";
 
 #[test]
 fn every_step_is_shown_again_with_what_is_known() {

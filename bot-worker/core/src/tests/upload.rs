@@ -1,9 +1,9 @@
 //! The course upload, step by step: what goes in, and the text that comes out.
 
-use shared_core::{MessageId, Priority};
+use shared_core::{ConversationKey, MessageId, Priority, Telling};
 
-use super::talk::{BROADCAST, Talk};
-use crate::{Effect, Event, RecordDraft, To};
+use super::talk::{BROADCAST, MEMBER, Talk};
+use crate::{Effect, Event, RecordDraft, To, event_of_letter};
 
 #[test]
 fn a_course_that_cannot_be_kept_is_not_taken_and_stays_with_its_member() {
@@ -359,6 +359,29 @@ fn a_lost_file_is_asked_for_by_name_and_takes_its_place_again() {
     assert!(said.ends_with("(Done goes on without): a.pdf"), "{said}");
     assert_eq!(talk.event(&Event::FileLost { file: a }), "");
     assert!(talk.store("a.pdf").starts_with("✓ File 1: a.pdf\n\n"));
+    assert!(talk.press("Done").contains("\nFiles: a.pdf; b.pdf\n"));
+}
+
+/// The storage channel refused it until it was given up: nothing waits for it any more, and what an operator sends on again is taken all the same.
+#[test]
+fn a_file_that_was_given_up_holds_up_nothing_and_is_taken_when_it_comes_after_all() {
+    let mut talk = Talk::at("Files");
+    talk.store("a.pdf");
+    talk.send_file("b.pdf", 9);
+    let file = talk.file_on_its_way();
+    let own = ConversationKey::private(MEMBER);
+    let given_up = || event_of_letter(own, Telling::FileLost { file });
+    let said = talk.event(&given_up());
+    assert!(
+        said.starts_with("File 2 did not arrive. Please send it again: b.pdf\n"),
+        "{said}"
+    );
+    assert_eq!(talk.labels(), ["Done", "Back", "Remove last"]);
+    assert_eq!(talk.event(&given_up()), "", "once");
+    let at = MessageId(9);
+    let said = talk.event(&Event::FileStored { file, at });
+    assert!(said.starts_with("✓ File 2: b.pdf\n"), "{said}");
+    assert_eq!(talk.event(&given_up()), "", "it is there");
     assert!(talk.press("Done").contains("\nFiles: a.pdf; b.pdf\n"));
 }
 

@@ -21,7 +21,7 @@ impl Checkpointer {
         let before = self.known.get(&queue).cloned().unwrap_or_default();
         let told = match queue {
             Queue::Outbox => self.bots.clone(),
-            Queue::Records | Queue::Inbox | Queue::Held(_) => Vec::new(),
+            Queue::Records | Queue::RefusedRecords | Queue::Inbox | Queue::Held(_) => Vec::new(),
         };
         let present = self.read_on(queue, &told).await?;
         let gone = before.difference(&present).copied();

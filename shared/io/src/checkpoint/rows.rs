@@ -1,6 +1,6 @@
 //! From what Redis holds to rows of SQL. What nobody can read is left out: the checkpoint keeps the last that could be read.
 
-use shared_core::UnixMs;
+use shared_core::{UnixMs, stored_version};
 
 use super::Checkpointer;
 use crate::redis::Portion;
@@ -54,7 +54,7 @@ impl Checkpointer {
 /// A conversation as a row, if it can be read that far.
 fn row(conversation: String, stored: Vec<u8>, open: Option<UnixMs>) -> Option<ConversationRow> {
     let stored = text(stored)?;
-    let version = stored.split_once('\n')?.0.parse().ok()?;
+    let version = stored_version(stored.split_once('\n')?.0)?;
     Some(ConversationRow {
         conversation,
         version,

@@ -154,11 +154,11 @@ fn validate_admins(admins: &[i64], pool_key: &str) -> Result<(), Fault> {
             Problem::Value(text),
         ));
     }
-    match admins.iter().position(|id| *id <= 0) {
+    match admins.iter().enumerate().find(|(_, id)| **id <= 0) {
         None => Ok(()),
-        Some(at) => Err(Fault::inconsistent(
+        Some((at, id)) => Err(Fault::inconsistent(
             format!("{pool_key}.admins[{at}]"),
-            format!("{} is not a person's id", admins[at]),
+            format!("{id} is not a person's id"),
             "write the number that Telegram has for the person, not a group's and not a @name",
         )),
     }

@@ -22,6 +22,9 @@ pub struct RatesConfig {
     /// Over all chats of one bot.
     #[serde(deserialize_with = "whole")]
     pub bulk_per_second: u32,
+    /// How many may leave at once before that rate is the bound.
+    #[serde(deserialize_with = "whole")]
+    pub bulk_burst: u32,
 }
 
 impl Default for RatesConfig {
@@ -32,6 +35,7 @@ impl Default for RatesConfig {
             group_per_minute: 18,
             group_burst: 5,
             bulk_per_second: 28,
+            bulk_burst: 20,
         }
     }
 }
@@ -44,6 +48,7 @@ impl RatesConfig {
             ("group_per_minute", self.group_per_minute, 1000),
             ("group_burst", self.group_burst, 100),
             ("bulk_per_second", self.bulk_per_second, 1000),
+            ("bulk_burst", self.bulk_burst, 1000),
         ];
         for (key, value, high) in ranges {
             in_range(&format!("rates.{key}"), u64::from(value), 1, high)?;

@@ -39,6 +39,8 @@ pub enum Guarded<T> {
 pub enum Queue {
     Outbox,
     Records,
+    /// What SQL did not take of them.
+    RefusedRecords,
     Inbox,
     Held(BotId),
 }
@@ -47,11 +49,16 @@ impl Queue {
     /// What commits write beside a state: read on after the states of each portion.
     pub const OF_COMMITS: [Self; 3] = [Self::Outbox, Self::Records, Self::Inbox];
 
+    /// What entries of another queue are moved into by something that is no commit: refused records and back, and a refused reply gives way to a
+    /// letter.
+    pub const MOVED_INTO: [Self; 3] = [Self::Records, Self::RefusedRecords, Self::Inbox];
+
     /// Its name in SQL.
     pub fn name(self) -> String {
         match self {
             Self::Outbox => "outbox".to_owned(),
             Self::Records => "records".to_owned(),
+            Self::RefusedRecords => "records:refused".to_owned(),
             Self::Inbox => "inbox".to_owned(),
             Self::Held(bot) => format!("held:{bot}"),
         }
@@ -61,6 +68,7 @@ impl Queue {
         match self {
             Self::Outbox => "e",
             Self::Records => "r",
+            Self::RefusedRecords => "x",
             Self::Inbox => "i",
             Self::Held(_) => "u",
         }
@@ -68,7 +76,8 @@ impl Queue {
 
     pub fn of_pool(bots: &[BotId]) -> impl Iterator<Item = Self> {
         let held = bots.iter().copied().map(Self::Held);
-        Self::OF_COMMITS.into_iter().chain(held)
+        let all = Self::OF_COMMITS.into_iter().chain([Self::RefusedRecords]);
+        all.chain(held)
     }
 }
 
@@ -419,6 +428,7 @@ impl PoolState {
         match queue {
             Queue::Outbox => self.keys.outbox.clone(),
             Queue::Records => self.keys.records.clone(),
+            Queue::RefusedRecords => self.keys.refused.clone(),
             Queue::Inbox => self.keys.inbox.clone(),
             Queue::Held(bot) => self.keys.held(bot),
         }

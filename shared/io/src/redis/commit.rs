@@ -16,7 +16,7 @@ use std::time::Duration;
 use serde::Serialize;
 use shared_core::{
     Alarm, ConversationKey, DueTimer, EpochRecord, EpochStamp, Letter, OutboxEntry, Record,
-    TimerKey, UnixMs,
+    TimerKey, UnixMs, stored_version,
 };
 
 use super::epoch::{fenced, stamp_arguments};
@@ -101,7 +101,7 @@ impl PoolState {
         let written = commit
             .stored
             .split_once('\n')
-            .and_then(|(v, _)| v.parse::<u64>().ok());
+            .and_then(|(version, _)| stored_version(version));
         if written.is_none() || written != next {
             return Err(StateError::misuse(
                 op,
@@ -119,6 +119,7 @@ impl PoolState {
             .key(&self.keys.inbox)
             .key(&self.keys.timers)
             .key(&self.keys.dirty)
+            .key(&self.keys.refused)
             .arg(&stamp_arguments(commit.stamp))
             .arg(commit.expected_version.to_string())
             .arg(commit.stored)
@@ -162,14 +163,14 @@ impl PoolState {
             "full" => Ok(Committed::Full),
             "stale" => {
                 let version: String = reply.take(op)?;
-                let version = version.parse().map_err(|_| {
-                    StateError::unreadable(op, "the stored version is not a number")
+                let version = stored_version(&version).ok_or_else(|| {
+                    StateError::unreadable(op, "what is stored has a version that no commit writes")
                 })?;
                 Ok(Committed::Stale { version })
             }
             "unreadable" => Err(StateError::unreadable(
                 op,
-                "what is stored has no version line",
+                "what is stored has no version that a commit writes",
             )),
             _ => match fenced::<()>(op, reply)? {
                 EpochAnswer::Fenced { current } => Ok(Committed::Fenced { current }),

@@ -100,6 +100,8 @@ pub(super) struct PoolKeys {
     pub outbox: String,
     /// stream, field `r`
     pub records: String,
+    /// stream, field `x`: records that SQL refused, with a reason each
+    pub refused: String,
     /// stream, field `i`: what conversations tell one another
     pub inbox: String,
     /// zset timer -> when it is due, by Redis' clock
@@ -168,6 +170,7 @@ impl PoolKeys {
             channels: key("channels"),
             outbox: key("outbox"),
             records: key("records"),
+            refused: key("records:refused"),
             inbox: key("inbox"),
             timers: key("timers"),
             quarantine: key("quarantine"),

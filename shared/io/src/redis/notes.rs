@@ -5,7 +5,7 @@
 use super::commit::json;
 use super::error::StateError;
 use super::streams::Stream;
-use super::{EntryPosition, PoolState, RecordPosition};
+use super::{EntryPosition, PoolState};
 use crate::notes::{KEPT, Note};
 
 impl PoolState {
@@ -50,16 +50,6 @@ impl PoolState {
     pub async fn refuse_note(&self, at: &EntryPosition, why: &str) -> Result<(), StateError> {
         self.poison(&self.notes_stream(), &at.to_string(), why)
             .await
-    }
-
-    /// The same for a record: it goes to the poison stream with the reason, and those behind it go on.
-    pub async fn refuse_record(&self, at: &RecordPosition, why: &str) -> Result<(), StateError> {
-        let stream = Stream {
-            key: &self.keys.records,
-            field: "r",
-            entry: "a record",
-        };
-        self.poison(&stream, &at.to_string(), why).await
     }
 
     fn notes_stream(&self) -> Stream<'_> {

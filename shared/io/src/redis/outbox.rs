@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 
-use shared_core::{BotId, EpochStamp, OutboxEntry, Spent, Told};
+use shared_core::{BotId, EpochStamp, OutboxEntry, Spent, TOLD_KEPT, Told};
 
 use super::commit::{counted, json_list, positions};
 use super::epoch::{fenced, stamp_arguments};
@@ -15,9 +15,6 @@ use super::reply::Reply;
 use super::scripts;
 use super::streams::{Page, Stream};
 use super::{EpochAnswer, OutboxPosition, PoolState};
-
-/// Words that are kept a bot; whoever reads them keeps no more (`bot-worker-core`, `echo`).
-const TOLD_KEPT: usize = 4_096;
 
 impl PoolState {
     /// Entries after a position, oldest first. An unreadable one is moved aside and not returned.

@@ -1,12 +1,15 @@
 //! What was moved aside with the reason, so that it is in nobody's way: entries that nobody can read, replies that Telegram refuses for good.
 //!
-//! A person looks at it (`understudy outbox`), and sends an entry again or drops it. About a thousand are kept, the oldest go first.
+//! A person looks at it (`understudy outbox`), and sends an entry again or drops it. About a thousand are kept, the oldest go first; so nothing is here
+//! that must not be lost (records: `records.rs`; only those that an older program moved are here and go back all the same).
 //! Invariant: an entry is in its stream or here, never both: each move is one script. Nobody's words leave here but to who asks for the entry.
 
 use std::collections::HashMap;
 
-use shared_core::{EpochStamp, OutboxEntry};
+use serde::de::DeserializeOwned;
+use shared_core::{EpochStamp, Letter, OutboxEntry, Record};
 
+use super::commit::json;
 use super::epoch::{fenced, stamp_arguments};
 use super::error::StateError;
 use super::reply::Reply;
@@ -20,16 +23,27 @@ pub struct Poisoned {
     pub why: String,
     /// `None` where nobody can read it, or where it is none of the outbox.
     pub entry: Option<OutboxEntry>,
+    /// A record that an older program moved here.
+    pub record: Option<Record>,
     /// The stream's name without the pool's.
     pub from: String,
 }
 
+/// An entry that Telegram refuses for good.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    pub position: OutboxPosition,
+    pub why: String,
+    /// What its conversation hears of it; in the inbox with the same step.
+    pub word: Option<Letter>,
+}
+
 impl PoolState {
-    /// Telegram refuses these for good, each for its reason. Says how many of them were still there.
+    /// Moves these aside. Says how many of them were still there.
     pub async fn refuse(
         &self,
         stamp: EpochStamp,
-        entries: &[(OutboxPosition, String)],
+        refusals: &[Refusal],
     ) -> Result<EpochAnswer<u64>, StateError> {
         let mut script = scripts::REFUSE.prepare_invoke();
         script
@@ -37,12 +51,17 @@ impl PoolState {
             .key(&self.keys.outbox)
             .key(&self.keys.poison)
             .key(&self.keys.counters)
+            .key(&self.keys.inbox)
             .arg(&stamp_arguments(stamp))
             .arg(POISON_KEPT);
-        for (position, why) in entries {
-            script.arg(position.to_string()).arg(why);
-        }
         let op = self.op("move aside", &"refused replies");
+        for refusal in refusals {
+            let word = refusal.word.as_ref().map(|word| json(op, word));
+            script
+                .arg(refusal.position.to_string())
+                .arg(&refusal.why)
+                .arg(word.transpose()?.unwrap_or_default());
+        }
         let mut reply: Reply = self.link.script(op, &script).await?;
         match reply.word.as_str() {
             "done" => Ok(EpochAnswer::Done(reply.take(op)?)),
@@ -79,9 +98,8 @@ impl PoolState {
                 Ok(Poisoned {
                     position,
                     why: text("why"),
-                    entry: fields
-                        .get("e")
-                        .and_then(|json| serde_json::from_slice(json).ok()),
+                    entry: read(fields.get("e")),
+                    record: read(fields.get("r")),
                     from: from.strip_prefix(own).unwrap_or(&from).to_owned(),
                 })
             })
@@ -112,4 +130,8 @@ impl PoolState {
         let positions = positions.iter().map(|position| position.0);
         self.delete_entries(op, &self.keys.poison, positions).await
     }
+}
+
+fn read<T: DeserializeOwned>(json: Option<&Vec<u8>>) -> Option<T> {
+    json.and_then(|json| serde_json::from_slice(json).ok())
 }

@@ -1,4 +1,4 @@
-//! Where an entry stands in one of the pool's streams. A position of one stream is not one of another: four types.
+//! Where an entry stands in one of the pool's streams. A position of one stream is not one of another: a type each.
 //!
 //! Invariant: positions of one stream are ordered as its entries are. A position is not an identity: a Redis that was rolled back may give
 //! it out again (an entry's identity is its `EntryId`).
@@ -13,6 +13,13 @@ use shared_core::UnixMs;
 pub(super) struct StreamId {
     ms: u64,
     seq: u64,
+}
+
+impl StreamId {
+    /// When it was written, by Redis' clock.
+    fn at(self) -> UnixMs {
+        UnixMs(i64::try_from(self.ms).unwrap_or(i64::MAX))
+    }
 }
 
 impl fmt::Display for StreamId {
@@ -98,7 +105,34 @@ impl FromStr for PoisonPosition {
 impl PoisonPosition {
     /// When it was moved, by Redis' clock.
     pub fn at(&self) -> UnixMs {
-        UnixMs(i64::try_from(self.0.ms).unwrap_or(i64::MAX))
+        self.0.at()
+    }
+}
+
+/// A record that SQL refused. Its name begins with `r`, so that whoever names one does not name what stands at the same place of the poison stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RefusedPosition(pub(super) StreamId);
+
+impl fmt::Display for RefusedPosition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "r{}", self.0)
+    }
+}
+
+impl FromStr for RefusedPosition {
+    type Err = NotAPosition;
+    fn from_str(text: &str) -> Result<Self, NotAPosition> {
+        text.strip_prefix('r')
+            .ok_or(NotAPosition)?
+            .parse()
+            .map(Self)
+    }
+}
+
+impl RefusedPosition {
+    /// When it was moved, by Redis' clock.
+    pub fn at(&self) -> UnixMs {
+        self.0.at()
     }
 }
 
@@ -130,5 +164,13 @@ mod tests {
         assert!(at("10-9") < at("10-10"));
         assert_eq!(at("10-9").to_string(), "10-9");
         assert!("10".parse::<StreamId>().is_err());
+    }
+
+    #[test]
+    fn what_was_refused_is_not_named_like_what_was_moved_aside() {
+        let refused: RefusedPosition = "r10-9".parse().unwrap();
+        assert_eq!(refused.to_string(), "r10-9");
+        assert!("10-9".parse::<RefusedPosition>().is_err());
+        assert!("r10-9".parse::<PoisonPosition>().is_err());
     }
 }

@@ -35,6 +35,8 @@ scripts! {
     POISON = "poison.lua";
     REFUSE = "refuse.lua";
     UNPOISON = "unpoison.lua";
+    REFUSE_RECORD = "refuse_record.lua";
+    RETRY_RECORDS = "retry_records.lua";
     ANNOUNCED = "announced.lua";
     HELD_SETTLE = "held_settle.lua";
     BEGIN_RESUMPTION = "begin_resumption.lua";

@@ -1,7 +1,8 @@
 //! Reading a stream of JSON entries so that one that cannot be read is in nobody's way.
 //!
 //! An unreadable entry (written by a program of another version, or damaged) is moved to the pool's poison stream with the reason and counted;
-//! it is an incident, not an endless error. Invariant: a page is only empty when the stream has nothing readable after `after`.
+//! it is an incident, not an endless error. A record goes to a stream of its own, because none may be lost (`records.rs`).
+//! Invariant: a page is only empty when the stream has nothing readable after `after`.
 
 use std::collections::HashMap;
 
@@ -87,7 +88,10 @@ impl PoolState {
         id: &str,
         why: &str,
     ) -> Result<(), StateError> {
-        tracing::error!(pool = %self.keys.pool, stream = stream.key, position = id, why, "an entry is of no use and was moved to the poison stream");
+        tracing::error!(pool = %self.keys.pool, stream = stream.key, position = id, why, "an entry is of no use and is moved aside");
+        if stream.key == self.keys.records && self.keep_refused(id, why).await? {
+            return Ok(());
+        }
         let mut script = scripts::POISON.prepare_invoke();
         script
             .key(stream.key)

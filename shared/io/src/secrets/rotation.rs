@@ -111,7 +111,7 @@ pub async fn open_for(path: &Path, store: &Store) -> Result<Sealer, OpenError> {
     }
     let sealed = count(store).await?;
     if sealed == 0 {
-        return Ok(Sealer::open_or_create_at(path)?);
+        return Ok(Sealer::open_or_create(path)?);
     }
     // Another process may have made it and sealed with it since.
     match Sealer::open_existing_at(path) {

@@ -1,4 +1,4 @@
-//! `switches`: every first activation, switch and takeover, with its cause and its timeline.
+//! `switches`: every first activation, switch, takeover and relogin, with its cause and its timeline.
 //!
 //! A row may be written more than once: when the members are served, and again when the timeline is complete. That a switch took place stays true
 //! whoever says it; what is known of it is changed by the pool's leader alone (`sql/epochs.rs`).
@@ -55,7 +55,6 @@ impl FromStr for SwitchKind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SwitchOutcome {
-    Running,
     /// The pool is open again.
     Done,
     /// Nobody was left to try.
@@ -65,7 +64,6 @@ pub enum SwitchOutcome {
 impl SwitchOutcome {
     pub fn as_str(self) -> &'static str {
         match self {
-            Self::Running => "running",
             Self::Done => "done",
             Self::Held => "held",
         }
@@ -76,12 +74,11 @@ impl FromStr for SwitchOutcome {
     type Err = IdError;
     fn from_str(text: &str) -> Result<Self, IdError> {
         match text {
-            "running" => Ok(Self::Running),
             "done" => Ok(Self::Done),
             "held" => Ok(Self::Held),
             _ => Err(IdError::Malformed {
                 what: "SwitchOutcome",
-                expected: "`running`, `done` or `held`",
+                expected: "`done` or `held`",
             }),
         }
     }

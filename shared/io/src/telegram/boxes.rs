@@ -150,13 +150,7 @@ impl Boxes {
         due
     }
 
-    /// This box's difference is wanted, for whatever reason.
-    pub(super) fn want(&mut self, key: Key) {
-        if let Some(tracked) = self.boxes.get_mut(&key) {
-            tracked.want();
-        }
-    }
-
+    /// Each box's difference is wanted, for whatever reason.
     pub(super) fn want_all(&mut self) {
         self.boxes.values_mut().for_each(Tracked::want);
     }

@@ -5,7 +5,6 @@
 //! Not done here: retrying, shaping rates, deciding what an error means for the bot.
 
 mod channels;
-mod files;
 mod messages;
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -106,31 +105,11 @@ impl Calls {
         Ok(())
     }
 
-    /// Sets the commands (name without `/`, description) that everybody is offered. Offering is not authorising.
-    pub async fn set_commands(&self, commands: &[(&str, &str)]) -> Result<(), CallError> {
-        let commands = commands.iter().map(|(command, description)| {
-            tl::types::BotCommand {
-                ephemeral: false,
-                command: (*command).into(),
-                description: (*description).into(),
-            }
-            .into()
-        });
-        let request = tl::functions::bots::SetBotCommands {
-            scope: tl::enums::BotCommandScope::Default,
-            lang_code: String::new(),
-            commands: commands.collect(),
-        };
-        self.call("bots.setBotCommands", &request).await?;
-        Ok(())
-    }
-
     pub(super) async fn ping_within(&self, deadline: Duration) -> Result<(), CallError> {
         let request = tl::functions::Ping {
             ping_id: random_long("ping")?,
         };
-        self.call_in(self.0.session.home(), deadline, "ping", &request)
-            .await?;
+        self.call_within(deadline, "ping", &request).await?;
         Ok(())
     }
 
@@ -233,18 +212,16 @@ impl Calls {
         method: &'static str,
         request: &R,
     ) -> Result<R::Return, CallError> {
-        self.call_in(self.0.session.home(), self.0.deadline, method, request)
-            .await
+        self.call_within(self.0.deadline, method, request).await
     }
 
-    async fn call_in<R: RemoteCall>(
+    async fn call_within<R: RemoteCall>(
         &self,
-        dc: i32,
         deadline: Duration,
         method: &'static str,
         request: &R,
     ) -> Result<R::Return, CallError> {
-        let body = request.to_bytes();
+        let (home, body) = (self.0.session.home(), request.to_bytes());
         let answer = timeout(deadline, async {
             let turn = self.0.turns.acquire().await;
             let _turn = turn.map_err(|_| CallError::line_closed(method))?;
@@ -256,7 +233,7 @@ impl Calls {
             }
             self.0
                 .pool
-                .raw_invoke_in_dc(dc, body)
+                .raw_invoke_in_dc(home, body)
                 .await
                 .map_err(|error| CallError::from_invocation(method, error))
         });

@@ -9,26 +9,27 @@
 //! the old one wrote: `Incoming`'s `reply_to` is there for whoever does.
 
 mod addressees;
+mod ours;
 
 use std::collections::HashSet;
 
 use grammers_client::tl;
 use shared_core::{
-    BotId, BoxId, Button, ChannelId, Document, Echo, Incoming, IncomingKind, Keyboard, MemberId,
+    BoxId, Button, ChannelId, Document, Echo, Incoming, IncomingKind, Keyboard, MemberId,
     MessageId, Place, Print, QueryId, SendTarget, UnixMs,
 };
 
 use super::peers::Peers;
 
 pub(super) use addressees::Addressees;
+pub(super) use ours::Ours;
 
 /// Longer file names are cut.
 const MAX_FILE_NAME_CHARS: usize = 255;
 
 /// What the conversion needs to know besides the update.
 pub(super) struct Context<'a> {
-    pub me: BotId,
-    pub own_bots: &'a HashSet<BotId>,
+    pub ours: &'a Ours,
     pub groups: &'a HashSet<ChannelId>,
     /// Channels where our own posts matter, and nothing else.
     pub posts: &'a HashSet<ChannelId>,
@@ -77,7 +78,7 @@ impl Context<'_> {
     /// The channel in which this bot was made something else than it was: given or denied rights, let in or put out.
     pub(super) fn standing(&self, update: &tl::enums::Update) -> Option<ChannelId> {
         match update {
-            tl::enums::Update::ChannelParticipant(it) if it.user_id == self.me.0 => {
+            tl::enums::Update::ChannelParticipant(it) if it.user_id == self.ours.me().0 => {
                 Some(ChannelId(it.channel_id))
             }
             _ => None,
@@ -164,7 +165,7 @@ impl Context<'_> {
         let name = self.peers.user(member.0).map(|user| user.name.clone());
         Incoming {
             r#box: match place {
-                Place::Private => BoxId::Private(self.me),
+                Place::Private => BoxId::Private(self.ours.me()),
                 Place::Group(channel) => BoxId::Channel(channel),
             },
             place,
@@ -204,9 +205,7 @@ impl Context<'_> {
 
     /// The member behind a user id, unless it is a bot.
     fn member(&self, user: i64) -> Option<MemberId> {
-        let is_bot = user == self.me.0
-            || self.own_bots.contains(&BotId(user))
-            || self.peers.user(user).is_some_and(|user| user.is_bot);
+        let is_bot = self.ours.has(user) || self.peers.user(user).is_some_and(|user| user.is_bot);
         (!is_bot).then_some(MemberId(user))
     }
 
@@ -221,7 +220,7 @@ impl Context<'_> {
             .iter()
             .flatten()
             .any(|entity| match entity {
-                tl::enums::MessageEntity::MentionName(it) => self.is_ours(it.user_id),
+                tl::enums::MessageEntity::MentionName(it) => self.ours.has(it.user_id),
                 _ => false,
             });
         // Telegram sets `mentioned` for this account, on a reply to it too.
@@ -229,10 +228,6 @@ impl Context<'_> {
             || named
             || reply_to.is_some_and(|reply| self.addressees.wrote(channel, reply))
             || self.addressees.are_named_in(&message.message)
-    }
-
-    fn is_ours(&self, user: i64) -> bool {
-        user == self.me.0 || self.own_bots.contains(&BotId(user))
     }
 }
 
@@ -251,7 +246,7 @@ pub(super) fn document(media: &tl::enums::MessageMedia) -> Option<Document> {
             tl::enums::Photo::Photo(it) => Some(Document {
                 name: "photo.jpg".into(),
                 mime: "image/jpeg".into(),
-                bytes: largest(&it.sizes)?.0,
+                bytes: largest(&it.sizes)?,
             }),
             tl::enums::Photo::Empty(_) => None,
         },
@@ -259,15 +254,14 @@ pub(super) fn document(media: &tl::enums::MessageMedia) -> Option<Document> {
     }
 }
 
-/// The bytes and the type of a photo's largest size that can be fetched.
-pub(super) fn largest(sizes: &[tl::enums::PhotoSize]) -> Option<(u64, String)> {
+/// The bytes of a photo's largest size that can be fetched.
+fn largest(sizes: &[tl::enums::PhotoSize]) -> Option<u64> {
     let sizes = sizes.iter().filter_map(|size| match size {
-        tl::enums::PhotoSize::Size(it) => Some((it.size, &it.r#type)),
-        tl::enums::PhotoSize::Progressive(it) => Some((*it.sizes.iter().max()?, &it.r#type)),
+        tl::enums::PhotoSize::Size(it) => Some(it.size),
+        tl::enums::PhotoSize::Progressive(it) => it.sizes.iter().max().copied(),
         _ => None,
     });
-    let (bytes, kind) = sizes.max_by_key(|(bytes, _)| *bytes)?;
-    Some((u64::try_from(bytes).ok()?, kind.clone()))
+    u64::try_from(sizes.max()?).ok()
 }
 
 fn said(message: &tl::enums::Message) -> Option<&tl::types::Message> {

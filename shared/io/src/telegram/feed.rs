@@ -18,12 +18,12 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use grammers_client::session::updates::UpdatesLike;
 use grammers_client::tl;
-use shared_core::{BotId, ChannelId, Echo, Incoming, MessageId, Place, SendTarget};
+use shared_core::{BotId, ChannelId, Echo, Incoming, Place, SendTarget};
 use tokio::time::{Instant, sleep_until};
 
-use super::boxes::{BoxState, Boxes, Event, Key, Moved, Received, Request, unpack};
+use super::boxes::{BoxState, Boxes, Event, Moved, Received, Request, unpack};
 use super::calls::Calls;
-use super::convert::{Addressees, Context};
+use super::convert::{Addressees, Context, Ours};
 use super::error::CallError;
 use super::line::RawUpdates;
 use crate::clock;
@@ -72,8 +72,7 @@ pub struct UpdateFeed {
     boxes: Boxes,
     groups: HashSet<ChannelId>,
     posts: HashSet<ChannelId>,
-    own_bots: HashSet<BotId>,
-    me: BotId,
+    ours: Ours,
     addressees: Addressees,
     fetches: FuturesUnordered<BoxFuture<'static, Fetched>>,
     ready: VecDeque<Batch>,
@@ -91,8 +90,7 @@ impl UpdateFeed {
             boxes: Boxes::new(start.private, &start.channels, followed, now),
             groups: start.groups,
             posts: start.posts,
-            own_bots: start.own_bots,
-            me: start.me,
+            ours: Ours::new(start.me, start.own_bots),
             addressees: Addressees::default(),
             fetches: FuturesUnordered::new(),
             ready: VecDeque::new(),
@@ -172,11 +170,6 @@ impl UpdateFeed {
         self.boxes.barred()
     }
 
-    /// Fetches this channel's difference, if the channel is followed.
-    pub fn poke_channel(&mut self, channel: ChannelId) {
-        self.boxes.want(Key::Channel(channel));
-    }
-
     /// Fetches every box's difference: afterwards ([`Self::caught_up`]) whatever Telegram had until now has come.
     pub fn look_everywhere(&mut self) {
         self.boxes.want_all();
@@ -214,17 +207,6 @@ impl UpdateFeed {
     pub fn known_usernames<'a>(&mut self, names: impl IntoIterator<Item = &'a str>) {
         for name in names {
             self.addressees.add_username(name.trim_start_matches('@'));
-        }
-    }
-
-    /// Messages in a group that the pool's bots wrote, so that a reply to one counts as being addressed. Bounded.
-    pub fn known_bot_messages(
-        &mut self,
-        channel: ChannelId,
-        messages: impl IntoIterator<Item = MessageId>,
-    ) {
-        for message in messages {
-            self.addressees.add_message(channel, message);
         }
     }
 
@@ -275,14 +257,14 @@ impl UpdateFeed {
 
     fn learn(&mut self, users: &[tl::enums::User], chats: &[tl::enums::Chat]) {
         self.calls.peers().learn(users, chats);
-        if users.iter().any(|user| self.is_ours(user.id())) {
+        if users.iter().any(|user| self.ours.has(user.id())) {
             self.learn_usernames();
         }
     }
 
     fn learn_usernames(&mut self) {
         let peers = self.calls.peers();
-        for bot in self.own_bots.iter().chain([&self.me]) {
+        for bot in self.ours.all() {
             let names = peers.user(bot.0).map(|user| user.usernames.as_slice());
             for name in names.unwrap_or_default() {
                 self.addressees.add_username(name);
@@ -297,20 +279,12 @@ impl UpdateFeed {
     }
 
     fn note_message(&mut self, message: &tl::enums::Message) {
-        let (me, own_bots) = (self.me, &self.own_bots);
-        self.addressees.note(message, |user| {
-            user == me.0 || own_bots.contains(&BotId(user))
-        });
-    }
-
-    fn is_ours(&self, user: i64) -> bool {
-        user == self.me.0 || self.own_bots.contains(&BotId(user))
+        self.addressees.note(message, &self.ours);
     }
 
     fn convert<T>(&self, convert: impl FnOnce(&Context<'_>) -> Vec<T>) -> Vec<T> {
         convert(&Context {
-            me: self.me,
-            own_bots: &self.own_bots,
+            ours: &self.ours,
             groups: &self.groups,
             posts: &self.posts,
             addressees: &self.addressees,

@@ -259,6 +259,10 @@ fn numbers_out_of_range_and_out_of_step() {
             "rates.bulk_per_second: 0 is out of range; write a number from 1 to 1000",
         ),
         (
+            "[rates]\nbulk_burst = 0",
+            "rates.bulk_burst: 0 is out of range; write a number from 1 to 1000",
+        ),
+        (
             "[timing]\nlease_ttl_ms = 600",
             "timing.lease_ttl_ms: is too short: one lost renewal would lose the lease; make it more than two lease_renew_ms and one lease_margin_ms",
         ),

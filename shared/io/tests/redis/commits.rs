@@ -49,6 +49,15 @@ async fn a_record_that_cannot_be_kept_is_not_taken() {
         pool.commit(&change).await.unwrap(),
         Committed::Done { .. }
     ));
+    // What the database has refused is kept as well.
+    let at = pool.records(1).await.unwrap()[0].0;
+    pool.refuse_record(&at, "no such column").await.unwrap();
+    assert_eq!(pool.records_len().await.unwrap(), 0);
+    let text = stored(3, "three");
+    let mut change = commit(stamp, &key, 2, &text);
+    change.records_at_most = 1;
+    change.records = &records[1..];
+    assert_eq!(pool.commit(&change).await.unwrap(), Committed::Full);
 }
 
 #[tokio::test]
@@ -184,8 +193,8 @@ async fn a_writer_that_read_another_version_is_told_the_stored_one() {
 }
 
 #[tokio::test]
-async fn versions_that_a_lua_number_cannot_tell_apart_are_told_apart() {
-    const EDGE: u64 = 1 << 53;
+async fn the_largest_versions_are_told_apart() {
+    const EDGE: u64 = shared_core::LARGEST_VERSION - 2;
     let server = RedisServer::start();
     let (pool, stamp) = open_pool(&server.state().await).await;
     let key = conversation(5);

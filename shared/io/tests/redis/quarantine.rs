@@ -1,8 +1,11 @@
 //! Conversations that nobody can read: aside whole, a fresh one in their place, and back only where nothing has happened since.
 
-use shared_core::{Alarm, EntryId, EpochStamp, LARGEST_STORED, Record, Timer, UnixMs};
+use shared_core::{
+    Alarm, EntryId, Envelope, EnvelopeError, EpochStamp, LARGEST_STORED, LARGEST_VERSION, Record,
+    Timer, UnixMs,
+};
 use shared_io::redis::{
-    Committed, Counter, EpochAnswer, MovedAside, PoolState, Quarantine, Restored,
+    Committed, Counter, EpochAnswer, MovedAside, PoolState, Quarantine, Restored, StateError,
     StoredConversation,
 };
 
@@ -199,4 +202,75 @@ async fn the_quarantine_is_bounded_and_the_oldest_make_room() {
     assert_eq!(aside[0].conversation, conversation(120), "the latest first");
     assert!(pool.drop_quarantined(aside[0].position).await.unwrap());
     assert_eq!(pool.quarantine_len().await.unwrap(), 99);
+}
+
+/// What Rust would read a number from and the script would not take for it; each of them once held up a whole pool.
+#[tokio::test]
+async fn a_version_that_no_commit_writes_is_refused_moved_aside_and_gone_on_from() {
+    let server = RedisServer::start();
+    let (pool, stamp) = open_pool(&server.state().await).await;
+    let versions = [
+        ("007", 7),
+        ("+7", 7),
+        ("00", 0),
+        ("07\r", 7),
+        ("9007199254740992", 9_007_199_254_740_992),
+        ("18446744073709551615", u64::MAX),
+        ("99999999999999999999999999", u64::MAX),
+    ];
+    for (member, (line, read_as)) in (1..).zip(versions) {
+        let key = conversation(member);
+        let text = stored(7, "words").replacen('7', line, 1);
+        plant(&server, member, text.as_bytes()).await;
+        let read = pool.stored_conversation(&key).await.unwrap();
+        let StoredConversation::Text(read) = read else {
+            panic!("{line}: {read:?}");
+        };
+        let why = Envelope::<String>::decode(&read).unwrap_err();
+        assert_eq!(why, EnvelopeError::BadVersion, "{line}");
+
+        // Neither a stale one, to be read again for ever, nor a commit after it.
+        for expected in [0, read_as, 7] {
+            let next = expected.saturating_add(1);
+            let next = stored(next, "on");
+            let done = pool.commit(&commit(stamp, &key, expected, &next)).await;
+            let refused = matches!(
+                done,
+                Err(StateError::Unreadable { .. } | StateError::Misuse { .. })
+            );
+            assert!(refused, "{line}, {expected}: {done:?}");
+        }
+        assert_eq!(pool.conversation(&key).await.unwrap(), Some(text.clone()));
+
+        let moved = move_aside(&pool, stamp, member, text.len(), &stored(1, "fresh")).await;
+        assert_eq!(moved, EpochAnswer::Done(MovedAside::Done), "{line}");
+        let done = pool.commit(&commit(stamp, &key, 1, &stored(2, "on"))).await;
+        assert!(matches!(done.unwrap(), Committed::Done { .. }), "{line}");
+        let aside = pool.quarantined().await.unwrap().remove(0);
+        let kept = pool.quarantined_value(aside.position).await.unwrap();
+        assert_eq!(kept.as_deref(), Some(text.as_bytes()), "{line}");
+    }
+}
+
+/// The last number that is read: nothing follows it, and the commit says so instead of writing what nobody reads.
+#[tokio::test]
+async fn no_commit_writes_a_version_that_nobody_reads() {
+    let server = RedisServer::start();
+    let (pool, stamp) = open_pool(&server.state().await).await;
+    let key = conversation(5);
+    let last = LARGEST_VERSION;
+    plant(&server, 5, stored(last - 1, "x").as_bytes()).await;
+    let done = pool
+        .commit(&commit(stamp, &key, last - 1, &stored(last, "x")))
+        .await;
+    assert!(matches!(done.unwrap(), Committed::Done { .. }));
+    let beyond = pool
+        .commit(&commit(stamp, &key, last, &stored(last + 1, "x")))
+        .await;
+    assert!(
+        matches!(beyond, Err(StateError::Misuse { .. })),
+        "{beyond:?}"
+    );
+    let stale = pool.commit(&commit(stamp, &key, 3, &stored(4, "x"))).await;
+    assert_eq!(stale.unwrap(), Committed::Stale { version: last });
 }

@@ -51,7 +51,7 @@ fn lines(path: &Path) -> Vec<String> {
 #[test]
 fn the_first_key_seals_and_all_open() {
     let place = Place::new();
-    let old = Sealer::open_or_create_at(&place.key()).unwrap();
+    let old = Sealer::open_or_create(&place.key()).unwrap();
     let by_old = old.seal(TOKEN, &token_of(7)).unwrap();
     std::fs::set_permissions(place.key(), PermissionsExt::from_mode(0o640)).unwrap();
     Sealer::add_key_at(&place.key()).unwrap();
@@ -100,7 +100,7 @@ fn the_first_key_seals_and_all_open() {
 #[test]
 fn whoever_has_the_file_open_finds_a_key_that_was_added_since() {
     let place = Place::new();
-    let before = Sealer::open_or_create_at(&place.key()).unwrap();
+    let before = Sealer::open_or_create(&place.key()).unwrap();
     let clone = before.clone();
     Sealer::add_key_at(&place.key()).unwrap();
     let after = Sealer::open_existing_at(&place.key()).unwrap();
@@ -116,7 +116,7 @@ fn whoever_has_the_file_open_finds_a_key_that_was_added_since() {
 #[test]
 fn a_broken_file_is_one_line_with_the_remedy_and_stays_as_it_is() {
     let good = Place::new();
-    Sealer::open_or_create_at(&good.key()).unwrap();
+    Sealer::open_or_create(&good.key()).unwrap();
     let key = lines(&good.key()).swap_remove(0);
     let not_a_key = |line: usize| {
         format!(
@@ -142,7 +142,7 @@ fn a_broken_file_is_one_line_with_the_remedy_and_stays_as_it_is() {
         let path = place.key();
         let line = line.replace("KEY`", &format!("{}`", path.display()));
         for attempt in [
-            Sealer::open_or_create_at(&path).err(),
+            Sealer::open_or_create(&path).err(),
             Sealer::open_existing_at(&path).err(),
             Sealer::add_key_at(&path).err(),
         ] {
@@ -160,13 +160,13 @@ fn a_folder_or_a_link_to_nothing_in_its_place_is_an_error() {
     let place = Place::new();
     std::fs::create_dir(place.key()).unwrap();
     assert!(matches!(
-        Sealer::open_or_create_at(&place.key()),
+        Sealer::open_or_create(&place.key()),
         Err(SealError::KeyFile { .. })
     ));
     let place = Place::new();
     std::os::unix::fs::symlink("/no/such/key", place.key()).unwrap();
     assert!(matches!(
-        Sealer::open_or_create_at(&place.key()),
+        Sealer::open_or_create(&place.key()),
         Err(SealError::KeyFile { .. })
     ));
 }
@@ -227,8 +227,8 @@ async fn a_fresh_key_is_made_only_where_nothing_is_sealed() {
 async fn what_no_key_opens_is_left_alone_until_it_is_given_up() {
     let place = Place::new();
     let store = place.store().await;
-    let lost = Sealer::open_or_create_at(&Place::new().key()).unwrap();
-    let sealer = Sealer::open_or_create_at(&place.key()).unwrap();
+    let lost = Sealer::open_or_create(&Place::new().key()).unwrap();
+    let sealer = Sealer::open_or_create(&place.key()).unwrap();
     put(&store, 7, &sealer, &lost).await;
     put(&store, 8, &lost, &sealer).await;
     let seen = survey(&store, &sealer).await.unwrap();

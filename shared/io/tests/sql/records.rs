@@ -142,13 +142,12 @@ pub async fn a_switch_is_written_when_members_are_served_and_again_when_it_is_co
             detected_at: Some(UnixMs(10)),
             ..Timeline::default()
         },
-        outcome: SwitchOutcome::Running,
+        outcome: SwitchOutcome::Done,
         started: UnixMs(10),
         finished: None,
     };
     assert!(store.switches().put(&row, "s#1").await.unwrap());
     row.timeline.first_reply_at = Some(UnixMs(450));
-    row.outcome = SwitchOutcome::Done;
     row.finished = Some(UnixMs(460));
     assert!(store.switches().put(&row, "s#1").await.unwrap());
     let less = SwitchRow {

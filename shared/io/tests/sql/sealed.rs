@@ -129,7 +129,7 @@ async fn stopped_after<T>(polls: u32, work: impl Future<Output = T>) -> Option<T
 pub async fn everything_is_sealed_anew_whenever_it_was_stopped(data: Data) {
     let store = data.open().await;
     let key = data.dir().join("sealing.key");
-    let old = Sealer::open_or_create_at(&key).unwrap();
+    let old = Sealer::open_or_create(&key).unwrap();
     let token = |id: i64| SealContext::token(&pool(), BotId(id));
     let key_of = |id: i64| SealContext::login(&pool(), BotId(id), LoginSlot::B);
     let secret = |id: i64| format!("secret {id}").into_bytes();

@@ -238,10 +238,6 @@ async fn the_smaller_calls_are_understood() {
     telegram.say_in(member, group, "hello").await;
     assert!(calls.channel_pts(group).await.unwrap() > before);
     assert!(calls.state().await.unwrap().pts > 0);
-    calls
-        .set_commands(&[("start", "begin"), ("help", "what there is")])
-        .await
-        .unwrap();
     let unknown = calls
         .message(SendTarget::Channel(group), MessageId(9_999))
         .await;

@@ -282,7 +282,7 @@ async fn a_reply_to_the_old_bots_message_names_its_target() {
     let (mut feed, _) = caught_up(&mut line, begin).await;
     let reply = json!({"to": {"channel": group.0}, "text": "this one", "reply_to": asked.0});
     let path = format!("/v1/members/{}/send", ann.0);
-    telegram.post(&path, reply.clone()).await;
+    telegram.post(&path, reply).await;
     let heard = until(&mut feed, |_, all| !all.items.is_empty())
         .await
         .items
@@ -299,22 +299,6 @@ async fn a_reply_to_the_old_bots_message_names_its_target() {
         (reply_to, addressed),
         (Some(asked), false),
         "it cannot know whose it was"
-    );
-    feed.known_bot_messages(group, [asked]);
-    telegram.post(&path, reply).await;
-    let heard = until(&mut feed, |_, all| !all.items.is_empty())
-        .await
-        .items
-        .remove(0);
-    assert!(
-        matches!(
-            heard.what,
-            IncomingKind::Message {
-                addressed: true,
-                ..
-            }
-        ),
-        "once it is told"
     );
 }
 

@@ -247,7 +247,7 @@ async fn a_channel_that_the_bot_was_put_out_of_is_told_and_heard_again_when_it_i
     let out = format!("{place}/members/{}", bot.id.0);
     telegram.call(Method::DELETE, &out, json!({})).await;
     telegram.say_in(member, group, "/meanwhile").await;
-    feed.poke_channel(group);
+    feed.look_everywhere();
     telegram.say_to(member, &bot, "in private").await;
     // The other boxes go on.
     let all = until(&mut feed, |feed, all| {

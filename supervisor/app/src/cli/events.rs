@@ -171,7 +171,6 @@ fn switch(row: &SwitchRow) -> Line {
         _ => "nobody".to_owned(),
     };
     let outcome = match row.outcome {
-        SwitchOutcome::Running => "under way".to_owned(),
         SwitchOutcome::Held => "nobody was left to try".to_owned(),
         SwitchOutcome::Done => match (row.timeline.detected_at, row.timeline.opened_at) {
             (Some(detected), Some(opened)) => format!("open after {} ms", opened.since(detected)),

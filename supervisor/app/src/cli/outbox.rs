@@ -1,17 +1,27 @@
-//! `understudy outbox`: replies that were moved aside because nobody can send or read them; to look at, to send again, to throw away.
+//! `understudy outbox`: what was moved aside: replies that nobody can send or read, records that the database refuses; to look at, to send again, to throw
+//! away.
 //!
 //! What members wrote and were to read is not shown: the reason, the conversation and the kind say what there is to mend. Works while the supervisor is
-//! down; what is sent again leaves through whichever bot answers.
+//! down; what is sent again leaves through whichever bot answers. Invariant: a record is thrown away only by its name, never with all that there is: its
+//! member was told that his course is kept.
+
+use std::fmt;
 
 use serde::Serialize;
-use shared_core::{ConversationKey, OutboxKind, PoolId, UnixMs};
+use shared_core::{ConversationKey, OutboxKind, PoolId, Record, UnixMs};
 use shared_io::config::Config;
-use shared_io::redis::{PoisonPosition, Poisoned, PoolState};
+use shared_io::redis::{
+    PoisonPosition, Poisoned, PoolState, RefusedPosition, RefusedRecord, StateError,
+};
 
 use super::{Ended, Source, acted, open, out, pools, when};
 
-/// All that are kept.
+/// All that the poison stream keeps.
 const ALL: usize = 2_000;
+/// Records that are read at once.
+const PAGE: usize = 1_000;
+/// Where records come from, without the pool's name.
+const RECORDS: &str = "records";
 /// So many are named in what is noted of it.
 const NAMED: usize = 20;
 
@@ -22,10 +32,12 @@ pub enum Command {
     List(List),
     /// Send again what was moved aside, once its reason is mended.
     ///
-    /// It goes to the end of the outbox. What is refused once more is moved aside once more.
-    #[command(after_help = super::after("understudy outbox retry 1796000000000-0\n  understudy outbox retry --all"))]
+    /// It goes to the end of what it came from. What is refused once more is moved aside once more.
+    #[command(after_help = super::after("understudy outbox retry 1796000000000-0\n  understudy outbox retry r1796000000000-0\n  understudy outbox retry --all"))]
     Retry(Chosen),
     /// Throw away what was moved aside.
+    ///
+    /// Records that the database refuses are thrown away only by their ids: each is a course that its member has handed in.
     #[command(after_help = super::after("understudy outbox drop 1796000000000-0\n  understudy outbox drop --all"))]
     Drop(Chosen),
 }
@@ -53,9 +65,9 @@ pub struct Chosen {
     #[arg(long, value_name = "NAME")]
     pool: Option<String>,
     /// Which ones, as `understudy outbox list` names them.
-    #[arg(value_name = "ID", required_unless_present = "all", value_parser = position)]
-    ids: Vec<PoisonPosition>,
-    /// All of them.
+    #[arg(value_name = "ID", required_unless_present = "all", value_parser = id)]
+    ids: Vec<Id>,
+    /// All of them (of `drop`: all but records).
     #[arg(long, conflicts_with = "ids")]
     all: bool,
     /// Print JSON.
@@ -63,10 +75,40 @@ pub struct Chosen {
     json: bool,
 }
 
-fn position(text: &str) -> Result<PoisonPosition, String> {
-    text.parse().map_err(|_| {
-        "is not an id; `understudy outbox list` shows them, like 1796000000000-0".to_owned()
+/// What an entry is called: records have a stream of their own, and an `r` before the place in it.
+#[derive(Debug, Clone, Copy)]
+enum Id {
+    Aside(PoisonPosition),
+    Record(RefusedPosition),
+}
+
+impl fmt::Display for Id {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Aside(at) => at.fmt(f),
+            Self::Record(at) => at.fmt(f),
+        }
+    }
+}
+
+fn id(text: &str) -> Result<Id, String> {
+    let record = text.parse().map(Id::Record);
+    record.or_else(|_| text.parse().map(Id::Aside)).map_err(|_| {
+        "is not an id; `understudy outbox list` shows them, like 1796000000000-0 or r1796000000000-0"
+            .to_owned()
     })
+}
+
+/// Those of each stream, in their order.
+fn parted(ids: &[Id]) -> (Vec<PoisonPosition>, Vec<RefusedPosition>) {
+    let (mut aside, mut records) = (Vec::new(), Vec::new());
+    for id in ids {
+        match id {
+            Id::Aside(at) => aside.push(*at),
+            Id::Record(at) => records.push(*at),
+        }
+    }
+    (aside, records)
 }
 
 #[derive(Debug, Serialize)]
@@ -87,6 +129,8 @@ struct Moved {
     pool: PoolId,
     moved: u64,
     asked: usize,
+    /// Those that `--all` left where they are.
+    records_kept: usize,
 }
 
 pub async fn run(command: &Command) -> anyhow::Result<Ended> {
@@ -102,9 +146,14 @@ async fn list(args: &List) -> anyhow::Result<Ended> {
     let redis = open::redis(&config).await?;
     let mut found = Vec::new();
     for pool in &config.pools {
-        let limit = usize::from(args.limit);
-        let poisoned = redis.pool(&pool.name).poisoned(limit).await?;
-        found.extend(poisoned.into_iter().map(|one| aside(&pool.name, one)));
+        let (state, limit) = (redis.pool(&pool.name), usize::from(args.limit));
+        let poisoned = state.poisoned(limit).await?.into_iter();
+        let refused = state.refused_records(None, limit).await?.into_iter();
+        let mut both: Vec<Aside> = poisoned.map(|one| aside(&pool.name, one)).collect();
+        both.extend(refused.map(|one| refused_record(&pool.name, one)));
+        both.sort_by_key(|one| std::cmp::Reverse(one.at));
+        both.truncate(limit);
+        found.extend(both);
     }
     if args.json {
         out::json(&found)?;
@@ -119,21 +168,36 @@ async fn list(args: &List) -> anyhow::Result<Ended> {
 
 async fn retry(args: &Chosen) -> anyhow::Result<Ended> {
     let (pool, state) = the_state(args).await?;
-    let ids = chosen(args, &state).await?;
-    let moved = state.unpoison(&ids).await?;
+    let ids = match args.all {
+        true => {
+            let (mut all, records) = everything(&state).await?;
+            all.extend(records);
+            all
+        }
+        false => args.ids.clone(),
+    };
+    let (aside, records) = parted(&ids);
+    let moved = state.unpoison(&aside).await? + state.retry_records(&records).await?;
     note(&state, "outbox retry", moved, &ids).await;
-    told(args, pool, moved, ids.len(), "on their way again")
+    told(args, pool, moved, ids.len(), 0, "on their way again")
 }
 
 async fn throw_away(args: &Chosen) -> anyhow::Result<Ended> {
     let (pool, state) = the_state(args).await?;
-    let ids = chosen(args, &state).await?;
-    let moved = state.drop_poisoned(&ids).await?;
+    let (ids, kept) = match args.all {
+        true => {
+            let (others, records) = everything(&state).await?;
+            (others, records.len())
+        }
+        false => (args.ids.clone(), 0),
+    };
+    let (aside, records) = parted(&ids);
+    let moved = state.drop_poisoned(&aside).await? + state.drop_records(&records).await?;
     note(&state, "outbox drop", moved, &ids).await;
-    told(args, pool, moved, ids.len(), "thrown away")
+    told(args, pool, moved, ids.len(), kept, "thrown away")
 }
 
-async fn note(state: &PoolState, action: &str, moved: u64, ids: &[PoisonPosition]) {
+async fn note(state: &PoolState, action: &str, moved: u64, ids: &[Id]) {
     if ids.is_empty() {
         return;
     }
@@ -149,13 +213,27 @@ async fn the_state(args: &Chosen) -> anyhow::Result<(PoolId, PoolState)> {
     Ok((pool.clone(), redis.pool(&pool)))
 }
 
-async fn chosen(args: &Chosen, state: &PoolState) -> anyhow::Result<Vec<PoisonPosition>> {
-    if !args.all {
-        return Ok(args.ids.clone());
+/// All that is aside: replies and the like, and records. The oldest first: that is the order in which they were to be read.
+async fn everything(state: &PoolState) -> Result<(Vec<Id>, Vec<Id>), StateError> {
+    let poisoned = state.poisoned(ALL).await?;
+    // An older program moves records there as well.
+    let (records, others): (Vec<Poisoned>, Vec<Poisoned>) = poisoned
+        .into_iter()
+        .rev()
+        .partition(|one| one.from == RECORDS);
+    let ids = |of: Vec<Poisoned>| of.into_iter().map(|one| Id::Aside(one.position)).collect();
+    let (mut records, others): (Vec<Id>, Vec<Id>) = (ids(records), ids(others));
+    let (mut refused, mut before) = (Vec::new(), None);
+    loop {
+        let page = state.refused_records(before, PAGE).await?;
+        refused.extend(page.iter().map(|one| Id::Record(one.position)));
+        before = page.last().map(|one| one.position);
+        if page.len() < PAGE {
+            break;
+        }
     }
-    let all = state.poisoned(ALL).await?;
-    // The oldest first: that is the order in which they were to be read.
-    Ok(all.iter().rev().map(|one| one.position).collect())
+    records.extend(refused.into_iter().rev());
+    Ok((others, records))
 }
 
 fn told(
@@ -163,15 +241,26 @@ fn told(
     pool: PoolId,
     moved: u64,
     asked: usize,
+    records_kept: usize,
     what: &str,
 ) -> anyhow::Result<Ended> {
     let is_all = u64::try_from(asked).is_ok_and(|asked| asked == moved);
     if args.json {
-        out::json(&Moved { pool, moved, asked })?;
-    } else if asked == 0 {
+        out::json(&Moved {
+            pool,
+            moved,
+            asked,
+            records_kept,
+        })?;
+    } else if asked == 0 && records_kept == 0 {
         let _read = out::say("nothing is moved aside");
     } else {
         let _read = out::say(&format!("{moved} of {asked} {what}"));
+    }
+    if records_kept > 0 && !args.json {
+        let _read = out::say(&format!(
+            "{records_kept} records for the database are kept; name their ids to throw them away"
+        ));
     }
     if !is_all {
         out::refuse(
@@ -187,20 +276,48 @@ fn aside(pool: &PoolId, one: Poisoned) -> Aside {
         OutboxKind::Edit { .. } => "edit",
         OutboxKind::StoreFile { .. } => "store_file",
     });
+    let of_record = one.record.as_ref().map(record);
     Aside {
         pool: pool.clone(),
         id: one.position.to_string(),
         at: one.position.at(),
         why: one.why,
         from: one.from,
-        conversation: one.entry.map(|entry| entry.conversation),
-        kind,
+        conversation: one
+            .entry
+            .map(|entry| entry.conversation)
+            .or(of_record.map(|(_, conversation)| conversation)),
+        kind: kind.or(of_record.map(|(kind, _)| kind)),
+    }
+}
+
+fn refused_record(pool: &PoolId, one: RefusedRecord) -> Aside {
+    let of_record = one.record.as_ref().map(record);
+    Aside {
+        pool: pool.clone(),
+        id: one.position.to_string(),
+        at: one.position.at(),
+        why: one.why,
+        from: RECORDS.to_owned(),
+        conversation: of_record.map(|(_, conversation)| conversation),
+        kind: of_record.map(|(kind, _)| kind),
+    }
+}
+
+fn record(record: &Record) -> (&'static str, ConversationKey) {
+    match record {
+        Record::Course { conversation, .. } => ("course", *conversation),
+        Record::Quarantined { conversation, .. } => ("quarantine", *conversation),
     }
 }
 
 fn line(one: &Aside) -> String {
     let whose = match (&one.conversation, one.kind) {
+        (Some(conversation), Some(kind)) if one.from == RECORDS => {
+            format!("record for the database, {kind} of {conversation}")
+        }
         (Some(conversation), Some(kind)) => format!("{kind} for {conversation}"),
+        _ if one.from == RECORDS => "record for the database, unreadable".to_owned(),
         _ => format!("unreadable, of {}", one.from),
     };
     format!(

@@ -222,8 +222,8 @@ async fn give_up(common: &Common, yes: bool) -> anyhow::Result<Ended> {
         return Ok(Ended::NotWell);
     }
     // The lost key's place is taken by a fresh one: it is what this order is about.
-    let sealer = Sealer::open_or_create_at(config.sealing_key())
-        .context("the key that seals from now on")?;
+    let sealer =
+        Sealer::open_or_create(config.sealing_key()).context("the key that seals from now on")?;
     let given = sealed::give_up(&store, &sealer).await?;
     if common.json {
         out::json(&serde_json::json!({ "logins": given.logins, "tokens": given.tokens }))?;

@@ -66,7 +66,7 @@ fn supervisor_line(shown: &SupervisorShown) -> String {
 
 fn line(text: &mut String, name: &str, value: &str) {
     // Writing to a String does not fail.
-    let _written = writeln!(text, "{name:<12}{value}");
+    let _written = writeln!(text, "{name:<11} {value}");
 }
 
 fn pool_card(text: &mut String, pool: &PoolReport) {
@@ -117,7 +117,7 @@ fn pool_card(text: &mut String, pool: &PoolReport) {
         let (at, by) = (when::utc(scheduled.due), &scheduled.laid.by);
         line(
             text,
-            "  planned",
+            "  scheduled",
             &format!("{what} at {at} by {by}; undo it with `understudy unschedule`"),
         );
     }
@@ -158,6 +158,11 @@ fn pool_card(text: &mut String, pool: &PoolReport) {
     }
     if let Some(aside) = pool.moved_aside.as_ref().filter(|aside| aside.count > 0) {
         line(text, "  aside", &aside_line(aside));
+    }
+    if let Some(refused) = pool.records_refused.filter(|refused| *refused > 0) {
+        let look = "look with `understudy outbox list`";
+        let refused = format!("{refused} records that the database does not take; {look}");
+        line(text, "  refused", &refused);
     }
     for switch in pool.switches.iter().take(3) {
         line(text, "  switch", &switch_line(switch));
@@ -301,4 +306,21 @@ fn redis(report: &Report) -> String {
 
 fn problem(line: Option<&str>) -> String {
     line.unwrap_or("cannot be reached").to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::line;
+
+    #[test]
+    fn values_stand_in_one_column_and_never_touch_their_names() {
+        let mut text = String::new();
+        line(&mut text, "  work", "nothing");
+        line(&mut text, "  scheduled", "a switch");
+        line(&mut text, "  unreadable", "3 conversations");
+        assert_eq!(
+            text,
+            "  work      nothing\n  scheduled a switch\n  unreadable 3 conversations\n"
+        );
+    }
 }

@@ -192,6 +192,7 @@ fn unseen(pool: &PoolConfig) -> PoolReport {
         scheduled: None,
         orders: Vec::new(),
         moved_aside: None,
+        records_refused: None,
         checkpoint_lag_ms: None,
         restoring: None,
         undecided: None,
@@ -223,7 +224,7 @@ async fn look(
     store: Option<&Store>,
 ) -> Result<PoolReport, StateError> {
     let state = &redis.pool(&pool.name);
-    let (snapshot, counters, outbox, open, quarantined, orders, aside, survey) = tokio::join!(
+    let (snapshot, counters, outbox, open, quarantined, orders, aside, refused, survey) = tokio::join!(
         look::snapshot(pool, redis, heartbeats, store),
         state.counters(),
         state.outbox_len(),
@@ -231,6 +232,7 @@ async fn look(
         state.quarantine_len(),
         state.orders(),
         moved_aside(state),
+        state.refused_records_len(),
         state.survey()
     );
     let (lag_ms, restoring, undecided) = tokio::join!(
@@ -307,6 +309,7 @@ async fn look(
         scheduled: snapshot.overrides.scheduled.clone(),
         orders: orders?.into_iter().filter_map(order_report).collect(),
         moved_aside: Some(aside?),
+        records_refused: Some(refused?),
         checkpoint_lag_ms: lag_ms,
         restoring: restoring.map(|under_way| RestoringReport {
             why: under_way.source,

@@ -54,6 +54,8 @@ pub struct PoolReport {
     pub orders: Vec<OrderReport>,
     /// What nobody can send or read.
     pub moved_aside: Option<MovedAside>,
+    /// Records that the database refuses: kept until a person sends them again or drops them.
+    pub records_refused: Option<u64>,
     /// How old the copy of the pool's state in the database is; `null` before the first one.
     pub checkpoint_lag_ms: Option<u64>,
     /// The pool is being given its state back.

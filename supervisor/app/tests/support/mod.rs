@@ -142,6 +142,19 @@ impl Bench {
     }
 
     /// Looks until the status is as wanted.
+    /// What `understudy events` tells of this kind.
+    pub fn events(&self, kind: &str) -> Vec<String> {
+        let output = self.output(&["events", "--json", "--limit", "200"]);
+        let lines = String::from_utf8(output.stdout).unwrap();
+        let lines = lines
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap());
+        let of_kind = lines.filter(|line: &Value| line["kind"] == kind);
+        of_kind
+            .map(|line| line["text"].as_str().unwrap().to_owned())
+            .collect()
+    }
+
     pub fn until(&self, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
         let deadline = Instant::now() + PATIENCE;
         loop {

@@ -198,8 +198,14 @@ impl Look<'_> {
             .since_last_move(self.now)
             .is_none_or(|since| since >= self.policy.settle_ms);
         let others_busy = self.snapshot.bots.iter().any(|bot| {
-            let health = self.verdicts.bot(bot.bot).map(|v| v.health);
-            !self.is_fatal(bot.bot) && matches!(health, Some(Health::Unknown | Health::Failed))
+            let verdict = self.verdicts.bot(bot.bot);
+            // One that does not come through where it is: whoever follows it there may not either.
+            let shaky = verdict.is_some_and(|v| matches!(v.finding, Some(Finding::Shaky { .. })));
+            let busy = matches!(
+                verdict.map(|v| v.health),
+                Some(Health::Unknown | Health::Failed)
+            );
+            !self.is_fatal(bot.bot) && (busy || shaky)
         });
         if !calm || others_busy {
             return Plan::Nothing;

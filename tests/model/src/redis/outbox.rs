@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
-use shared_core::{BotId, EpochStamp, MemberId, OutboxEntry, Spent, Told};
+use shared_core::{BotId, EpochStamp, MemberId, OutboxEntry, Spent, TOLD_KEPT, Told};
 
 use super::{Position, Redis, Sending};
 use crate::ghost::{Ghost, Leaves};
@@ -14,9 +14,6 @@ pub enum Begun {
     Ours(BTreeSet<BotId>),
     Anothers,
 }
-
-/// Words that are kept of a bot's acknowledged messages.
-const TOLD_KEPT: usize = 4096;
 
 impl Redis {
     /// `settle.lua`: not fenced, since that it was sent stays true.

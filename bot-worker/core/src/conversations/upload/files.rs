@@ -3,7 +3,8 @@
 //! ```text
 //! pending   sent on to the storage channel       FileStored -> stored, FileLost -> lost
 //! stored    acknowledged to the member
-//! lost      out of everybody's reach             the member sends it again -> pending
+//! lost      out of everybody's reach, or the     the member sends it again -> pending
+//!           storage channel does not take it     FileStored -> stored: somebody sent it on again
 //! ```
 //! A file has a number that no other file of the dialogue ever has, by which answers from the storage channel find it, and a place in
 //! the list, which is what the member sees. Invariant: while a file is pending the step is Files.

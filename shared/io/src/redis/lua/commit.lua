@@ -1,5 +1,5 @@
 -- A conversation's state, its replies, its records, what it tells others and its timers, and what it settles.
--- KEYS epoch counters conversation open outbox records inbox timers dirty
+-- KEYS epoch counters conversation open outbox records inbox timers dirty refused
 -- ARGV epoch nonce expected-version stored open-at name keep-ms records-at-most, then lists: settles (nothing; `outbox` or `inbox` and a position; `timer`, its
 --      name and when it was due), entries, records, counter and change, told, timer and delay (empty: none)
 if not epoch_open(KEYS[1], ARGV[1], ARGV[2]) then
@@ -18,11 +18,11 @@ end
 if settles[1] == 'timer' and redis.call('ZSCORE', KEYS[8], settles[2]) ~= settles[3] then
   return {'gone'}
 end
--- At most 20 digits and the line's end.
-local head = redis.call('GETRANGE', KEYS[3], 0, 20)
+-- At most 16 digits and the line's end. Only as a commit writes it: `007` is not 7, and whoever read it as that would come back for ever.
+local head = redis.call('GETRANGE', KEYS[3], 0, 16)
 local version = '0'
 if head ~= '' then
-  version = string.match(head, '^(%d+)\n')
+  version = string.match(head, '^([1-9]%d*)\n') or string.match(head, '^(0)\n')
   if not version then
     return {'unreadable'}
   end
@@ -30,8 +30,8 @@ end
 if version ~= ARGV[3] then
   return {'stale', version}
 end
--- What is taken is kept until the database has it; so what cannot be kept is not taken.
-if #records > 0 and redis.call('XLEN', KEYS[6]) + #records > tonumber(ARGV[8]) then
+-- What is taken is kept until the database has it, also where that has refused it; so what cannot be kept is not taken.
+if #records > 0 and redis.call('XLEN', KEYS[6]) + redis.call('XLEN', KEYS[10]) + #records > tonumber(ARGV[8]) then
   return {'full'}
 end
 

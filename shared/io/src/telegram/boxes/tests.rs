@@ -11,6 +11,13 @@ use super::*;
 const GROUP: ChannelId = ChannelId(50);
 const GAP: Duration = Duration::from_millis(500);
 
+impl Boxes {
+    /// A test asks for one box's difference; the product asks for all.
+    pub(in crate::telegram) fn want(&mut self, key: Key) {
+        self.boxes.get_mut(&key).unwrap().want();
+    }
+}
+
 /// A deletion: the smallest update with a position.
 fn private(pts: i32, count: i32) -> Event {
     let update = tl::types::UpdateDeleteMessages {

@@ -117,7 +117,8 @@ impl Calls {
         Ok(())
     }
 
-    /// Copies a message, with its file, without naming whose it was. Fails with [`ErrorClass::Unreachable`] when it is gone.
+    /// Copies a message, with its file, without naming whose it was: a file cannot be named otherwise by who has not seen it
+    /// (`docs/telegram.md`, Identity). Fails with [`ErrorClass::Unreachable`] when it is gone.
     pub async fn copy_message(
         &self,
         from: Source,
@@ -178,7 +179,7 @@ impl Calls {
         }))
     }
 
-    pub(super) async fn raw_message(
+    async fn raw_message(
         &self,
         to: SendTarget,
         message: MessageId,
@@ -217,7 +218,7 @@ impl Calls {
 }
 
 /// The id of the message that bears this `random_id`, out of the updates that answer the sending.
-pub(super) fn sent_id(answer: &tl::enums::Updates, random_id: i64) -> Option<MessageId> {
+fn sent_id(answer: &tl::enums::Updates, random_id: i64) -> Option<MessageId> {
     let updates = match answer {
         tl::enums::Updates::UpdateShortSentMessage(sent) => return Some(MessageId(sent.id)),
         tl::enums::Updates::Updates(it) => &it.updates,

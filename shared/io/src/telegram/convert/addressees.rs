@@ -1,11 +1,13 @@
 //! Who in a group can be talked to: the usernames of our bots, and which messages are theirs.
 //!
-//! Both are remembered as they are seen and can be told; the messages are bounded, the oldest is forgotten first.
+//! Both are remembered as they are seen, and usernames can be told; the messages are bounded, the oldest is forgotten first.
 
 use std::collections::{HashSet, VecDeque};
 
 use grammers_client::tl;
 use shared_core::{ChannelId, MessageId};
+
+use super::Ours;
 
 /// A member who replies to something older than this has to say the bot's name.
 const MAX_MESSAGES: usize = 8_192;
@@ -24,7 +26,7 @@ impl Addressees {
         }
     }
 
-    pub(in crate::telegram) fn add_message(&mut self, channel: ChannelId, message: MessageId) {
+    pub(super) fn add_message(&mut self, channel: ChannelId, message: MessageId) {
         let seen = (channel, message);
         if !self.messages.insert(seen) {
             return;
@@ -38,19 +40,15 @@ impl Addressees {
     }
 
     /// Remembers a message of this account, or of a bot of ours, when it is one.
-    pub(in crate::telegram) fn note(
-        &mut self,
-        message: &tl::enums::Message,
-        is_ours: impl Fn(i64) -> bool,
-    ) {
+    pub(in crate::telegram) fn note(&mut self, message: &tl::enums::Message, ours: &Ours) {
         let tl::enums::Message::Message(message) = message else {
             return;
         };
-        let ours = match &message.from_id {
-            Some(tl::enums::Peer::User(from)) => is_ours(from.user_id),
+        let by_us = match &message.from_id {
+            Some(tl::enums::Peer::User(from)) => ours.has(from.user_id),
             _ => false,
         };
-        if let (true, tl::enums::Peer::Channel(peer)) = (ours || message.out, &message.peer_id) {
+        if let (true, tl::enums::Peer::Channel(peer)) = (by_us || message.out, &message.peer_id) {
             self.add_message(ChannelId(peer.channel_id), MessageId(message.id));
         }
     }

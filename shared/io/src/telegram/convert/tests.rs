@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use grammers_client::tl;
+use shared_core::BotId;
 
 use super::*;
 
@@ -14,7 +15,7 @@ const POSTS: i64 = 60;
 
 /// Everything that a conversion may look at.
 struct World {
-    own_bots: HashSet<BotId>,
+    ours: Ours,
     groups: HashSet<ChannelId>,
     posts: HashSet<ChannelId>,
     addressees: Addressees,
@@ -28,7 +29,7 @@ impl World {
         let mut addressees = Addressees::default();
         addressees.add_username("course_bot");
         Self {
-            own_bots: HashSet::from([BotId(OTHER_BOT)]),
+            ours: Ours::new(BotId(ME), HashSet::from([BotId(OTHER_BOT)])),
             groups: HashSet::from([ChannelId(GROUP)]),
             posts: HashSet::from([ChannelId(POSTS)]),
             addressees,
@@ -42,8 +43,7 @@ impl World {
 
     fn context(&self) -> Context<'_> {
         Context {
-            me: BotId(ME),
-            own_bots: &self.own_bots,
+            ours: &self.ours,
             groups: &self.groups,
             posts: &self.posts,
             addressees: &self.addressees,
@@ -426,6 +426,6 @@ fn a_file_keeps_its_name_and_a_photo_gets_one() {
     };
     assert_eq!(
         largest(&[size("s", 10), size("y", 90), size("m", 40)]),
-        Some((90, "y".into()))
+        Some(90)
     );
 }

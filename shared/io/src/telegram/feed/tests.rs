@@ -9,7 +9,7 @@ use grammers_client::sender::SenderPool;
 use shared_core::IncomingKind;
 
 use super::*;
-use crate::telegram::boxes::Ask;
+use crate::telegram::boxes::{Ask, Key};
 use crate::telegram::session::LineSession;
 
 const ME: BotId = BotId(7_000_001);
@@ -190,7 +190,7 @@ fn notify_settings() -> tl::enums::PeerNotifySettings {
 async fn a_channel_difference_that_is_too_long_is_counted_and_gone_on_behind() {
     let mut feed = feed();
     settle(&mut feed);
-    feed.poke_channel(GROUP);
+    feed.boxes.want(Key::Channel(GROUP));
     let batches = answer(&mut feed, Key::Channel(GROUP), channel_too_long(Some(350)));
     assert_eq!(batches.len(), 1);
     assert_eq!(batches[0].unknown, 250);
@@ -214,7 +214,7 @@ async fn a_channel_difference_that_is_too_long_is_counted_and_gone_on_behind() {
 async fn a_channel_that_is_too_long_and_does_not_say_where_it_is_is_asked_for_its_place() {
     let mut feed = feed();
     settle(&mut feed);
-    feed.poke_channel(GROUP);
+    feed.boxes.want(Key::Channel(GROUP));
     let key = Key::Channel(GROUP);
     let batches = answer(&mut feed, key, channel_too_long(None));
     assert!(batches.is_empty(), "no cursor moves before that");

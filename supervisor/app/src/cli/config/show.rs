@@ -126,6 +126,7 @@ fn rates_value(rates: &RatesConfig) -> Value {
         group_per_minute,
         group_burst,
         bulk_per_second,
+        bulk_burst,
     } = rates;
     json!({
         "chat_per_second": chat_per_second,
@@ -133,6 +134,7 @@ fn rates_value(rates: &RatesConfig) -> Value {
         "group_per_minute": group_per_minute,
         "group_burst": group_burst,
         "bulk_per_second": bulk_per_second,
+        "bulk_burst": bulk_burst,
     })
 }
 

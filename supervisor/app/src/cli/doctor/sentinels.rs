@@ -44,10 +44,9 @@ fn judge(seen: &[SentinelSeen]) -> CheckResult {
             "start them; until then no copy takes over",
         );
     }
-    if answering
-        .iter()
-        .any(|says| says.primary != answering[0].primary)
-    {
+    let mut primaries = answering.iter().map(|says| &says.primary);
+    let first = primaries.next();
+    if primaries.any(|other| Some(other) != first) {
         return CheckResult::fail(
             NAME,
             "the Sentinels name different primaries",

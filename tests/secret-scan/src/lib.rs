@@ -1,4 +1,4 @@
-//! Looks for secrets where none may be: logs, dumps, databases, Redis values. For tests and for `doctor`-like checks.
+//! Looks for secrets where none may be: logs, dumps, databases, Redis values. For tests.
 //!
 //! A secret is found raw, as hex in both cases, as base64 (standard and URL alphabet) at whichever of the three alignments it sits
 //! in a longer encoded text, and URL-encoded. Invariant: a finding names the needle by the name it was given, never by its
