@@ -230,6 +230,10 @@ impl Active {
         if tokio::time::timeout(DRAIN, ended).await.is_err() {
             warn!("the next sender waits until this bot's lease is another's");
         }
+        if self.tenure.has_unsettled() {
+            let tenure = Arc::clone(&self.tenure);
+            tokio::spawn(async move { tenure.settle_late().await });
+        }
     }
 
     /// Waits until the engine or the sender ends: `Some` with a fatal error of the connection, `None` when the epoch is over.

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use bot_worker_core::Context;
 use shared_core::{
@@ -13,6 +14,7 @@ use shared_io::clock;
 use shared_io::redis::{
     EpochAnswer, OutboxPosition, RedisState, Resumed, SendsInDoubt, StateError,
 };
+use shared_io::retry::{Backoff, RetryPolicy};
 use shared_io::telegram::Calls;
 use tokio::sync::{Notify, watch};
 use tracing::{debug, warn};
@@ -24,6 +26,13 @@ use crate::epoch_watch::View;
 use crate::guard::Tenancy;
 use crate::status::lock;
 use crate::work::Work;
+
+/// Soon, because another bot may begin; a Redis that is away for longer has the pool begin with what it has.
+const SETTLES_LATE: RetryPolicy = RetryPolicy {
+    initial: Duration::from_millis(20),
+    max: Duration::from_millis(150),
+    give_up_after: Some(Duration::from_secs(60)),
+};
 
 /// What a tenure is made of.
 pub struct Terms {
@@ -295,6 +304,26 @@ impl Tenure {
             Err(error) => return warn!(%error, "sent entries wait to be settled"),
         }
         self.settle_spent().await;
+    }
+
+    /// Is there something that Telegram took and Redis does not know of yet?
+    pub fn has_unsettled(&self) -> bool {
+        !lock(&self.sent).is_empty()
+    }
+
+    /// What could not be settled when the tenure ended, because Redis did not answer: until it is, whoever sends next has to find out by listening that
+    /// it was sent, and another bot cannot.
+    pub async fn settle_late(&self) {
+        let mut backoff = Backoff::new(SETTLES_LATE);
+        while self.has_unsettled() {
+            let Some(pause) = backoff.next_delay() else {
+                warn!("what was sent is not settled, and may be sent again");
+                return;
+            };
+            tokio::time::sleep(pause).await;
+            self.settle_sent().await;
+        }
+        self.end_sending().await;
     }
 
     /// Behind the settling: it is with that that a word comes to Redis.

@@ -136,6 +136,15 @@ fn every_command_in_a_document_can_be_typed() {
     );
 }
 
+/// What leads to a heading, as GitHub makes it.
+fn anchor(heading: &str) -> String {
+    let text = heading.trim_start_matches('#').trim().to_lowercase();
+    let kept = text
+        .chars()
+        .filter(|c| c.is_alphanumeric() || " -_".contains(*c));
+    kept.map(|c| if c == ' ' { '-' } else { c }).collect()
+}
+
 #[test]
 fn every_link_to_a_file_leads_somewhere() {
     for (file, text) in documents() {
@@ -144,8 +153,16 @@ fn every_link_to_a_file_leads_somewhere() {
             .skip(1)
             .filter_map(|rest| rest.split(')').next());
         for link in links.filter(|link| !link.contains("://") && !link.starts_with('#')) {
-            let target = file.parent().unwrap().join(link);
+            let (path, heading) = link.split_once('#').unwrap_or((link, ""));
+            let target = file.parent().unwrap().join(path);
             assert!(target.exists(), "{}: {link} leads nowhere", file.display());
+            if !heading.is_empty() {
+                let text = std::fs::read_to_string(target).unwrap();
+                let headings = text.lines().filter(|line| line.starts_with('#'));
+                let mut anchors = headings.map(anchor);
+                let is_there = anchors.any(|anchor| anchor == heading);
+                assert!(is_there, "{}: no heading for {link}", file.display());
+            }
         }
     }
 }
@@ -219,6 +236,52 @@ fn sources() -> String {
     sources
 }
 
+/// A function that is marked as a test, or one that stands in the list of a contract which is run on each database; no helper.
+fn is_a_test(sources: &str, name: &str) -> bool {
+    let lines: Vec<&str> = sources.lines().map(str::trim).collect();
+    let opening = format!("fn {name}(");
+    let marked = lines.iter().enumerate().any(|(at, line)| {
+        let mut above = lines[..at].iter().rev();
+        line.contains(&opening)
+            && above
+                .by_ref()
+                .take_while(|line| line.starts_with("#[") || line.starts_with("///"))
+                .any(|line| line.starts_with("#[test]") || line.starts_with("#[tokio::test"))
+    });
+    let listed = lines.iter().any(|line| {
+        let last = line.trim_end_matches(',');
+        last == name || last.ends_with(&format!("::{name}"))
+    });
+    marked || listed && lines.iter().any(|line| line.contains(&opening))
+}
+
+#[test]
+fn a_helper_is_no_test() {
+    let sources = "fn help() {}\n/// Why.\n#[test]\n#[ignore]\nfn one() {}\n#[tokio::test(flavor = \"x\")]\nasync fn two() {}\n";
+    assert!(is_a_test(sources, "one") && is_a_test(sources, "two"));
+    assert!(!is_a_test(sources, "help") && !is_a_test(sources, "three"));
+}
+
+/// Comments lead to documents; to those only that everybody has.
+#[test]
+fn every_document_that_a_comment_names_is_there() {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || "-_./".contains(c);
+    let mut seen = 0;
+    for line in sources()
+        .lines()
+        .filter(|line| line.trim().starts_with("//"))
+    {
+        let words = line
+            .split(|c| !is_part(c))
+            .map(|word| word.trim_matches('.'));
+        for word in words.filter(|word| word.ends_with(".md") && !word.contains("//")) {
+            assert!(root().join(word).is_file(), "{word}: {line}");
+            seen += 1;
+        }
+    }
+    assert!(seen >= 10, "only {seen} documents are named");
+}
+
 /// A test that is renamed must not leave the table of what others have met without its proof.
 #[test]
 fn every_test_that_the_table_of_scenarios_names_is_there() {
@@ -232,9 +295,7 @@ fn every_test_that_the_table_of_scenarios_names_is_there() {
         (Some(begin), _) => files.iter().any(|file| file.starts_with(begin)),
         // The model's bugs are tests as well: each is caught.
         (None, true) => sources.contains(&format!("= \"{name}\",")),
-        (None, false) => {
-            sources.contains(&format!("fn {name}(")) || files.contains(&format!("{name}.txt"))
-        }
+        (None, false) => is_a_test(&sources, name) || files.contains(&format!("{name}.txt")),
     };
     let table = std::fs::read_to_string(root().join("docs/scenarios.md")).unwrap();
     let mut seen = 0;

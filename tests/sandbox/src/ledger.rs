@@ -92,14 +92,18 @@ impl Ledger {
             .find(|entry| entry.is_waiting())
     }
 
-    /// The last input of the upload, if its effect is not known: waited for, or a press that timed out.
+    /// The last input of the upload, if its effect is not known: waited for, or a press that nobody acknowledged, whether it timed out or he gave it up.
     pub fn unsettled_mut(&mut self) -> Option<&mut Entry> {
         let last = self
             .entries
             .iter_mut()
             .rev()
             .find(|entry| !entry.only_asks())?;
-        matches!(last.fate, Fate::Waiting | Fate::TimedOut).then_some(last)
+        let is_given_up = last.fate == Fate::WithoutEffect
+            && last.input.is_press()
+            && !last.acknowledged
+            && last.answered_ms.is_none();
+        (is_given_up || matches!(last.fate, Fate::Waiting | Fate::TimedOut)).then_some(last)
     }
 
     /// The latest entry that `matches`, waiting or not.

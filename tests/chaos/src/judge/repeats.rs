@@ -41,7 +41,10 @@ pub fn across_bots(first: Confirmer, second: Confirmer, evidence: &Evidence<'_>)
     let noted_ms = noted_by(first, evidence.strikes);
     let harms = |strike: &&Strike| takes_the_answer(strike, first.bot);
     let mut harmful = evidence.strikes.iter().filter(harms);
-    let struck = harmful.any(|strike| strike.meets(said, noted_ms));
+    // Where answers get lost nobody has to be struck: the sender does not know whether Telegram took it, and the pool may move before it has found out.
+    let lost = |strike: &Strike| strike.kind == Kind::Loss && strike.meets(said, first.at_ms);
+    let struck =
+        harmful.any(|strike| strike.meets(said, noted_ms)) || evidence.strikes.iter().any(lost);
     let left_ms = left_after(said, first.bot, evidence.moves)?;
     let by = found_out_by(noted_ms, evidence.strikes);
     (struck && left_ms <= by && left_ms <= second.at_ms).then_some(Repeat { left_ms, second })

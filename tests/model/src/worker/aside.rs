@@ -2,8 +2,9 @@
 //!
 //! Invariant: an entry is moved by a script of the epoch, or stays where it was.
 
-use bot_worker_core::Event;
-use shared_core::{EventId, MemberId, OutboxEntry, OutboxKind, PlaceKey, Priority, SendTarget};
+use bot_worker_core::event_of_letter;
+use bot_worker_core::refused::word_of;
+use shared_core::{MemberId, OutboxEntry, UnixMs};
 
 use super::sender::{After, Sender};
 use super::tenure::{Item, Origin};
@@ -56,10 +57,10 @@ impl Sender {
         let refused = ctx
             .redis(held, move |redis, _| redis.refuse(stamp, position))
             .await;
-        let unsaid = unsaid(&entry).filter(|_| refused == Ok(true));
+        let heard = heard(&entry).filter(|_| refused == Ok(true));
         let key = entry.conversation;
         let after = self.moved_away(position, entry, refused);
-        if let Some(item) = unsaid {
+        if let Some(item) = heard {
             self.tenure.push(key, item, Origin::Own);
         }
         after
@@ -88,22 +89,13 @@ impl Sender {
     }
 }
 
-/// What the conversation hears, if its own chat was to get an answer.
-fn unsaid(entry: &OutboxEntry) -> Option<Item> {
-    let here = match (entry.conversation.place, entry.target) {
-        (PlaceKey::Private, SendTarget::Member(member)) => member == entry.conversation.member,
-        (PlaceKey::Group(group), SendTarget::Channel(channel)) => group == channel,
-        _ => false,
-    };
-    let is_answer = entry.priority == Priority::Answer && entry.by.is_none();
-    let is_said = !matches!(entry.kind, OutboxKind::StoreFile { .. });
-    (here && is_answer && is_said).then(|| {
-        let mut id = entry.id.0;
-        id[15] ^= 2;
-        Item::Internal {
-            event: Event::Unsaid,
-            id: EventId(id),
-            settles: None,
-        }
+/// What the conversation hears. The product's letter goes into the inbox with the step that moves the entry; here it is handed over in memory (`post`
+/// has the inbox).
+fn heard(entry: &OutboxEntry) -> Option<Item> {
+    let letter = word_of(entry, UnixMs(0))?;
+    Some(Item::Internal {
+        event: event_of_letter(letter.from, letter.what),
+        id: letter.id,
+        settles: None,
     })
 }

@@ -221,6 +221,26 @@ fn a_press_that_times_out_is_pressed_again_and_may_have_worked() {
     assert_eq!(member.problems, []);
 }
 
+/// Its bot was cut off when it had taken the press, and he turned to the next one.
+#[test]
+fn a_press_that_was_given_up_may_have_worked() {
+    let shown = |acknowledged: bool| {
+        let mut member = up_to(Step::Category);
+        act(&mut member);
+        let entry = member.ledger.entries.len() - 1;
+        member.ledger.entries[entry].acknowledged = acknowledged;
+        member.lose_patience();
+        let text = "↻ I am @second\nSo far:\nTitle: #7-2 Bread\nDescription: #7-3 Bread: what one needs, in 2 short parts.\nCategory: Science\n\nStep 4/6: Tags";
+        hear(&mut member, SECOND, text, &["video", "Done", "Skip"]);
+        (
+            member.ledger.entries[entry].fate,
+            member.problems.is_empty(),
+        )
+    };
+    assert_eq!(shown(false), (Fate::Answered, true));
+    assert_eq!(shown(true).0, Fate::WithoutEffect);
+}
+
 #[test]
 fn a_word_over_a_press_that_nobody_knows_is_a_problem() {
     let mut member = up_to(Step::Category);
