@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use e2e::{Stage, TITLE, Talk};
 use reqwest::Method;
-use rustix::process::{Signal, kill_process};
+use rustix::process::{Pid, Signal, kill_process};
 use sandbox::control::{Chat, Content, Event};
 use serde_json::json;
 
@@ -121,6 +121,37 @@ async fn found_to_be_sent(stage: &Stage) {
     let found = stage.counter("found_sent").await.unwrap();
     assert!(found >= LEFT as u64, "only {found} were found to be sent");
     assert_eq!(stage.counter("maybe_repeated").await.unwrap(), 0);
+}
+
+/// Redis is gone when the acknowledgements come in, and for longer than a lease, so the tenure ends before it could say to Redis what Telegram has taken.
+/// The process knows it, and says it as soon as Redis is back: nobody has to find it out by listening, which another bot could not.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_acknowledged_while_redis_was_gone_is_settled_when_it_is_back() {
+    let mut stage = stage("login", 24 * 3_600).await;
+    let bot = stage.active().await.unwrap();
+    let mut connection = stage.redis().await.unwrap();
+    let server: String = redis::cmd("INFO")
+        .arg("server")
+        .query_async(&mut connection)
+        .await
+        .unwrap();
+    let pid = server
+        .lines()
+        .find_map(|line| line.strip_prefix("process_id:"));
+    let pid = Pid::from_raw(pid.unwrap().parse().unwrap()).unwrap();
+    let begin = stage.control.last_event().await.unwrap();
+    let slow = ask_over_a_slow_line(&stage, bot).await;
+    stage.kill_supervisor().unwrap();
+    kill_process(pid, Signal::KILL).unwrap();
+    tokio::time::sleep(Duration::from_millis(2 * SLOW_MS)).await;
+    stage.clear_fault(slow).await.unwrap();
+    stage.start_supervisor().unwrap();
+    stage.served().await.unwrap();
+    everybody_was_told_once(&stage, begin).await;
+    assert_eq!(stage.active().await.unwrap(), bot, "the bot stays");
+    // But for those whose acknowledgement had not come by the end of the lease.
+    let found = stage.counter("found_sent").await.unwrap();
+    assert!(found < LEFT as u64 / 2, "{found} had to be found out");
 }
 
 async fn a_killed_workers_replies_are_not_repeated(scope: &str) {
