@@ -577,6 +577,17 @@ fn a_reply_that_was_settled_long_ago_may_not_come_again_from_another_bot() {
 }
 
 #[test]
+fn an_acknowledgement_that_the_network_lost_is_not_noted_when_the_pool_is_rotated() {
+    let loss = |at_ms| Strike {
+        bot: None,
+        ..strike(Kind::Loss, at_ms, 4_000)
+    };
+    assert_eq!(twice(2_900, &[loss(1_900)], &[away(2_600)]), (0, 1));
+    assert_eq!(twice(2_900, &[loss(2_200)], &[away(2_600)]), (1, 0));
+    assert_eq!(twice(2_900, &[], &[away(2_600)]), (1, 0));
+}
+
+#[test]
 fn an_acknowledgement_is_noted_when_its_worker_wakes_up_or_redis_answers() {
     for kind in [Kind::CutRedis, Kind::CutWorker] {
         let cut = strike(kind, 1_000, 5_000);
