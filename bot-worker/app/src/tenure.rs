@@ -312,7 +312,7 @@ impl Tenure {
     }
 
     /// What could not be settled when the tenure ended, because Redis did not answer: until it is, whoever sends next has to find out by listening that
-    /// it was sent, and another bot cannot.
+    /// it was sent, and another bot cannot. Only in this epoch: an entry must not vanish under a sender of the next one that has read it.
     pub async fn settle_late(&self) {
         let mut backoff = Backoff::new(SETTLES_LATE);
         while self.has_unsettled() {
@@ -321,7 +321,14 @@ impl Tenure {
                 return;
             };
             tokio::time::sleep(pause).await;
-            self.settle_sent().await;
+            match self.context.state.epoch().await {
+                Ok(Some(record)) if record.stamp == self.stamp => {
+                    self.settle_sent().await;
+                }
+                // Whoever answers in it has read what stood there, and asks its boxes.
+                Ok(_) => return warn!("what was sent is not settled, and may be sent again"),
+                Err(_) => {}
+            }
         }
         self.end_sending().await;
     }

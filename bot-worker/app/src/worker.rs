@@ -18,7 +18,7 @@ use shared_io::config::Config;
 use shared_io::redis::{RedisState, RedisTimeouts, StateError};
 use shared_io::retry::{Failure, RetryPolicy, retry};
 use shared_io::secrets;
-use shared_io::sql::{Store, StoreError};
+use shared_io::sql::{SchemaSeen, Store, StoreError};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -88,7 +88,7 @@ pub async fn run(
     info!(worker = %shared.worker, pid = std::process::id(), "worker started");
     let ended = tokio::select! {
         ended = wait_for_end(&mut pools, &mut beating, &shared.worker) => ended?,
-        error = schema_is_not_ours(&shared.config, schema_is_seen) => return Err(error).context("opening the database"),
+        error = schema_is_not_ours(&shared.config, schema_is_seen) => End::NotOurs(error),
     };
     info!("worker stops");
     stop.cancel();
@@ -97,7 +97,7 @@ pub async fn run(
         shared.admin_records.flush().await;
         background.cancel();
         while tasks.join_next().await.is_some() {}
-        if let End::Asked = ended {
+        if !matches!(ended, End::NameTaken(_)) {
             let _beats_no_more = (&mut beating).await;
             name::release(&shared.redis, &shared.worker, nonce).await;
         }
@@ -109,6 +109,7 @@ pub async fn run(
     match ended {
         End::Asked => Ok(()),
         End::NameTaken(taken) => Err(taken.into()),
+        End::NotOurs(error) => Err(error).context("opening the database"),
     }
 }
 
@@ -116,6 +117,8 @@ pub async fn run(
 enum End {
     Asked,
     NameTaken(NameTaken),
+    /// The database that was away has another program's schema.
+    NotOurs(StoreError),
 }
 
 async fn open(
@@ -169,34 +172,35 @@ impl Database {
             }
             Err(error) => error,
         };
-        if error.is_away() {
-            let store = Store::unopened(config)?;
-            if let Some(logins) = Vault::from_kept(store.clone(), kept) {
-                warn!(%error, "the database is away: this worker starts with the logins that it kept");
-                return Ok(Self {
-                    store,
-                    logins,
-                    schema_is_seen: false,
-                });
-            }
+        // An address that cannot be read is refused here as well.
+        if !error.is_of_the_schema()
+            && let Ok(store) = Store::unopened(config)
+            && let Some(logins) = Vault::from_kept(store.clone(), kept)
+        {
+            warn!(%error, "the database is away: this worker starts with the logins that it kept");
+            return Ok(Self {
+                store,
+                logins,
+                schema_is_seen: false,
+            });
         }
         Err(error).context("opening the database")
     }
 }
 
-/// Looks at the schema as soon as there is one to look at; ends only with what says that this program may not use it.
+/// Looks at the schema as soon as there is one, and changes nothing: to bring it up to date, or to restore it first, is for whoever starts with the database.
+/// Ends only with what says that this program may not use it.
 async fn schema_is_not_ours(config: &Config, is_seen: bool) -> StoreError {
     if is_seen {
         return std::future::pending().await;
     }
     loop {
-        match Store::open_configured(config).await {
-            Ok(store) => {
-                store.close().await;
-                return std::future::pending().await;
+        match Store::peek(&config.database_url()).await {
+            Ok(seen) if seen.is_current() => return std::future::pending().await,
+            Ok(SchemaSeen { found, known }) if found > known => {
+                return StoreError::TooNew { found, known };
             }
-            Err(error) if error.is_away() => tokio::time::sleep(DATABASE_COMES).await,
-            Err(error) => return error,
+            Ok(_) | Err(_) => tokio::time::sleep(DATABASE_COMES).await,
         }
     }
 }

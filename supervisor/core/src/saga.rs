@@ -8,8 +8,8 @@
 //! Fenced     Activated                       Activated  -
 //! Activated  Smoked, passed                  Smoked     open
 //! Activated  Smoked, failed                  Decided    fence, for the next holder; Exhausted if nobody is left
-//! the same, nobody is left, rights alone failed  Decided    fence, for the one that lacks least, who need not pass in its channels; once in a saga, not in
-//!                                                       a first activation
+//! the same, nobody is left, rights alone failed  Decided    fence, for the one that lacks least, who need not pass in its channels; each once, not in a
+//!                                                       first activation
 //! Activated  Waited beyond the time-out      Decided    the same
 //! Activated  the same, and `again`           Decided    fence, for the same holder over another connection; once in a saga
 //! Decided..Smoked HolderLost                 Decided    the same

@@ -116,6 +116,37 @@ fn where_nobody_has_all_rights_the_one_that_lacks_least_serves() {
 }
 
 #[test]
+fn who_lacks_least_and_is_dead_by_now_is_not_the_last_word() {
+    let drive = Drive::start(seed(holder("b2@w2"), &["b3@w2"]))
+        .fenced(4)
+        .activated()
+        .lacks_rights(4, 1)
+        .fenced(5)
+        .activated()
+        .lacks_rights(5, 2)
+        .fenced(6)
+        .see(
+            "lost",
+            Observation::HolderLost {
+                why: "worker w2: its process is dead".into(),
+            },
+        )
+        .fenced(7)
+        .activated()
+        .lacks_rights(7, 2);
+    assert!(
+        drive.log.ends_with(
+            "lost: decided b3@w2 [fence]\n\
+             fenced: fenced b3@w2 e7 [activate b3@w2 e7]\n\
+             activated: activated b3@w2 e7 []\n\
+             smoked: smoked b3@w2 e7 [open b3@w2 e7]\n"
+        ),
+        "{}",
+        drive.log
+    );
+}
+
+#[test]
 fn rights_are_waived_once_and_nothing_but_rights() {
     // It fails otherwise by then, too.
     let drive = Drive::start(seed(holder("b2@w2"), &[]))

@@ -17,7 +17,8 @@ use shared_io::sql::LoginRow;
 /// Of the file; another one is not read.
 const VERSION: u32 = 1;
 
-pub(super) type Rows = BTreeMap<(PoolId, BotId), Vec<LoginRow>>;
+pub(super) type Owner = (PoolId, BotId);
+pub(super) type Rows = BTreeMap<Owner, Vec<LoginRow>>;
 
 #[derive(Debug, Serialize, Deserialize)]
 struct File {

@@ -14,7 +14,7 @@ use shared_io::sql::{LoginRow, LoginState, Store, StoreError};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
-use super::kept::{Kept, Rows};
+use super::kept::{Kept, Owner, Rows};
 use crate::status::lock;
 
 /// Longer than this, a takeover does not wait for SQL if memory has the rows.
@@ -54,7 +54,7 @@ impl Vault {
 
     /// Keeps memory fresh until stopped.
     pub async fn run(&self, pools: &[PoolConfig], stop: CancellationToken) {
-        let mut written = Rows::new();
+        let mut written = self.kept.read().unwrap_or_default();
         loop {
             let refreshing = async {
                 for pool in pools {
@@ -70,7 +70,7 @@ impl Vault {
                 () = stop.cancelled() => return,
                 () = refreshing => {}
             }
-            self.keep(&mut written);
+            self.keep(|owner| is_among(pools, owner), &mut written);
             tokio::select! {
                 () = stop.cancelled() => return,
                 () = tokio::time::sleep(REFRESH) => {}
@@ -78,9 +78,13 @@ impl Vault {
         }
     }
 
-    /// Writes the file when it says something else than what is known.
-    fn keep(&self, written: &mut Rows) {
-        let rows = lock(&self.known).rows.clone();
+    /// Writes the file when something else is known than it says. What SQL does not have any more, or was not asked for yet, stays in it: a database that was
+    /// emptied and is about to be restored takes nobody's logins away.
+    fn keep(&self, is_ours: impl Fn(&Owner) -> bool, written: &mut Rows) {
+        let mut rows = written.clone();
+        let known = lock(&self.known).rows.clone();
+        rows.extend(known.into_iter().filter(|(_, rows)| !rows.is_empty()));
+        rows.retain(|owner, _| is_ours(owner));
         if rows == *written {
             return;
         }
@@ -211,6 +215,12 @@ impl Vault {
     }
 }
 
+/// Is it a bot of one of these pools?
+fn is_among(pools: &[PoolConfig], (pool, bot): &Owner) -> bool {
+    let mut pools = pools.iter().filter(|known| known.name == *pool);
+    pools.any(|pool| pool.bots.iter().any(|known| known.bot() == *bot))
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -262,7 +272,8 @@ mod tests {
     /// One turn of what `run` does.
     async fn look(vault: &Vault) {
         vault.refresh(&pool(), BOT).await.unwrap();
-        vault.keep(&mut Rows::new());
+        let mut written = vault.kept.read().unwrap_or_default();
+        vault.keep(|_| true, &mut written);
     }
 
     fn states(rows: &[LoginRow]) -> Vec<LoginState> {
@@ -304,6 +315,25 @@ mod tests {
         let vault = Vault::from_kept(store, kept(&folder)).unwrap();
         let rows = vault.rows(&pool(), BOT).await.unwrap();
         assert_eq!(rows, [login(LoginSlot::A, 1), login(LoginSlot::B, 2)]);
+    }
+
+    #[tokio::test]
+    async fn a_database_that_was_emptied_takes_nothing_out_of_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let before = Vault::new(store(folder.path()).await, kept(&folder));
+        before.put(&login(LoginSlot::A, 1)).await.unwrap();
+        look(&before).await;
+
+        let empty = tempfile::tempdir().unwrap();
+        let vault = Vault::new(store(empty.path()).await, kept(&folder));
+        look(&vault).await;
+        assert!(vault.in_memory(&pool(), BOT).is_empty());
+        let file = kept(&folder).read().unwrap();
+        assert_eq!(file[&(pool(), BOT)], [login(LoginSlot::A, 1)]);
+        // But for a bot that is none of the pool's any more.
+        let mut written = file;
+        vault.keep(|_| false, &mut written);
+        assert!(kept(&folder).read().is_none());
     }
 
     #[tokio::test]

@@ -68,16 +68,13 @@ impl StoreError {
         }
     }
 
-    /// Is it that nobody answers at the moment, rather than that something is set wrongly? What an operator has to mend is not away.
-    pub fn is_away(&self) -> bool {
-        match self {
-            Self::Open { source, .. } => source.downcast_ref().is_some_and(is_unanswered),
-            Self::Migration {
-                source: MigrateError::Execute(source) | MigrateError::ExecuteMigration(source, _),
-                ..
-            } => is_unanswered(source),
-            other => other.is_transient(),
-        }
+    /// Does it say that this program may not use that database, whoever looks and whenever? Anything else (nobody answers, a password that was
+    /// changed, a database that is not restored yet) passes when somebody has mended it.
+    pub fn is_of_the_schema(&self) -> bool {
+        matches!(
+            self,
+            Self::TooNew { .. } | Self::Foreign { .. } | Self::Encoding { .. }
+        )
     }
 
     /// Is it this very row that the database does not take, whoever brings it and however well the database is? Anything else (a full disk,
@@ -211,6 +208,8 @@ fn is_busy(error: &sqlx::Error) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::io;
+
     use super::*;
 
     #[test]
@@ -227,22 +226,13 @@ mod tests {
     }
 
     #[test]
-    fn who_does_not_answer_is_told_from_who_is_called_wrongly() {
-        let open = |error| StoreError::open("", "", error);
-        let io = |kind: ErrorKind| sqlx::Error::Io(kind.into());
-        for kind in [
-            ErrorKind::ConnectionRefused,
-            ErrorKind::TimedOut,
-            ErrorKind::BrokenPipe,
-        ] {
-            assert!(open(io(kind)).is_away(), "{kind:?}");
-        }
-        assert!(open(sqlx::Error::PoolTimedOut).is_away());
-        assert!(!open(io(ErrorKind::InvalidData)).is_away());
-        assert!(!open(sqlx::Error::Configuration("port".into())).is_away());
-        assert!(!StoreError::TooNew { found: 9, known: 8 }.is_away());
-        let source = MigrateError::Execute(io(ErrorKind::UnexpectedEof));
-        assert!(StoreError::Migration { known: 8, source }.is_away());
+    fn what_a_schema_forbids_is_told_from_what_may_pass() {
+        assert!(StoreError::TooNew { found: 9, known: 8 }.is_of_the_schema());
+        assert!(StoreError::Foreign { version: 3 }.is_of_the_schema());
+        let refused = StoreError::open("", "", io::Error::from(ErrorKind::ConnectionRefused));
+        assert!(!refused.is_of_the_schema());
+        let source = MigrateError::Execute(sqlx::Error::PoolTimedOut);
+        assert!(!StoreError::Migration { known: 8, source }.is_of_the_schema());
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Why an attempt ended, and who is tried after it.
 //!
-//! Invariant: the list of candidates only gets shorter; one holder comes once more over another connection, and one, when nobody has all rights, without
-//! them. So a saga ends.
+//! Invariant: the list of candidates only gets shorter; one holder comes once more over another connection, and each that lacks nothing but rights once more
+//! without them, when nobody has all. So a saga ends.
 
 use serde::{Deserialize, Serialize};
 use shared_core::{Holder, LoginSlot, UnixMs};
@@ -90,19 +90,24 @@ impl Saga {
         self.with(vec![Action::Fence])
     }
 
-    /// Of those that were refused for missing rights alone, the first of those with the fewest. Whoever sets a pool up hears of them before anybody
-    /// is served.
+    /// Of those that were refused for missing rights alone, and were not tried again since, the first of those with the fewest. Whoever sets a pool up hears
+    /// of them before anybody is served.
     fn lacks_least(&self) -> Option<Holder> {
-        if self.rights_waived || self.kind == SwitchKind::First {
+        if self.kind == SwitchKind::First {
             return None;
         }
+        let times = |holder: &Holder| {
+            let tried = self.tried.iter();
+            tried.filter(|tried| tried.holder == *holder).count()
+        };
         let lacking = self.tried.iter().filter_map(|tried| match tried.why {
             GaveUp::SmokeFailed { only_rights, .. } if only_rights > 0 => {
                 Some((only_rights, &tried.holder))
             }
             _ => None,
         });
-        let least = lacking.min_by_key(|(rights, _)| *rights);
+        let left = lacking.filter(|(_, holder)| times(holder) == 1);
+        let least = left.min_by_key(|(rights, _)| *rights);
         least.map(|(_, holder)| holder.clone())
     }
 }
