@@ -76,6 +76,9 @@ async fn after_a_reboot_of_the_host_members_are_answered() {
         for worker in ["e1", "e2"] {
             stage.start_worker(worker).unwrap();
         }
+        // Where the first worker is known to be dead before the second one, it is another bot that goes on.
+        stage.served().await.unwrap();
+        let bot = stage.active().await.unwrap();
         let talk = Talk::private(&stage, 0, bot);
         talk.say("/help").await.unwrap();
         talk.see("What I know:").await.unwrap();
