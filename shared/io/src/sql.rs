@@ -71,8 +71,8 @@ impl Store {
         Self::open(&config.database_url(), config.data_dir()).await
     }
 
-    /// Connections to a database that is away: each query tries anew. Whoever takes this calls [`Self::open`] until it has succeeded once,
-    /// because nothing has looked at the schema yet.
+    /// Connections to a database that is away: each query tries anew. Nothing has looked at the schema: whoever takes this does so later, with
+    /// [`Self::peek`].
     pub fn unopened(config: &Config) -> Result<Self, StoreError> {
         let db = open::later(&config.database_url(), config.data_dir())?;
         Ok(Self { db })

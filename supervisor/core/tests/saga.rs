@@ -97,16 +97,12 @@ fn where_nobody_has_all_rights_the_one_that_lacks_least_serves() {
         .activated()
         .lacks_rights(7, 1)
         .see("opened", Observation::Opened);
-    assert!(
-        drive.log.ends_with(
-            "smoked: decided b3@w2 [fence]\n\
+    drive.ends_with(
+        "smoked: decided b3@w2 [fence]\n\
              fenced: fenced b3@w2 e7 [activate b3@w2 e7]\n\
              activated: activated b3@w2 e7 []\n\
              smoked: smoked b3@w2 e7 [open b3@w2 e7]\n\
-             opened: opened b3@w2 e7 [record]\n"
-        ),
-        "{}",
-        drive.log
+             opened: opened b3@w2 e7 [record]\n",
     );
     let reasons = &drive.saga.record().unwrap().reasons;
     assert!(
@@ -134,15 +130,11 @@ fn who_lacks_least_and_is_dead_by_now_is_not_the_last_word() {
         .fenced(7)
         .activated()
         .lacks_rights(7, 2);
-    assert!(
-        drive.log.ends_with(
-            "lost: decided b3@w2 [fence]\n\
+    drive.ends_with(
+        "lost: decided b3@w2 [fence]\n\
              fenced: fenced b3@w2 e7 [activate b3@w2 e7]\n\
              activated: activated b3@w2 e7 []\n\
-             smoked: smoked b3@w2 e7 [open b3@w2 e7]\n"
-        ),
-        "{}",
-        drive.log
+             smoked: smoked b3@w2 e7 [open b3@w2 e7]\n",
     );
 }
 
@@ -157,13 +149,7 @@ fn rights_are_waived_once_and_nothing_but_rights() {
         .activated()
         .smoked(5, Some("no answer"))
         .fenced(6);
-    assert!(
-        drive
-            .log
-            .ends_with("smoked: exhausted [fence]\nfenced: held [record]\n"),
-        "{}",
-        drive.log
-    );
+    drive.ends_with("smoked: exhausted [fence]\nfenced: held [record]\n");
     // Whoever sets a pool up hears of them first.
     let first = SagaSeed {
         previous_bot: None,
@@ -175,13 +161,7 @@ fn rights_are_waived_once_and_nothing_but_rights() {
         .activated()
         .lacks_rights(4, 1)
         .fenced(5);
-    assert!(
-        drive
-            .log
-            .ends_with("smoked: exhausted [fence]\nfenced: held [record]\n"),
-        "{}",
-        drive.log
-    );
+    drive.ends_with("smoked: exhausted [fence]\nfenced: held [record]\n");
 }
 
 #[test]
@@ -242,13 +222,9 @@ fn a_relogin_that_does_not_help_ends_with_a_standby() {
             },
         )
         .fenced(5);
-    assert!(
-        drive.log.ends_with(
-            "lost: decided b2@w2 [fence]\n\
-             fenced: fenced b2@w2 e5 [activate b2@w2 e5]\n"
-        ),
-        "{}",
-        drive.log
+    drive.ends_with(
+        "lost: decided b2@w2 [fence]\n\
+             fenced: fenced b2@w2 e5 [activate b2@w2 e5]\n",
     );
     assert_eq!(drive.saga.kind, SwitchKind::Switch);
     assert_eq!(drive.saga.tried[0].holder, holder("b1@w1"));
@@ -372,11 +348,7 @@ fn reports_of_another_attempt_open_nothing() {
         results: Vec::new(),
     };
     let drive = drive.see("empty", Observation::Smoked(empty));
-    assert!(
-        drive.log.ends_with("empty: exhausted [fence]\n"),
-        "{}",
-        drive.log
-    );
+    drive.ends_with("empty: exhausted [fence]\n");
 }
 
 #[test]

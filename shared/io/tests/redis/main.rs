@@ -18,6 +18,7 @@ mod post;
 mod quarantine;
 mod reach;
 mod reports;
+mod sending;
 mod sentinel;
 mod server;
 mod supervisors;

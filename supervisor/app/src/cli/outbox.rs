@@ -271,36 +271,43 @@ fn told(
 }
 
 fn aside(pool: &PoolId, one: Poisoned) -> Aside {
-    let kind = one.entry.as_ref().map(|entry| match entry.kind {
-        OutboxKind::Say { .. } => "say",
-        OutboxKind::Edit { .. } => "edit",
-        OutboxKind::StoreFile { .. } => "store_file",
+    let of_entry = one.entry.as_ref().map(|entry| {
+        let kind = match entry.kind {
+            OutboxKind::Say { .. } => "say",
+            OutboxKind::Edit { .. } => "edit",
+            OutboxKind::StoreFile { .. } => "store_file",
+        };
+        (kind, entry.conversation)
     });
-    let of_record = one.record.as_ref().map(record);
-    Aside {
-        pool: pool.clone(),
-        id: one.position.to_string(),
-        at: one.position.at(),
-        why: one.why,
-        from: one.from,
-        conversation: one
-            .entry
-            .map(|entry| entry.conversation)
-            .or(of_record.map(|(_, conversation)| conversation)),
-        kind: kind.or(of_record.map(|(kind, _)| kind)),
-    }
+    let what = of_entry.or(one.record.as_ref().map(record));
+    let (id, at) = (one.position.to_string(), one.position.at());
+    Aside::new(pool, (id, at), one.why, one.from, what)
 }
 
 fn refused_record(pool: &PoolId, one: RefusedRecord) -> Aside {
-    let of_record = one.record.as_ref().map(record);
-    Aside {
-        pool: pool.clone(),
-        id: one.position.to_string(),
-        at: one.position.at(),
-        why: one.why,
-        from: RECORDS.to_owned(),
-        conversation: of_record.map(|(_, conversation)| conversation),
-        kind: of_record.map(|(kind, _)| kind),
+    let what = one.record.as_ref().map(record);
+    let (id, at) = (one.position.to_string(), one.position.at());
+    Aside::new(pool, (id, at), one.why, RECORDS.to_owned(), what)
+}
+
+impl Aside {
+    /// `what` it is and whose; nothing where nobody can read it.
+    fn new(
+        pool: &PoolId,
+        (id, at): (String, UnixMs),
+        why: String,
+        from: String,
+        what: Option<(&'static str, ConversationKey)>,
+    ) -> Self {
+        Self {
+            pool: pool.clone(),
+            id,
+            at,
+            why,
+            from,
+            conversation: what.map(|(_, conversation)| conversation),
+            kind: what.map(|(kind, _)| kind),
+        }
     }
 }
 

@@ -54,6 +54,11 @@ impl Drive {
         self.tested(epoch, vec![result(SmokeCheck::Rpc, failed)])
     }
 
+    /// How its log ends; all of it where it does not.
+    pub fn ends_with(&self, lines: &str) {
+        assert!(self.log.ends_with(lines), "{}", self.log);
+    }
+
     /// Telegram answers; in so many of three channels a right is missing.
     pub fn lacks_rights(self, epoch: u64, channels: i64) -> Self {
         let mut results = vec![result(SmokeCheck::Rpc, None)];

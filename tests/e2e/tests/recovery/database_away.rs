@@ -2,7 +2,6 @@
 //! asks for the admins' card: members are served, and what was to be recorded is there afterwards, although the supervisor that noted it has died
 //! meanwhile.
 
-use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, Instant};
 
 use e2e::{Stage, Talk};
@@ -10,11 +9,12 @@ use postgres_server::Server;
 use rustix::process::{Pid, Signal, kill_process};
 use sqlx::{Connection, SqliteConnection};
 
+use crate::{DATABASE, stage_on};
+
 /// At least so long nothing is written.
 const AWAY: Duration = Duration::from_secs(32);
 const SERVED: Duration = Duration::from_secs(60);
 const FOLLOWS: Duration = Duration::from_secs(90);
-const DATABASE: &str = "understudy";
 const LOOK: Duration = Duration::from_millis(100);
 
 /// Workers read each other's logins anew every five seconds; nothing tells when.
@@ -174,17 +174,8 @@ impl Drop for Hung {
 #[tokio::test(flavor = "multi_thread")]
 async fn postgres_that_hangs_for_half_a_minute_costs_no_record() {
     let server = Server::start().unwrap();
-    server.create_database(DATABASE).unwrap();
     let place = tempfile::tempdir().unwrap();
-    let file = place.path().join("database_url");
-    std::fs::write(&file, server.url(DATABASE)).unwrap();
-    std::fs::set_permissions(&file, PermissionsExt::from_mode(0o600)).unwrap();
-    let database = format!(
-        "[database]\nurl = \"file:{}\"\n\n[workers]\n",
-        file.display()
-    );
-    let edit = |config: &str| config.replace("[workers]\n", &database);
-    let mut stage = Stage::open_with(1, edit, &[]).await.unwrap();
+    let mut stage = stage_on(&server, place.path()).await;
     prepare(&stage).await;
     let hung = Hung(processes(&server));
     for pid in &hung.0 {

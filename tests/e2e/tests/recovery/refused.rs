@@ -1,9 +1,7 @@
 //! What is refused for good: a record that the database never takes is kept aside with the reason, and those behind it are stored; a file that the storage
 //! channel does not take keeps nobody waiting.
 
-use std::process::Stdio;
-
-use e2e::{Stage, Talk, built};
+use e2e::{Stage, Talk};
 use serde_json::{Value, json};
 
 async fn submit(talk: &Talk<'_>, title: &str) {
@@ -21,18 +19,9 @@ async fn submit(talk: &Talk<'_>, title: &str) {
 
 /// `understudy outbox ...`: what it prints, in JSON.
 async fn outbox(stage: &Stage, words: &[&str]) -> Value {
-    let output = tokio::process::Command::new(built("understudy").unwrap())
-        .arg("outbox")
-        .args(words)
-        .args(["--json", "--config"])
-        .arg(stage.folder.config())
-        .stdin(Stdio::null())
-        .kill_on_drop(true)
-        .output()
-        .await
-        .unwrap();
-    assert!(output.status.success(), "{output:?}");
-    serde_json::from_slice(&output.stdout).unwrap()
+    let words = [&["outbox"], words, &["--json"]].concat();
+    let printed = stage.run(&words).await.unwrap();
+    serde_json::from_str(&printed).unwrap()
 }
 
 async fn titles(stage: &Stage) -> anyhow::Result<Vec<String>> {

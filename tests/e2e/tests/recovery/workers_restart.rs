@@ -2,8 +2,6 @@
 //! they kept, the pool moves to another bot as ever, and the database finds everything when it comes back.
 
 use std::collections::BTreeMap;
-use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
 use std::time::Duration;
 
 use e2e::{Stage, Talk};
@@ -11,23 +9,11 @@ use postgres_server::Server;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
+use crate::{DATABASE, stage_on};
+
 const SERVED: Duration = Duration::from_secs(60);
-const DATABASE: &str = "understudy";
 /// Logins are written to the file within five seconds; nothing tells when.
 const LOGINS_KEPT: Duration = Duration::from_secs(7);
-
-async fn stage_on(server: &Server, place: &Path) -> Stage {
-    server.create_database(DATABASE).unwrap();
-    let file = place.join("database_url");
-    std::fs::write(&file, server.url(DATABASE)).unwrap();
-    std::fs::set_permissions(&file, PermissionsExt::from_mode(0o600)).unwrap();
-    let database = format!(
-        "[database]\nurl = \"file:{}\"\n\n[workers]\n",
-        file.display()
-    );
-    let edit = |config: &str| config.replace("[workers]\n", &database);
-    Stage::open_with(1, edit, &[]).await.unwrap()
-}
 
 type Pids = BTreeMap<String, i32>;
 

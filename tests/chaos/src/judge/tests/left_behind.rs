@@ -1,0 +1,92 @@
+//! What came to a bot, or under a prompt, that had been left by then.
+
+use super::*;
+
+#[test]
+fn a_press_is_stale_only_where_its_prompt_had_been_left_behind() {
+    let pressed = |shown: &[(i64, i64, &str)]| {
+        let mut person = at_title(Place::Private);
+        let press = person.begin(Input::TagsDone, 2_000);
+        for (bot, at_ms, text) in shown {
+            person.hear(&said(*bot, *at_ms, text), None);
+        }
+        let stale = "That button is from an earlier step. Please use the latest message.";
+        person.member.press_answered(press, Some(stale));
+        comes_to_his_end(&mut person, FIRST);
+        let found = judged(&[person], &[], &[]);
+        assert_eq!(found.presses_stale, 1);
+        wrongs(&found)
+    };
+    assert_eq!(pressed(&[]), [Wrong::Contradiction]);
+    assert_eq!(pressed(&[(FIRST, 2_010, GOES_ON_AT_TITLE)]), []);
+}
+
+#[test]
+fn a_file_is_asked_for_again_only_by_who_cannot_reach_it() {
+    let asked = |place: Place, moves: &[Move]| {
+        let mut person = person(place);
+        let entry = person.begin(Input::File("#7-1 part 1.pdf".into()), 2_000);
+        person.member.accepted(entry, 5, 2_000);
+        let again = "File 1 did not arrive. Please send it again: #7-1 part 1.pdf";
+        person.hear(&said(SECOND, 2_500, again), None);
+        comes_to_his_end(&mut person, SECOND);
+        let found = judged(&[person], &[], moves);
+        assert_eq!(found.files_to_resend, 1);
+        found.lost
+    };
+    assert_eq!(asked(Place::Private, &[away(2_100)]), 0);
+    assert_eq!(asked(Place::Private, &[away(9_100)]), 1);
+    assert_eq!(asked(Place::Private, &[]), 1);
+    assert_eq!(asked(Place::Group(5), &[away(2_100)]), 1);
+}
+
+#[test]
+fn a_file_that_he_gave_up_and_that_is_named_as_missing_is_to_be_sent_again() {
+    let asked = |shown: &str, moves: &[Move]| {
+        let person = written(
+            Input::File("#7-2 part 1.pdf".into()),
+            &[(SECOND, 2_400, shown)],
+        );
+        let found = judged_by(&[person], &[], moves, &passed(60));
+        (found.lost, found.files_to_resend)
+    };
+    let missing = "↻ I go on.\n\nStep 5/6: Files\nMissing, please send again (Skip goes on without): #7-2 part 1.pdf";
+    assert_eq!(asked(missing, &[away(2_100)]), (0, 1));
+    assert_eq!(asked(missing, &[]), (1, 0), "its bot was not left");
+    assert_eq!(asked(GOES_ON_AT_TITLE, &[away(2_100)]), (1, 0));
+}
+
+/// The first bot took it in and died; he asked the third one, which could not be read; and the second one said what the first one had to say.
+#[test]
+fn an_answer_by_whom_he_did_not_ask_is_the_first_ones() {
+    let third = 3;
+    let mut person = person(Place::Private);
+    for (bot, sent_ms, message_id) in [(FIRST, 2_000, 40), (third, 8_000, 41)] {
+        person.member.lose_patience();
+        person.member.moves_to(bot);
+        let entry = person.begin(Input::Open, sent_ms);
+        person.member.accepted(entry, 5, sent_ms);
+        let pts = 50;
+        person.member.ledger.entries[entry].received = Some(Received { message_id, pts });
+    }
+    let welcome = "Welcome! I am @first_bot.\n\nStep 1/6: Title";
+    person.hear(&said(SECOND, 10_000, welcome), None);
+    comes_to_his_end(&mut person, SECOND);
+    let cut = Strike {
+        bot: Some(third),
+        ..strike(Kind::CutTelegram, 7_000, 9_900)
+    };
+    let to_third = Move {
+        to: third,
+        ..away(2_100)
+    };
+    let to_second = Move {
+        from: Some(third),
+        ..away(9_500)
+    };
+    let moves = [to_third, to_second];
+    let found = judged_by(&[person.clone()], &[cut], &moves, &passed(60));
+    assert_eq!((found.lost, found.updates_unreachable), (0, 1), "{found:?}");
+    let found = judged_by(&[person], &[], &moves, &passed(60));
+    assert_eq!(found.lost, 1, "the third one could be read: {found:?}");
+}

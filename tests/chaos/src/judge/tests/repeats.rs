@@ -1,0 +1,88 @@
+//! The same answer by two bots.
+
+use super::*;
+
+/// The first bot answered at 2,010, the second one at this time.
+fn twice(second_ms: i64, strikes: &[Strike], moves: &[Move]) -> (usize, usize) {
+    let person = answered(&[(FIRST, 2_010), (SECOND, second_ms)]);
+    let findings = judged(&[person], strikes, moves);
+    (findings.duplicated, findings.repeated_across_bots)
+}
+
+#[test]
+fn a_reply_that_was_settled_long_ago_may_not_come_again_from_another_bot() {
+    let killed = |at_ms| strike(Kind::KillWorker, at_ms, at_ms);
+    assert_eq!(twice(2_700, &[killed(2_300)], &[away(2_350)]), (0, 1));
+    assert_eq!(
+        twice(9_700, &[killed(9_300)], &[away(9_350)]),
+        (1, 0),
+        "it had been noted long before"
+    );
+    assert_eq!(
+        twice(30_000, &[killed(2_300)], &[away(29_900)]),
+        (1, 0),
+        "its own bot had been back for long"
+    );
+    let flood = strike(Kind::Flood, 1_900, 4_000);
+    assert_eq!(
+        twice(2_700, &[flood], &[away(2_350)]),
+        (1, 0),
+        "that takes no acknowledgement"
+    );
+}
+
+#[test]
+fn an_acknowledgement_that_the_network_lost_is_not_noted_when_the_pool_is_rotated() {
+    let loss = |at_ms| Strike {
+        bot: None,
+        ..strike(Kind::Loss, at_ms, 4_000)
+    };
+    assert_eq!(twice(2_900, &[loss(1_900)], &[away(2_600)]), (0, 1));
+    assert_eq!(twice(2_900, &[loss(2_200)], &[away(2_600)]), (1, 0));
+    assert_eq!(twice(2_900, &[], &[away(2_600)]), (1, 0));
+}
+
+#[test]
+fn an_acknowledgement_is_noted_when_its_worker_wakes_up_or_redis_answers() {
+    for kind in [Kind::CutRedis, Kind::CutWorker] {
+        let cut = strike(kind, 1_000, 5_000);
+        assert_eq!(twice(5_100, &[cut], &[away(4_900)]), (0, 1), "{kind:?}");
+    }
+    let hung = strike(Kind::HangWorker, 2_011, 5_000);
+    let revoked = strike(Kind::Revoke, 4_800, 20_000);
+    let at = [away(4_900)];
+    assert_eq!(twice(5_100, std::slice::from_ref(&hung), &at), (0, 1));
+    assert_eq!(twice(5_100, std::slice::from_ref(&revoked), &at), (1, 0));
+    let redis = Strike {
+        bot: None,
+        ..strike(Kind::HangRedis, 2_200, 4_700)
+    };
+    assert_eq!(twice(5_100, std::slice::from_ref(&redis), &at), (1, 0));
+    assert_eq!(twice(5_100, &[redis, revoked], &at), (0, 1));
+}
+
+#[test]
+fn what_comes_twice_is_counted_by_the_product_unless_that_cannot_arrive() {
+    let counted = |maybe_repeated: u64, strikes: &[Strike]| {
+        let person = answered(&[(FIRST, 2_010), (SECOND, 2_500)]);
+        let findings = judge(&Evidence {
+            people: &[person],
+            strikes,
+            moves: &[away(2_100)],
+            titles: &[],
+            posts: &[],
+            boxes: &Boxes::default(),
+            maybe_repeated,
+        });
+        let all = findings.violations.iter();
+        all.filter(|one| one.wrong == Wrong::Duplicated).count()
+    };
+    let killed = strike(Kind::KillWorker, 2_012, 2_012);
+    assert_eq!(counted(1, std::slice::from_ref(&killed)), 0);
+    assert_eq!(counted(0, std::slice::from_ref(&killed)), 1);
+    let again = Strike {
+        bot: Some(SECOND),
+        ..strike(Kind::KillWorker, 2_600, 2_600)
+    };
+    assert_eq!(counted(0, &[killed, again]), 0);
+}
