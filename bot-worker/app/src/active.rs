@@ -25,9 +25,10 @@ use crate::post;
 use crate::recorder;
 use crate::reprompt::Reprompts;
 use crate::sender::Sender;
+use crate::status::lock;
 use crate::survey;
 use crate::task::AbortOnDrop;
-use crate::tenure::{Tenure, Terms};
+use crate::tenure::{Left, Tenure, Terms};
 
 /// Batches that wait for the engine; the feed waits when it is full, its own channel holds what comes meanwhile.
 const BATCHES: usize = 256;
@@ -39,7 +40,7 @@ const NAMES: Duration = Duration::from_millis(100);
 /// Entries of the outbox that are looked at when it is taken over; re-prompting keeps it far shorter.
 const PENDING: usize = 5_000;
 /// Kept private messages that are read at activation; a standby keeps no more.
-const HELD: usize = 10_000;
+pub const HELD: usize = 10_000;
 
 pub struct Active {
     tenure: Arc<Tenure>,
@@ -205,18 +206,20 @@ impl Active {
     }
 
     /// Stops sending, waits a moment for what is in flight, and takes what is known to be sent out of the outbox, so that the next
-    /// bot does not send it again.
-    pub async fn close(mut self) {
+    /// bot does not send it again. False where something may still be on its way: then the line has to go.
+    pub async fn close(mut self) -> bool {
         self.engine = None;
         let patience = self.tenure.wind_down() + DRAIN;
-        self.stop_sends(patience).await;
+        self.stop_sends(patience).await
     }
 
-    async fn stop_sends(&mut self, patience: Duration) {
+    async fn stop_sends(&mut self, patience: Duration) -> bool {
         self.stop_sending.cancel();
-        if let Some(sender) = self.sender.take()
-            && tokio::time::timeout(patience, sender).await.is_err()
-        {
+        let sender_ended = match self.sender.take() {
+            Some(sender) => tokio::time::timeout(patience, sender).await.is_ok(),
+            None => true,
+        };
+        if !sender_ended {
             warn!("sends were in flight when the tenure ended");
         }
         if tokio::time::timeout(DRAIN, self.tenure.settle_sent())
@@ -234,6 +237,7 @@ impl Active {
             let tenure = Arc::clone(&self.tenure);
             tokio::spawn(async move { tenure.settle_late().await });
         }
+        sender_ended && *lock(&self.tenure.left) == Left::Nothing
     }
 
     /// Waits until the engine or the sender ends: `Some` with a fatal error of the connection, `None` when the epoch is over.

@@ -85,6 +85,7 @@ impl BotTask {
                 inherited,
                 tail: Arc::default(),
                 missed_some: Arc::default(),
+                presses: Arc::default(),
             }),
             view,
         })

@@ -15,6 +15,7 @@ use tokio::sync::watch;
 use crate::admin::{Desk, Recorder};
 use crate::guard::{Guard, LeaseCell};
 use crate::login::Vault;
+use crate::presses::Presses;
 use crate::status::{BotStatus, Status};
 use crate::tail::Tail;
 
@@ -58,6 +59,8 @@ pub struct BotContext {
     pub tail: Arc<Tail>,
     /// Telegram would not give this bot some updates: of what it sent before, not all can be heard. Until nothing is in doubt.
     pub missed_some: Arc<AtomicBool>,
+    /// Members whose clients wait for this bot; outlives its sessions.
+    pub presses: Arc<Presses>,
 }
 
 impl BotContext {

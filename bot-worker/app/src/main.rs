@@ -22,6 +22,7 @@ mod parked;
 mod pool;
 mod post;
 mod predecessors;
+mod presses;
 mod recorder;
 mod reprompt;
 mod sender;

@@ -39,7 +39,7 @@ pub enum Ended {
     LeaseOver,
     /// The lease ran out and is held again; the next session starts from the committed cursor.
     Regained,
-    /// The epoch passed to another holder; the next session starts from the committed cursor.
+    /// The epoch passed to another holder while something was on its way; the next session starts from the committed cursor.
     Demoted,
     LineLost {
         was_ready: bool,
@@ -146,6 +146,7 @@ impl Session {
         let mut line_closed = pin!(line.closed());
         let mut lease_ended = pin!(context.cell.ended(self.tenancy));
         self.take_role().await;
+        self.tell_who_answers().await;
         let mut feed_rests = Instant::now();
         let ended = loop {
             let ear = self.active.as_ref().and_then(Active::ear);
@@ -159,19 +160,21 @@ impl Session {
                 () = &mut line_closed => break line_lost("the line's task ended"),
                 changed = self.view.changed() => {
                     if changed.is_err() { break Ended::Stopped }
-                    if self.is_demoted() { break Ended::Demoted }
+                    if self.is_demoted() && !self.step_down().await { break Ended::Demoted }
                     self.take_role().await;
+                    self.tell_who_answers().await;
                     let every = self.probe_every();
                     pace.send_if_modified(|known| std::mem::replace(known, every) != every);
                 }
                 ended = engine_ended(&mut self.active) => match ended {
                     Some(error) => break self.died(error).await,
-                    None => break Ended::Demoted,
+                    None => if !self.step_down().await { break Ended::Demoted },
                 },
                 Some(result) = probed.recv() => {
                     if let Err(error) = probe::judge(&context, &mut self.feed, self.active.is_some(), result) {
                         break self.died(error).await
                     }
+                    self.tell_who_answers().await;
                 }
                 () = asked_to_hear(ear) => {
                     self.feed.look_everywhere();
@@ -192,7 +195,8 @@ impl Session {
         };
         // Sending stops before the socket goes, and the socket goes before anybody is told.
         if let Some(active) = self.active.take() {
-            active.close().await;
+            // Whatever is on its way goes with the socket.
+            let _ = active.close().await;
         }
         let closed = line.closed();
         line.close();
@@ -227,6 +231,7 @@ impl Session {
             self.context.look_at_rights();
         }
         let lease_ended = self.context.cell.ended(self.tenancy);
+        self.context.presses.hear(&batch);
         match &mut self.active {
             Some(active) => {
                 // A full engine (Redis away) must not be waited for beyond the lease; the next session gets the batch again.
@@ -237,10 +242,14 @@ impl Session {
                 self.tell_caught_up();
                 Ok(())
             }
-            None => tokio::select! {
-                kept = keep(&mut self.standby, batch, &self.view, self.context.lease.bot) => kept,
-                () = lease_ended => Ok(()),
-            },
+            None => {
+                tokio::select! {
+                    kept = keep(&mut self.standby, batch, &self.view, self.context.lease.bot) => kept?,
+                    () = lease_ended => return Ok(()),
+                }
+                self.tell_who_answers().await;
+                Ok(())
+            }
         }
     }
 

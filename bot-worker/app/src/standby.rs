@@ -1,5 +1,5 @@
 //! What a standby does with what it hears: it notes who can be reached through it, keeps private messages for its own activation, and
-//! tells who writes to it which bot is active.
+//! tells who writes to it which bot is active. Whoever wrote while nobody answered is told as soon as another bot does.
 //!
 //! Invariant: the private cursor moves in the same script that keeps the messages before it, so a kill between the two cannot lose
 //! one. Group updates are not its business: the pool's cursors belong to the active bot. Hints to members are best effort, once a member and active bot.
@@ -8,10 +8,10 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use bot_worker_core::Dialogue;
+use futures_util::StreamExt;
 use shared_core::{
-    Admission, BootMs, BotId, Echo, Envelope, EpochRecord, ErrorClass, Incoming, IncomingKind,
-    MemberId, Phase, Place, SendTarget, StartPayload, UnixMs, UpdateId, entry_id, random_id,
+    BootMs, BotId, Echo, EpochRecord, EpochStamp, ErrorClass, Incoming, IncomingKind, MemberId,
+    Phase, Place, SendTarget, StartPayload, UnixMs, UpdateId, entry_id, random_id,
 };
 use shared_io::clock;
 use shared_io::redis::{Counter, LeaseAnswer, PrivateChange, PrivateCursor, StateError};
@@ -23,9 +23,12 @@ use crate::announce;
 use crate::context::BotContext;
 use crate::echoes;
 use crate::guard::Tenancy;
+use crate::presses;
 
-/// Hints in flight at once; more are not given, the member asks again.
+/// Hints in flight at once, of what was heard together.
 const HINTS: usize = 16;
+/// Members who are being told or wait for it; more are not, they ask again.
+const HINTED: usize = 512;
 /// So long a hint that Redis does not remember is not given again.
 const HINT_AGAIN: Duration = Duration::from_secs(30);
 /// A leader's clock and Telegram's differ by no more than this.
@@ -43,8 +46,8 @@ pub enum StandbyError {
 
 /// How a bot that does not answer stands to the one that does, as far as is known.
 pub struct Standing {
-    /// Another bot answers: members are told which.
-    pub stands_by: bool,
+    /// Another bot answers, in this epoch: members are told which.
+    pub elsewhere: Option<EpochStamp>,
     /// No other bot has answered since this one did, so what waits in the outbox may be what this one is heard to have said. What another one found
     /// in doubt it has said again and settled.
     answered_last: bool,
@@ -64,7 +67,9 @@ impl Standing {
         let after_another = before.is_some_and(|before| before != me);
         let opened = open.filter(|_| after_another).map(|record| record.since);
         Self {
-            stands_by: holder.is_some_and(|holder| holder.bot != me),
+            elsewhere: open
+                .filter(|_| holder.is_some_and(|holder| holder.bot != me))
+                .map(|record| record.stamp),
             answered_last: last.is_none_or(|last| last == me),
             said_since: opened.map(|opened| UnixMs(opened.0.saturating_sub(CLOCKS_MS))),
             record: record.cloned(),
@@ -82,10 +87,12 @@ pub struct Standby {
     context: Arc<BotContext>,
     tenancy: Tenancy,
     calls: Calls,
-    /// Each gives its member when Redis remembers it.
-    hints: JoinSet<Option<MemberId>>,
+    /// Each gives the members of whom Redis remembers it.
+    hints: JoinSet<Vec<MemberId>>,
     /// Those on their way, and those that only we remember.
     hinted: Vec<(MemberId, BootMs)>,
+    /// Heard while nobody answered.
+    unhinted: Vec<Incoming>,
 }
 
 impl Standby {
@@ -96,13 +103,14 @@ impl Standby {
             calls,
             hints: JoinSet::new(),
             hinted: Vec::new(),
+            unhinted: Vec::new(),
         }
     }
 
     /// Commits the batch under the lease. An error means that nothing of it was committed. Who stands by tells members who answers;
     /// a bot that may be about to answer itself (nobody does, or it is being tested) keeps everything for that moment.
     pub async fn take(&mut self, batch: Batch, standing: &Standing) -> Result<(), StandbyError> {
-        let stands_by = standing.stands_by;
+        let stands_by = standing.elsewhere.is_some();
         let mut change = PrivateChange {
             cursor: batch.private_after.as_ref().map(|after| PrivateCursor {
                 pts: after.pts,
@@ -132,9 +140,12 @@ impl Standby {
             match &incoming.what {
                 IncomingKind::Stopped { stopped: true } => stops(&mut change, incoming.member),
                 IncomingKind::Stopped { stopped: false } => starts(&mut change, incoming.member),
-                // A standby's keyboards are of an earlier epoch: nobody waits for what they would do.
+                // A standby's keyboards are of an earlier epoch: who presses there is told (`presses.rs`).
                 IncomingKind::Press { .. } if stands_by => {}
-                IncomingKind::Press { .. } => change.hold.push(incoming),
+                IncomingKind::Press { .. } => {
+                    self.context.presses.keeps(&incoming);
+                    change.hold.push(incoming);
+                }
                 IncomingKind::Message { text, .. } => {
                     starts(&mut change, incoming.member);
                     let payload = StartPayload::of_start(text);
@@ -144,9 +155,7 @@ impl Standby {
                     // Who came for an upload asks for something, like any other message does.
                     let asks = payload == Some(StartPayload::UPLOAD);
                     let only_opens_the_chat = stands_by && is_start(text) && !asks;
-                    if stands_by {
-                        to_hint.push(incoming.clone());
-                    }
+                    to_hint.push(incoming.clone());
                     if !only_opens_the_chat {
                         change.hold.push(incoming);
                     }
@@ -171,10 +180,24 @@ impl Standby {
             let reach = self.context.state.reach(self.context.lease.bot).await?;
             self.context.status.reach(reach);
         }
-        for incoming in to_hint {
-            self.hint(incoming);
-        }
+        self.unhinted.extend(to_hint);
+        self.unhinted.truncate(HINTED);
+        self.tell(standing);
         Ok(())
+    }
+
+    /// Tells everybody who answers, once somebody does.
+    pub fn tell(&mut self, standing: &Standing) {
+        if standing.elsewhere.is_some() && !self.unhinted.is_empty() {
+            let waiting = std::mem::take(&mut self.unhinted);
+            self.hint(waiting);
+        }
+    }
+
+    /// This bot answers itself: what was kept is answered, and whom it told something, it told of another time.
+    pub fn ends(&mut self) {
+        self.unhinted.clear();
+        self.hinted.clear();
     }
 
     /// What Telegram would not give out to a standby is as unknown as what an active bot is not given. A count that does not arrive is missed
@@ -194,44 +217,48 @@ impl Standby {
         });
     }
 
-    /// Tells the member who answers. The random id follows from his message, so a replay says it once.
-    fn hint(&mut self, to: Incoming) {
+    /// Tells members who answers. The random id follows from what each wrote, so a replay says it once.
+    fn hint(&mut self, waiting: Vec<Incoming>) {
         while let Some(given) = self.hints.try_join_next() {
-            if let Ok(Some(remembered)) = given {
-                self.hinted.retain(|(member, _)| *member != remembered);
-            }
+            let remembered = given.unwrap_or_default();
+            self.hinted
+                .retain(|(member, _)| !remembered.contains(member));
         }
         let now = clock::boot_now();
         self.hinted.retain(|(_, at)| now.since(*at) < HINT_AGAIN);
-        let again = self.hinted.iter().any(|(member, _)| *member == to.member);
-        if again || self.hints.len() >= HINTS || !self.context.cell.holds(self.tenancy) {
+        if !self.context.cell.holds(self.tenancy) {
             return;
         }
-        self.hinted.push((to.member, now));
+        let mut to_hint = Vec::new();
+        for to in waiting {
+            let again = self.hinted.iter().any(|(member, _)| *member == to.member);
+            if !again && self.hinted.len() < HINTED {
+                self.hinted.push((to.member, now));
+                to_hint.push(to);
+            }
+        }
+        if to_hint.is_empty() {
+            return;
+        }
         let (context, calls) = (Arc::clone(&self.context), self.calls.clone());
         self.hints.spawn(async move {
-            match say_who_answers(&context, &calls, &to).await {
-                Ok(remembered) => remembered.then_some(to.member),
-                Err(error) => {
-                    debug!(bot = %context.lease.bot, member = %to.member, %error, "no hint given");
-                    None
-                }
-            }
+            let given = futures_util::stream::iter(to_hint)
+                .map(|to| hint_one(&context, &calls, to))
+                .buffer_unordered(HINTS);
+            given.filter_map(std::future::ready).collect().await
         });
     }
 }
 
-/// Did this bot take the message in before it became a standby? Then its member is answered, or shown where he stands with it.
-async fn was_taken(context: &BotContext, message: &Incoming) -> Result<bool, StateError> {
-    let key = message.conversation();
-    let stored = context.state.conversations(&[key]).await?;
-    let envelope = stored
-        .into_iter()
-        .flatten()
-        .next()
-        .and_then(|text| Envelope::<Dialogue>::decode(&text).ok());
-    let known = envelope.zip(message.id());
-    Ok(known.is_some_and(|(mut envelope, id)| envelope.marks.admit(&id) == Admission::Duplicate))
+/// The member, when Redis remembers that he was told.
+async fn hint_one(context: &BotContext, calls: &Calls, to: Incoming) -> Option<MemberId> {
+    match say_who_answers(context, calls, &to).await {
+        Ok(remembered) => remembered.then_some(to.member),
+        Err(error) => {
+            debug!(bot = %context.lease.bot, member = %to.member, %error, "no hint given");
+            None
+        }
+    }
 }
 
 /// True when Redis remembers that he was told, or there is nothing to tell him.
@@ -240,16 +267,27 @@ async fn say_who_answers(
     calls: &Calls,
     to: &Incoming,
 ) -> Result<bool, Box<dyn std::error::Error + Send + Sync>> {
-    if was_taken(context, to).await? {
+    // Taken in before this bot became a standby: then its member is answered, or shown where he stands with it.
+    if presses::was_taken(context, to).await? {
         return Ok(true);
     }
     let (me, now) = (context.lease.bot, clock::unix_now());
     let record = context.state.epoch().await?;
+    let since = record.as_ref().map(|record| record.since);
+    // What he was told before this epoch may have been of another time: this bot may have answered since.
+    let since = UnixMs(since.map_or(0, |since| since.0.saturating_sub(CLOCKS_MS)));
     let active = record
         .and_then(|record| record.holder)
         .map(|holder| holder.bot);
     let username = match active {
-        Some(bot) if context.state.was_hinted(me, to.member, bot, now).await? => return Ok(true),
+        Some(bot)
+            if context
+                .state
+                .was_hinted(me, to.member, bot, since, now)
+                .await? =>
+        {
+            return Ok(true);
+        }
         Some(bot) => announce::username(context, bot).await,
         None => None,
     };

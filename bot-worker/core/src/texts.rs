@@ -63,6 +63,14 @@ impl Texts {
         }
     }
 
+    /// What pops up over a press that reaches a standby.
+    pub fn standby_pressed(&self, active: Option<&str>) -> String {
+        match active {
+            Some(active) => self.fill(&Line::StandbyPressed { active: &active }),
+            None => self.fill(&Line::StandbyPressedUnknown {}),
+        }
+    }
+
     /// What a group is told after a switch, with the usernames of both bots and a link that leads to the one that answers.
     pub fn announcement(&self, new: &str, old: Option<&str>, link: &str) -> String {
         match old {

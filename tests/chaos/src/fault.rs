@@ -1,7 +1,7 @@
 //! Which faults, when, for how long, on whom: drawn from the seed. Pure.
 //!
-//! Six of ten are to hit work in flight, so that half of them do although some find nobody at work; six of ten begin before the former one can be over. What can strike at a moment depends on what
-//! stands by then ([`Draw::next`] is told), so a seed gives the same draws, not the same run.
+//! Seven of ten are to hit work in flight, so that more than half of them do although some kinds cannot and some find nobody at work; six of ten begin
+//! before the former one can be over. What can strike at a moment depends on what stands by then ([`Draw::next`] is told), so a seed gives the same draws, not the same run.
 
 use clap::ValueEnum;
 use rand::Rng;
@@ -190,9 +190,9 @@ impl Draw {
             hit
         })?;
         let moment = match self.rng.random_range(0..10) {
-            0..4 => Moment::AnyTime,
-            4 | 5 => Moment::ReceiveCommit,
-            6 | 7 => Moment::CommitSend,
+            0..3 => Moment::AnyTime,
+            3..5 => Moment::ReceiveCommit,
+            5..7 => Moment::CommitSend,
             _ => Moment::SendAck,
         };
         let delay_us = match moment {
@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn six_of_ten_are_to_hit_work_in_flight_and_six_of_ten_follow_at_once() {
+    fn seven_of_ten_are_to_hit_work_in_flight_and_six_of_ten_follow_at_once() {
         let mut draw = Draw::new(3, &[]);
         let gaps: Vec<u64> = (0..1_000).map(|_| draw.gap_ms()).collect();
         let soon = gaps.iter().filter(|ms| **ms < 1_800).count();
@@ -248,7 +248,7 @@ mod tests {
         let flying = (0..1_000)
             .filter(|_| draw.next(|_| true).unwrap().moment != Moment::AnyTime)
             .count();
-        assert!((550..650).contains(&flying), "{flying}");
+        assert!((650..750).contains(&flying), "{flying}");
     }
 
     #[test]

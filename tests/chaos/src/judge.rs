@@ -30,7 +30,7 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 
 use sandbox::check::left_behind;
-use sandbox::fault::Move;
+use sandbox::fault::{Move, stood_by};
 use sandbox::journal::Boxes;
 use sandbox::ledger::{Confirmer, Entry, Fate};
 use sandbox::member::Problem;
@@ -41,8 +41,6 @@ use crate::person::{Note, Person};
 use crate::strike::Strike;
 use excuses::{Excuse, Served, Verdict};
 use repeats::Repeat;
-
-pub use excuses::active_at;
 
 /// What the sandbox's member expects where he is shown what somebody else wrote.
 const OTHERS_WORDS: &str = "his own words only";
@@ -237,6 +235,17 @@ fn without_effect(
                 let wrong = Wrong::Contradiction;
                 let violation =
                     of_entry(person, entry, evidence, wrong, expected, "the latest one");
+                findings.violations.push(violation);
+            }
+            return;
+        }
+        Fate::TurnedAway => {
+            findings.presses_stale += 1;
+            if !stood_by(entry, evidence.moves) {
+                let expected = "a bot that stands by";
+                let wrong = Wrong::Contradiction;
+                let seen = "the one that answers";
+                let violation = of_entry(person, entry, evidence, wrong, expected, seen);
                 findings.violations.push(violation);
             }
             return;

@@ -125,7 +125,7 @@ impl Person {
                 at_ms: heard.at_ms,
             });
         }
-        if is_pointer(&heard.text) {
+        if texts::is_of_a_backup(&heard.text) {
             self.pointed(heard, speaks);
             self.heard.push(note(Vec::new()));
             return;
@@ -216,6 +216,17 @@ impl Person {
         }
     }
 
+    /// The bot of the button stands by: he looks where the others are talked to.
+    pub fn press_turned_away(&mut self, entry: usize, now_ms: i64, speaks: Option<i64>) {
+        self.member.press_turned_away(entry, now_ms);
+        let to = self.member.ledger.entries.get(entry).and_then(|one| one.to);
+        let Some(bot) = to else { return };
+        self.pointers.push(Pointer { bot, at_ms: now_ms });
+        if let Some(other) = speaks.filter(|other| *other != bot && self.member.bot == bot) {
+            self.member.moves_to(other);
+        }
+    }
+
     fn pointed(&mut self, heard: &Heard, speaks: Option<i64>) {
         self.pointers.push(Pointer {
             bot: heard.bot,
@@ -271,11 +282,6 @@ fn is_answered_alike(one: &Input, other: &Input) -> bool {
 
 /// What a bot says that takes up again what it kept while another one answered.
 const NOT_TAKEN: &str = "Something that you wrote here earlier was not taken";
-
-/// What a standby says.
-fn is_pointer(text: &str) -> bool {
-    text.starts_with("I am a backup and listen only.")
-}
 
 #[cfg(test)]
 mod tests {

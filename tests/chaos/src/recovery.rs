@@ -6,11 +6,10 @@
 
 use std::collections::BTreeMap;
 
-use sandbox::fault::Move;
+use sandbox::fault::{Move, active_at};
 use serde::Serialize;
 
 use crate::fault::Kind;
-use crate::judge::active_at;
 use crate::person::Person;
 use crate::strike::Strike;
 

@@ -341,6 +341,8 @@ mod tests {
         assert_eq!(too_little(110.0, 200, 97, 0), [""; 0]);
         assert_eq!(too_little(49.0, 100, 50, 0).len(), 1);
         assert_eq!(too_little(110.0, 100, 39, 0).len(), 1);
+        assert_eq!(too_little(110.0, 1_000, 500, 0), [""; 0]);
+        assert_eq!(too_little(110.0, 1_000, 499, 0).len(), 1);
         assert_eq!(too_little(110.0, 10, 5, 3).len(), 1);
         let mut unknown = segment();
         unknown.updates_unknown = 1;

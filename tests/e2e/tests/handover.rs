@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+#[path = "handover/late.rs"]
+mod late;
+
 use std::time::Duration;
 
 use e2e::{CATEGORY, Stage, TITLE, Talk, built};
@@ -191,7 +194,8 @@ async fn a_rotation_away_from_a_bot_under_a_flood_wait_leaves_nobody_waiting_for
     assert_eq!(said.get(&last.id).map(Vec::len), Some(1), "{said:?}");
 }
 
-/// What members did last is taken in when a planned rotation comes, and neither answered nor stored. A file that is on its way then may be asked for again.
+/// What members did last is taken in when a planned rotation comes, and neither answered nor stored. A file that is on its way then may be asked for
+/// again. What is not taken in by then: `late.rs`.
 #[tokio::test(flavor = "multi_thread")]
 async fn who_presses_types_or_sends_files_when_a_rotation_comes_goes_on_with_the_next_bot() {
     let stage = stage_where_all_of(ROLES).await;

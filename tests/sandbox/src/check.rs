@@ -8,7 +8,7 @@ mod tests;
 mod times;
 
 use crate::course::{Input, Stage, set};
-use crate::fault::{Blow, Blows, Move, OutOfReach, out_of_reach};
+use crate::fault::{Blow, Blows, Move, OutOfReach, out_of_reach, stood_by};
 use crate::ledger::{Entry, Fate};
 use crate::member::{Member, Place, Problem};
 use times::{answers, measure, unnoticed};
@@ -77,7 +77,7 @@ pub struct Findings {
     pub answer_ms: Vec<u64>,
     /// The same in the group, and of files and submissions: they go through a channel.
     pub answer_slow_ms: Vec<u64>,
-    /// Presses that were answered by the word that they come from an earlier step.
+    /// Presses that were answered by the word that they come from an earlier step, or that another bot answers.
     pub presses_stale: usize,
 }
 
@@ -184,8 +184,16 @@ fn judge(
         }
         Fate::Answered | Fate::Refused => {}
         Fate::AskedAgain => findings.files_to_resend += 1,
-        Fate::WithoutEffect | Fate::TimedOut if unreachable.iter().any(|one| one.covers(entry)) => {
+        Fate::WithoutEffect | Fate::TimedOut | Fate::TurnedAway
+            if unreachable.iter().any(|one| one.covers(entry)) =>
+        {
             findings.updates_unreachable += 1;
+        }
+        Fate::TurnedAway => {
+            findings.presses_stale += 1;
+            if !stood_by(entry, evidence.moves) {
+                problem("a bot that stands by", "the one that answers");
+            }
         }
         // Never acknowledged.
         Fate::TimedOut => findings.presses_repeated += 1,

@@ -12,7 +12,7 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::doubts::{Doubts, LiveSessions};
 
-pub use reach::{Move, OutOfReach, out_of_reach};
+pub use reach::{Move, OutOfReach, active_at, out_of_reach, stood_by};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum FaultKind {

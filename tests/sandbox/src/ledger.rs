@@ -19,6 +19,8 @@ pub enum Fate {
     TimedOut,
     /// A press that was answered by a word that popped up, "from an earlier step": an earlier press of his had taken effect.
     Stale,
+    /// A press whose bot said that another one answers: nothing came of it.
+    TurnedAway,
     /// The bot asked for the file again.
     AskedAgain,
     /// Telegram did not take it.
@@ -39,6 +41,8 @@ pub struct Entry {
     pub input: Input,
     /// The bot it was sent to; `None` in the group.
     pub to: Option<i64>,
+    /// Whose button it was, of a press.
+    pub pressed: Option<i64>,
     pub sent_ms: i64,
     /// Its message id as the member sees it; a press has none.
     pub message: Option<i64>,

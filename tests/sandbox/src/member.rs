@@ -253,11 +253,13 @@ impl Member {
             Place::Private => Some(self.bot),
             Place::Group(_) => None,
         };
+        let pressed = prompt_bot.filter(|_| input.is_press());
         self.wants_prompt = false;
         self.ledger.entries.push(Entry {
             label: format!("#{}-{}", self.number, self.inputs),
             input,
             to,
+            pressed,
             sent_ms: at_ms,
             message: None,
             received: None,
@@ -327,6 +329,23 @@ impl Member {
             entry.fate = Fate::Stale;
             self.wants_prompt = true;
         }
+    }
+
+    /// The bot whose button he pressed said that another one answers; that one may have shown him where he stands before.
+    pub fn press_turned_away(&mut self, entry: usize, at_ms: i64) {
+        let Some(entry) = self.ledger.entries.get_mut(entry) else {
+            return;
+        };
+        if !matches!(entry.fate, Fate::Waiting | Fate::WithoutEffect) {
+            let (label, seen) = (entry.label.clone(), format!("{:?}", entry.fate));
+            return self.problem(&label, "no effect, as he was told", &seen);
+        }
+        if entry.is_waiting() {
+            self.wants_prompt = self.upload.is_open();
+        }
+        entry.fate = Fate::TurnedAway;
+        entry.acknowledged = true;
+        entry.answered_ms = Some(at_ms);
     }
 
     /// He goes to another bot by himself and presses Start there.

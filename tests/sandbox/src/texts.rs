@@ -93,6 +93,11 @@ pub fn is_help(text: &str) -> bool {
 /// What pops up over a press that changes nothing, because its prompt has been left behind.
 pub const STALE_PRESS: &str = "That button is from an earlier step. Please use the latest message.";
 
+/// What a bot says, and what pops up over a press of its buttons, while another one answers.
+pub fn is_of_a_backup(word: &str) -> bool {
+    word.starts_with("I am a backup and listen only.")
+}
+
 /// What a bot says to who presses Start with nothing open.
 pub const WELCOME: &str = "Welcome!";
 

@@ -367,19 +367,25 @@ fn after_commit(tenure: &Arc<Tenure>, outbox: Outbox) {
     }
 }
 
-/// Best effort: who gets no answer presses again.
+/// Where it cannot be given any more, it is owed (`presses.rs`).
 fn answer_press(tenure: &Arc<Tenure>, query: QueryId, text: Option<String>, alert: bool) {
+    let presses = Arc::clone(&tenure.context.presses);
+    presses.taken(query, text.clone(), alert);
     if !tenure.may_send() {
         return;
     }
     let tenure = Arc::clone(tenure);
     tokio::spawn(async move {
-        if let Err(error) = tenure
-            .calls
-            .answer_press(query, text.as_deref(), alert)
-            .await
-        {
-            debug!(%query, %error, "a press was not answered");
+        let given = tenure.calls.answer_press(query, text.as_deref(), alert);
+        match given.await {
+            Err(error) if error.class.is_retryable() => {
+                debug!(%query, %error, "a press is not answered yet");
+            }
+            Err(error) => {
+                debug!(%query, %error, "a press was not answered");
+                presses.answered(query);
+            }
+            Ok(()) => presses.answered(query),
         }
     });
 }

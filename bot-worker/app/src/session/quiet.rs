@@ -29,7 +29,8 @@ impl Session {
         context.status.role(BotRole::Standby);
         self.smoke_tests.abort_all();
         if let Some(active) = self.active.take() {
-            active.close().await;
+            // A call that is on its way is answered or not: nothing else leaves.
+            let _ = active.close().await;
         }
         let mut settled = std::pin::pin!(self.context.cell.settled());
         let mut line_closed = std::pin::pin!(line_closed);
@@ -48,6 +49,7 @@ impl Session {
                     // Until Redis is known to be away somebody else may hold this bot and answer; what is dropped comes again.
                     Ok(mut batch) => if context.cell.redis_is_away() {
                         context.desk.sort_out(&mut batch);
+                        context.presses.hear(&batch);
                     },
                     Err(error) => {
                         context.status.error(error.class, &error.name);

@@ -4,11 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use shared_core::{BotRole, Epoch, EpochRecord, Phase};
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
-use super::Session;
+use super::{Session, feed_start};
 use crate::active::Active;
+use crate::presses;
 use crate::smoke;
+use crate::standby::Standing;
 
 impl Session {
     pub(super) fn probe_every(&self) -> Duration {
@@ -31,6 +33,50 @@ impl Session {
         self.active
             .as_ref()
             .is_some_and(|active| Some(active.stamp()) != stamp)
+    }
+
+    /// The epoch is another's: from the committed cursor on this bot listens like any standby, on the line that it has, so that no press falls
+    /// between two connections. False where something of the tenure may still be on its way, or the cursor cannot be read: only closing the
+    /// socket stops that.
+    pub(super) async fn step_down(&mut self) -> bool {
+        let Some(active) = self.active.take() else {
+            return true;
+        };
+        if !active.close().await {
+            return false;
+        }
+        let start = match feed_start(&self.context).await {
+            Ok(start) => start,
+            Err(error) => {
+                warn!(bot = %self.context.lease.bot, %error, "the cursor could not be read");
+                return false;
+            }
+        };
+        self.feed.begin_again(start);
+        self.context.status.role(BotRole::Standby);
+        info!(bot = %self.context.lease.bot, "no longer active");
+        true
+    }
+
+    /// Another bot answers: who wrote to this one or pressed one of its buttons is not left without a word.
+    pub(super) async fn tell_who_answers(&mut self) {
+        let context = &self.context;
+        if self.active.is_some() {
+            return;
+        }
+        let me = context.lease.bot;
+        let standing = Standing::of(self.view.borrow().epoch.as_ref(), me);
+        let Some(stamp) = standing.elsewhere else {
+            return;
+        };
+        self.standby.tell(&standing);
+        if context.presses.is_empty() {
+            return;
+        }
+        if let Err(error) = presses::decide(context, stamp).await {
+            debug!(bot = %me, %error, "presses wait");
+        }
+        tokio::spawn(presses::answer(Arc::clone(context), self.calls.clone()));
     }
 
     /// Does what the epoch record asks of this bot.
@@ -84,6 +130,7 @@ impl Session {
                 info!(bot = %self.context.lease.bot, epoch = %record.stamp, "active");
                 self.context.status.role(BotRole::Active);
                 self.active = Some(active);
+                self.standby.ends();
                 self.tell_caught_up();
             }
             // The view is looked at again four times a second; the supervisor judges how long it waits.

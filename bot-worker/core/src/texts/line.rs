@@ -28,6 +28,8 @@ lines! {
     // what is said outside of a conversation
     Standby = "standby" { active, link }
     StandbyUnknown = "standby_unknown" {}
+    StandbyPressed = "standby_pressed" { active }
+    StandbyPressedUnknown = "standby_pressed_unknown" {}
     Announcement = "announcement" { old, new, link }
     AnnouncementUnknown = "announcement_unknown" { new, link }
     AnnouncementOver = "announcement_over" { new }

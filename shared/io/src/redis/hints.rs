@@ -1,4 +1,4 @@
-//! Whom a standby has told which bot answers: once a member, until another bot answers or some hours have passed.
+//! Whom a standby has told which bot answers: once a member, until another epoch begins or some hours have passed.
 //!
 //! A zset a bot, written when a hint was given and never otherwise, so that it does not grow with the updates. Invariant: noted after the
 //! hint was sent, so whoever dies in between tells him twice rather than never. Times are those of the bot's own worker.
@@ -16,19 +16,22 @@ const AGAIN: Duration = Duration::from_secs(6 * 3600);
 const KEPT: isize = 50_000;
 
 impl PoolState {
-    /// Was he told by `bot`, not long ago, that `active` answers?
+    /// Was he told by `bot`, not long ago and not before `since`, that `active` answers?
     pub async fn was_hinted(
         &self,
         bot: BotId,
         member: MemberId,
         active: BotId,
+        since: UnixMs,
         now: UnixMs,
     ) -> Result<bool, StateError> {
         let op = self.op("look up the hint to", &member);
         let mut command = ::redis::cmd("ZSCORE");
         command.arg(self.keys.hinted(bot)).arg(name(member, active));
         let told: Option<i64> = self.link.query(op, &command).await?;
-        Ok(told.is_some_and(|at| u128::from(now.since(UnixMs(at))) < AGAIN.as_millis()))
+        Ok(told.is_some_and(|at| {
+            at >= since.0 && u128::from(now.since(UnixMs(at))) < AGAIN.as_millis()
+        }))
     }
 
     pub async fn note_hint(

@@ -125,7 +125,7 @@ impl PoolState {
         self.read_stream(op, &stream, None, limit).await
     }
 
-    /// These have been taken in by their conversations, which remember them. Says how many of them were still there.
+    /// These have been taken in by their conversations, which remember them, or never will be. Says how many of them were still there.
     pub async fn held_settle(
         &self,
         stamp: EpochStamp,

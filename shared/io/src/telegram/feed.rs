@@ -18,7 +18,7 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use grammers_client::session::updates::UpdatesLike;
 use grammers_client::tl;
-use shared_core::{BotId, ChannelId, Echo, Incoming, Place, SendTarget};
+use shared_core::{BotId, ChannelId, Echo, Incoming, IncomingKind, Place, SendTarget};
 use tokio::time::{Instant, sleep_until};
 
 use super::boxes::{BoxState, Boxes, Event, Moved, Received, Request, unpack};
@@ -98,6 +98,25 @@ impl UpdateFeed {
         };
         feed.learn_usernames();
         feed
+    }
+
+    /// Forgets how far it was and goes on from here, on the same line: what was received and not taken is dropped, a difference brings it again. Presses
+    /// are in no difference; they stay, and come before everything else.
+    pub fn begin_again(&mut self, start: FeedStart) {
+        let followed = start.groups.union(&start.posts).copied().collect();
+        self.boxes = Boxes::new(start.private, &start.channels, followed, Instant::now());
+        self.groups = start.groups;
+        self.posts = start.posts;
+        self.fetches.clear();
+        let is_press = |item: &Incoming| matches!(item.what, IncomingKind::Press { .. });
+        let received = self.ready.drain(..).flat_map(|batch| batch.items);
+        let items: Vec<Incoming> = received.filter(is_press).collect();
+        if !items.is_empty() {
+            self.ready.push_back(Batch {
+                items,
+                ..Batch::default()
+            });
+        }
     }
 
     /// The next batch. Cancel-safe. After an error it can be called again: what failed is asked again after a while; when the line is

@@ -55,10 +55,19 @@ async fn a_hint_counts_for_one_member_one_active_bot_and_some_hours() {
     let pool = led_pool(&server.state().await).await;
     let (member, active, other) = (MemberId(5), BotId(71), BotId(72));
     let hours = |hours: i64| UnixMs(1_700_000_000_000 + hours * 3_600_000);
-    let told = async |member, active, at| pool.was_hinted(BOT, member, active, at).await.unwrap();
+    let told_since = async |member, active, since, at| {
+        let told = pool.was_hinted(BOT, member, active, since, at);
+        told.await.unwrap()
+    };
+    let told = async |member, active, at| told_since(member, active, hours(-9), at).await;
     assert!(!told(member, active, hours(0)).await);
     pool.note_hint(BOT, member, active, hours(0)).await.unwrap();
     assert!(told(member, active, hours(5)).await);
+    assert!(told_since(member, active, hours(0), hours(5)).await);
+    assert!(
+        !told_since(member, active, hours(1), hours(5)).await,
+        "the bot has answered itself since"
+    );
     assert!(!told(member, other, hours(0)).await, "another bot answers");
     assert!(!told(MemberId(6), active, hours(0)).await);
     assert!(!told(member, active, hours(6)).await, "long ago");

@@ -66,6 +66,11 @@ impl Crowd {
                 entry,
                 result,
             } => match result {
+                Ok(answer) if answer.message.as_deref().is_some_and(texts::is_of_a_backup) => {
+                    let speaks = self.speaks.map(|(bot, _)| bot);
+                    self.people[person].press_turned_away(entry, unix_ms(), speaks);
+                    self.think(person, unix_ms());
+                }
                 Ok(answer) => {
                     let member = &mut self.people[person].member;
                     member.press_answered(entry, answer.message.as_deref());

@@ -11,7 +11,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use sandbox::course::Input;
-use sandbox::fault::Move;
+use sandbox::fault::{Move, active_at};
 use sandbox::ledger::{Entry, Fate};
 use sandbox::texts;
 
@@ -203,14 +203,6 @@ fn went_on_elsewhere(person: &Person, entry: &Entry, bot: i64, until_ms: i64) ->
                 && later.sent_ms < until_ms
                 && later.fate == Fate::Answered
         })
-}
-
-/// Who answered at that time.
-pub fn active_at(at_ms: i64, moves: &[Move]) -> Option<i64> {
-    let before = moves.iter().filter(|one| one.activated_ms <= at_ms);
-    let last = before.max_by_key(|one| one.activated_ms);
-    let first = moves.iter().min_by_key(|one| one.fenced_ms);
-    last.map(|one| one.to).or(first.and_then(|one| one.from))
 }
 
 /// He asked one bot, waited in vain, and asked another one for the same thing, in words whose answer does not tell whose it is. Then somebody whom he had not

@@ -9,7 +9,7 @@ const PROOF_RATE: f64 = 50.0;
 /// One of so many for the whole proof: then it has seen all that Telegram may do.
 const WHOLE_PROOF: usize = 1_000;
 
-/// Half of the faults are drawn for work in flight; of a hundred draws 40 come out as a rule.
+/// Half of the faults are to hit work in flight; of only a hundred, two of five are as good.
 pub(super) fn too_little(rate: f64, faults: usize, in_flight: usize, unknown: u64) -> Vec<String> {
     let mut all = Vec::new();
     if faults >= PROOF && rate < PROOF_RATE {
@@ -17,7 +17,12 @@ pub(super) fn too_little(rate: f64, faults: usize, in_flight: usize, unknown: u6
             "{rate:.0} updates a second, fewer than {PROOF_RATE:.0}: the machine is too slow for this run to show anything"
         ));
     }
-    if faults >= PROOF && in_flight * 5 < faults * 2 {
+    let enough = match faults {
+        WHOLE_PROOF.. => in_flight * 2 >= faults,
+        PROOF.. => in_flight * 5 >= faults * 2,
+        _ => true,
+    };
+    if !enough {
         all.push(format!(
             "only {in_flight} of {faults} faults hit work in flight"
         ));

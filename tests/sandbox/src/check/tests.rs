@@ -416,6 +416,33 @@ fn a_stale_press_has_to_have_been_left_behind() {
 }
 
 #[test]
+fn a_press_is_turned_away_only_by_a_bot_that_stands_by() {
+    let judged = |to, sent_ms, told_ms| {
+        let mut member = finished(1);
+        let entry = member.begin(Input::Category("Crafts".into()), sent_ms);
+        let entry = &mut member.ledger.entries[entry];
+        (entry.pressed, entry.fate, entry.answered_ms) =
+            (Some(to), Fate::TurnedAway, Some(told_ms));
+        let living = Blows {
+            first: Blow {
+                kind: FaultKind::KillSupervisor,
+                ..FAULT.first
+            },
+            then: None,
+        };
+        let found = judged_after(living, &[member]);
+        assert_eq!(found.presses_stale, 1);
+        let told = |problem: &&Problem| problem.expected == "a bot that stands by";
+        found.problems.iter().filter(told).count()
+    };
+    assert_eq!(judged(1, 1_030, 1_100), 0, "the other one answers");
+    assert_eq!(judged(1, 1_000, 1_100), 0, "it does by then");
+    assert_eq!(judged(1, 900, 1_010), 1, "it answered itself");
+    assert_eq!(judged(2, 1_030, 1_100), 1);
+    assert_eq!(judged(2, 900, 1_010), 0);
+}
+
+#[test]
 fn nobody_presses_twice_and_the_group_is_answered_while_the_supervisor_is_away() {
     let killed = Blows {
         first: Blow {

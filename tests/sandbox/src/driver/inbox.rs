@@ -7,6 +7,7 @@ use crate::clock::unix_ms;
 use crate::control::{Chat, Control, ControlError, Event, PRESS_TIMEOUT, Page, Viewed};
 use crate::fault::FaultKind;
 use crate::member::{Button, Heard, Place};
+use crate::texts::is_of_a_backup;
 use crate::view::{Tone, View};
 
 /// Reads the log until the driver is gone.
@@ -72,9 +73,12 @@ impl Driver {
                 member,
                 entry,
                 result: Ok(answer),
-            } => {
-                self.members[member].press_answered(entry, answer.message.as_deref());
-            }
+            } => match answer.message.as_deref() {
+                Some(word) if is_of_a_backup(word) => {
+                    self.members[member].press_turned_away(entry, unix_ms());
+                }
+                word => self.members[member].press_answered(entry, word),
+            },
             Done::Pressed {
                 member,
                 entry,

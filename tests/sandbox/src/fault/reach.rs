@@ -22,6 +22,27 @@ pub struct Move {
     pub activated_ms: i64,
 }
 
+/// Who answered at that time.
+pub fn active_at(at_ms: i64, moves: &[Move]) -> Option<i64> {
+    let before = moves.iter().filter(|one| one.activated_ms <= at_ms);
+    let last = before.max_by_key(|one| one.activated_ms);
+    let first = moves.iter().min_by_key(|one| one.fenced_ms);
+    last.map(|one| one.to).or(first.and_then(|one| one.from))
+}
+
+/// Did another bot answer at some time between a press and the word that it does?
+pub fn stood_by(press: &Entry, moves: &[Move]) -> bool {
+    let (Some(bot), Some(told_ms)) = (press.pressed, press.answered_ms) else {
+        return false;
+    };
+    let between = press.sent_ms..=told_ms;
+    let mut moves_between = moves
+        .iter()
+        .filter(|one| between.contains(&one.activated_ms));
+    let begins = active_at(press.sent_ms, moves);
+    begins.is_some_and(|active| active != bot) || moves_between.any(|one| one.to != bot)
+}
+
 /// What was sent to `bot` from then on until it was active again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OutOfReach {

@@ -251,6 +251,44 @@ fn a_word_over_a_press_that_nobody_knows_is_a_problem() {
 }
 
 #[test]
+fn a_press_that_a_backup_turned_away_is_done_again_and_had_no_effect() {
+    let turned_away = |shown: &str| {
+        let mut member = up_to(Step::Category);
+        act(&mut member);
+        let entry = member.ledger.entries.len() - 1;
+        member.press_turned_away(entry, 5_000);
+        assert_eq!(member.ledger.entries[entry].fate, Fate::TurnedAway);
+        assert_eq!(
+            member.next_input(),
+            Some(Input::Resume),
+            "he looks where he stands"
+        );
+        hear(&mut member, SECOND, shown, &["Science"]);
+        member
+    };
+    let so_far = "↻ I am @second\nSo far:\nTitle: #7-2 Bread\nDescription: #7-3 Bread: what one needs, in 2 short parts.";
+    let mut again = turned_away(&format!("{so_far}\n\nStep 3/6: Category"));
+    assert_eq!(again.problems, []);
+    assert_eq!(act(&mut again), Input::Category("Science".into()));
+    let taken = turned_away(&format!("{so_far}\nCategory: Science\n\nStep 4/6: Tags"));
+    assert!(!taken.problems.is_empty(), "it took effect after all");
+}
+
+#[test]
+fn a_word_that_comes_after_the_next_bots_prompt_is_of_that_press() {
+    let mut member = up_to(Step::Category);
+    act(&mut member);
+    let entry = member.ledger.entries.len() - 1;
+    let shown = "↻ I am @second\nSo far:\nTitle: #7-2 Bread\nDescription: #7-3 Bread: what one needs, in 2 short parts.\n\nStep 3/6: Category";
+    hear(&mut member, SECOND, shown, &["Science"]);
+    assert_eq!(member.ledger.entries[entry].fate, Fate::WithoutEffect);
+    member.press_turned_away(entry, 5_000);
+    assert_eq!(member.ledger.entries[entry].fate, Fate::TurnedAway);
+    assert_eq!(act(&mut member), Input::Category("Science".into()));
+    assert_eq!(member.problems, []);
+}
+
+#[test]
 fn a_standbys_pointer_changes_nothing() {
     let mut member = up_to(Step::Description);
     hear(

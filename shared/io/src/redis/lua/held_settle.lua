@@ -1,4 +1,5 @@
--- Kept messages that their conversations have taken in. Only under the epoch in which they did: a Redis that was set back may lack those commits.
+-- Kept messages that their conversations have taken in, or presses that are told to have no effect. Only under the epoch in which they were: a Redis
+-- that was set back may lack those commits.
 -- KEYS epoch held
 -- ARGV epoch nonce positions
 if not epoch_open(KEYS[1], ARGV[1], ARGV[2]) then

@@ -22,6 +22,25 @@ fn a_press_is_stale_only_where_its_prompt_had_been_left_behind() {
 }
 
 #[test]
+fn a_press_is_turned_away_only_by_a_bot_that_stands_by() {
+    let pressed = |moves: &[Move], told_ms| {
+        let mut person = at_title(Place::Private);
+        let press = person.begin(Input::TagsDone, 2_000);
+        assert_eq!(person.member.ledger.entries[press].pressed, Some(FIRST));
+        person.press_turned_away(press, told_ms, Some(SECOND));
+        assert_eq!(person.member.bot, SECOND, "he looks there");
+        comes_to_his_end(&mut person, SECOND);
+        let found = judged(&[person], &[], moves);
+        assert_eq!((found.presses_stale, found.lost), (1, 0));
+        wrongs(&found)
+    };
+    assert_eq!(pressed(&[away(1_900)], 2_100), []);
+    assert_eq!(pressed(&[away(2_050)], 2_100), []);
+    assert_eq!(pressed(&[away(2_200)], 2_100), [Wrong::Contradiction]);
+    assert_eq!(pressed(&[], 2_100), [Wrong::Contradiction]);
+}
+
+#[test]
 fn a_file_is_asked_for_again_only_by_who_cannot_reach_it() {
     let asked = |place: Place, moves: &[Move]| {
         let mut person = person(place);
