@@ -4,35 +4,18 @@
 //! ([`HistoryMark`]); what a Redis says that was emptied, rolled back or taken over by another leader meanwhile is never taken for the
 //! pool's state.
 
-use ::redis::{FromRedisValue, Pipeline, Value, from_redis_value};
+mod guarded;
+mod turn;
+
 use shared_core::{BotId, ConversationKey, EpochRecord, MemberId, UnixMs};
 
 use super::epoch::record;
 use super::error::{Op, StateError};
-use super::leader::lead_answer;
 use super::marks::Mark;
 use super::position::StreamId;
-use super::reply::Reply;
-use super::{EntryPosition, LeadAnswer, LeaderId, PoolState, PrivateCursor, Resumption, scripts};
-
-/// What a reading must find to be believed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HistoryMark {
-    pub leader: LeaderId,
-    /// The mark of the Redis history.
-    pub lineage: String,
-    /// The last turn that was begun: a Redis that knows fewer has been rolled back.
-    pub turn: u64,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[must_use]
-pub enum Guarded<T> {
-    Read(T),
-    NotLeading,
-    /// Emptied, replaced or rolled back.
-    AnotherHistory,
-}
+use super::{EntryPosition, PoolState, PrivateCursor, Resumption};
+pub use guarded::{Guarded, HistoryMark};
+pub use turn::Marks;
 
 /// A queue of entries: written at its end, read and removed by whoever has done what it says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -101,16 +84,6 @@ pub struct Sources {
 pub struct Tail {
     pub len: u64,
     pub last: Option<EntryPosition>,
-}
-
-/// What was taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[must_use]
-pub enum Marks {
-    Taken(u64),
-    /// A checkpoint before this one was cut short: these are its marks, and nothing was taken.
-    Left(u64),
-    NotLeading,
 }
 
 /// What the marks of a portion stand for, as of one moment.
@@ -203,73 +176,6 @@ impl PoolState {
             dirty,
             left,
         }))
-    }
-
-    /// Begins a turn: what changed since the last one is taken, in one piece. Copies know that it was begun.
-    pub async fn take_marks(&self, leader: &LeaderId, turn: u64) -> Result<Marks, StateError> {
-        let op = self.op("take", &"what has changed");
-        let mut script = scripts::TAKE_MARKS.prepare_invoke();
-        script
-            .key(&self.keys.leader)
-            .key(&self.keys.checkpoint)
-            .key(&self.keys.dirty)
-            .key(&self.keys.taken)
-            .arg(leader.as_str())
-            .arg(turn.to_string());
-        let (mut reply, _): (Reply, _) = self.link.copied(op, &script).await?;
-        match reply.word.as_str() {
-            "taken" => Ok(Marks::Taken(reply.take(op)?)),
-            "left" => Ok(Marks::Left(reply.take(op)?)),
-            "not_leading" => Ok(Marks::NotLeading),
-            _ => Err(reply.unexpected(op)),
-        }
-    }
-
-    /// Copies have all that was read until now; with a single server there is nobody to ask. `WAIT` asks for what its own connection wrote
-    /// last, so something is written first, behind everything that was read.
-    pub async fn copies_have_it(
-        &self,
-        leader: &LeaderId,
-        turn: u64,
-    ) -> Result<LeadAnswer, StateError> {
-        if !self.may_be_replaced() {
-            return Ok(LeadAnswer::Done);
-        }
-        let op = self.op("ask the copies for", &"what the checkpoint has read");
-        let words = vec!["HSET".to_owned(), "copied".to_owned(), turn.to_string()];
-        let script = self.leader_script(leader, &self.keys.checkpoint, words, false);
-        let (reply, _) = self.link.copied(op, &script).await?;
-        lead_answer(op, reply)
-    }
-
-    /// Some of the marks that were taken; they stay until [`Self::let_go`].
-    pub async fn taken_marks(&self, limit: usize) -> Result<Vec<String>, StateError> {
-        let op = self.op("read", &"what has changed");
-        let mut command = ::redis::cmd("SRANDMEMBER");
-        command.arg(&self.keys.taken).arg(limit);
-        self.link.query(op, &command).await
-    }
-
-    /// What these marks stand for is in SQL.
-    pub async fn let_go(
-        &self,
-        leader: &LeaderId,
-        marks: &[String],
-    ) -> Result<LeadAnswer, StateError> {
-        let op = self.op("let go of", &"what is in SQL");
-        let mut words = vec!["SREM".to_owned()];
-        words.extend_from_slice(marks);
-        self.leader_write(op, leader, &self.keys.taken, words, false)
-            .await
-    }
-
-    /// Marks for everything that is there, a portion at a time: for a history that has never been copied whole.
-    pub async fn mark(&self, leader: &LeaderId, marks: &[Mark]) -> Result<LeadAnswer, StateError> {
-        let op = self.op("mark", &"what is to be copied");
-        let mut words = vec!["SADD".to_owned()];
-        words.extend(marks.iter().map(Mark::to_string));
-        self.leader_write(op, leader, &self.keys.dirty, words, false)
-            .await
     }
 
     pub async fn checkpoint_portion(
@@ -379,51 +285,6 @@ impl PoolState {
         Ok(Guarded::Read((entries, words)))
     }
 
-    /// Says up to which moment everything is in SQL.
-    pub async fn set_checkpoint_at(
-        &self,
-        leader: &LeaderId,
-        at: UnixMs,
-    ) -> Result<LeadAnswer, StateError> {
-        let op = self.op("note", &"how far the checkpoint is");
-        let words = vec!["HSET".to_owned(), "at".to_owned(), at.to_string()];
-        self.leader_write(op, leader, &self.keys.checkpoint, words, false)
-            .await
-    }
-
-    /// A history that begins anew has had as many turns as SQL knows.
-    pub async fn set_checkpoint_turn(
-        &self,
-        leader: &LeaderId,
-        turn: u64,
-    ) -> Result<LeadAnswer, StateError> {
-        let op = self.op("note", &"how far the checkpoint is");
-        let words = vec!["HSET".to_owned(), "turn".to_owned(), turn.to_string()];
-        self.leader_write(op, leader, &self.keys.checkpoint, words, false)
-            .await
-    }
-
-    /// How old the checkpoint is, by Redis' clock alone; `None` where there has been none in this history.
-    pub async fn checkpoint_lag_ms(&self) -> Result<Option<u64>, StateError> {
-        let op = self.op("read", &"how far the checkpoint is");
-        let mut pipeline = ::redis::pipe();
-        pipeline.atomic();
-        pipeline.cmd("HGET").arg(&self.keys.checkpoint).arg("at");
-        pipeline.cmd("TIME");
-        let (at, (seconds, micros)): (Option<i64>, (i64, i64)) =
-            self.link.pipeline(op, &pipeline).await?;
-        let now = UnixMs(seconds.saturating_mul(1000).saturating_add(micros / 1000));
-        Ok(at.map(|at| now.since(UnixMs(at))))
-    }
-
-    /// The last turn that was begun here.
-    pub async fn checkpoint_turn(&self) -> Result<Option<u64>, StateError> {
-        let op = self.op("read", &"how far the checkpoint is");
-        let mut command = ::redis::cmd("HGET");
-        command.arg(&self.keys.checkpoint).arg("turn");
-        self.link.query(op, &command).await
-    }
-
     pub(super) fn queue_key(&self, queue: Queue) -> String {
         match queue {
             Queue::Outbox => self.keys.outbox.clone(),
@@ -433,41 +294,6 @@ impl PoolState {
             Queue::Held(bot) => self.keys.held(bot),
         }
     }
-
-    /// Carries out what began as [`Self::guarded`]: the answers to what follows, if this is the history that is copied and its leader asks.
-    async fn read_guarded<'a>(
-        &self,
-        op: Op<'a>,
-        history: &HistoryMark,
-        pipeline: &Pipeline,
-    ) -> Result<Guarded<Answers<'a>>, StateError> {
-        let answers: Vec<Value> = self.link.pipeline(op, pipeline).await?;
-        let mut answers = Answers {
-            op,
-            answers: answers.into_iter(),
-        };
-        let leader: Option<String> = answers.take()?;
-        let lineage: Option<String> = answers.take()?;
-        let turn: Option<u64> = answers.take()?;
-        Ok(
-            if lineage.as_ref() != Some(&history.lineage) || turn.unwrap_or(0) < history.turn {
-                Guarded::AnotherHistory
-            } else if leader.as_deref() != Some(history.leader.as_str()) {
-                Guarded::NotLeading
-            } else {
-                Guarded::Read(answers)
-            },
-        )
-    }
-
-    fn guarded(&self) -> Pipeline {
-        let mut pipeline = ::redis::pipe();
-        pipeline.atomic();
-        pipeline.cmd("GET").arg(&self.keys.leader);
-        pipeline.cmd("GET").arg(&self.keys.lineage);
-        pipeline.cmd("HGET").arg(&self.keys.checkpoint).arg("turn");
-        pipeline
-    }
 }
 
 type Page = Vec<(String, Vec<Vec<u8>>)>;
@@ -476,19 +302,4 @@ fn position(op: Op<'_>, id: &str) -> Result<EntryPosition, StateError> {
     id.parse::<StreamId>()
         .map(EntryPosition::from)
         .map_err(|error| StateError::unreadable(op, error.to_string()))
-}
-
-/// The answers of a transaction, one after the other.
-struct Answers<'a> {
-    op: Op<'a>,
-    answers: std::vec::IntoIter<Value>,
-}
-
-impl Answers<'_> {
-    fn take<T: FromRedisValue>(&mut self) -> Result<T, StateError> {
-        let value = self.answers.next().unwrap_or_default();
-        from_redis_value(value).map_err(|_| {
-            StateError::unreadable(self.op, "an answer has another form than expected")
-        })
-    }
 }
