@@ -14,7 +14,7 @@
 //! Source: <https://core.telegram.org/bots/api#answercallbackquery>.
 
 use std::collections::{HashSet, VecDeque};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use bot_worker_core::Dialogue;
@@ -36,6 +36,8 @@ const WAITS: Duration = Duration::from_secs(30);
 const REMEMBERED: usize = 1_024;
 /// Answered at once.
 const AT_ONCE: usize = 16;
+/// How long Redis may keep the session from everything else; what is not decided by then is decided later.
+const DECIDES: Duration = Duration::from_millis(300);
 /// How long the active bot's name is waited for.
 const NAME: Duration = Duration::from_millis(300);
 
@@ -114,11 +116,17 @@ impl Presses {
         lock(&self.0).is_empty()
     }
 
-    /// Those of which nobody knows yet what becomes of them. Nobody waits for what is old.
-    fn open(&self) -> Vec<Owed> {
+    /// Nobody waits for what is old.
+    fn waited_for(&self) -> MutexGuard<'_, VecDeque<Owed>> {
         let now = clock::boot_now();
         let mut owed = lock(&self.0);
         owed.retain(|it| now.since(it.since) < WAITS);
+        owed
+    }
+
+    /// Those of which nobody knows yet what becomes of them.
+    fn open(&self) -> Vec<Owed> {
+        let owed = self.waited_for();
         let open = owed.iter().filter(|it| it.fate == Fate::Open);
         open.cloned().collect()
     }
@@ -132,7 +140,7 @@ impl Presses {
     }
 
     fn take_decided(&self) -> Vec<Owed> {
-        let mut owed = lock(&self.0);
+        let mut owed = self.waited_for();
         let (open, decided) = owed.drain(..).partition(|it| it.fate == Fate::Open);
         *owed = open;
         decided.into_iter().collect()
@@ -148,11 +156,24 @@ fn query_of(incoming: &Incoming) -> Option<QueryId> {
 
 /// Another bot answers, in this epoch. Whatever is still open is decided: as long as that epoch is open, what was kept is taken out of its place, and
 /// what no conversation knows by then none will ever know.
-pub async fn decide(context: &BotContext, stamp: EpochStamp) -> Result<(), StateError> {
+pub async fn decide(context: &BotContext, stamp: EpochStamp) {
     let open = context.presses.open();
     if open.is_empty() {
-        return Ok(());
+        return;
     }
+    let decided = decide_open(context, stamp, open);
+    match tokio::time::timeout(DECIDES, decided).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => debug!(bot = %context.lease.bot, %error, "presses wait"),
+        Err(_) => debug!(bot = %context.lease.bot, "presses wait for Redis"),
+    }
+}
+
+async fn decide_open(
+    context: &BotContext,
+    stamp: EpochStamp,
+    open: Vec<Owed>,
+) -> Result<(), StateError> {
     let (state, me) = (&context.state, context.lease.bot);
     let kept: HashSet<QueryId> = open
         .iter()

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use shared_core::{BotRole, Epoch, EpochRecord, Phase};
-use tracing::{debug, info, warn};
+use tracing::{info, warn};
 
 use super::{Session, feed_start};
 use crate::active::Active;
@@ -73,9 +73,7 @@ impl Session {
         if context.presses.is_empty() {
             return;
         }
-        if let Err(error) = presses::decide(context, stamp).await {
-            debug!(bot = %me, %error, "presses wait");
-        }
+        presses::decide(context, stamp).await;
         tokio::spawn(presses::answer(Arc::clone(context), self.calls.clone()));
     }
 
