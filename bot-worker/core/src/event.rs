@@ -55,7 +55,8 @@ pub enum Event {
 }
 
 impl Event {
-    /// The member has done something, or something that he did has come to its end.
+    /// The member has done something, or something that he did has come to its end. Only this ends a silence, moves him among the open conversations
+    /// and outdates what he wrote before; that he is shown something, whatever the reason, does not.
     pub(crate) fn is_activity(&self) -> bool {
         match self {
             Self::Said(_)

@@ -9,8 +9,8 @@
 //! meets a value that nobody can read          a fresh conversation with what marks can be saved, and a line to the member
 //! ```
 //! Invariants: what is committed never exceeds `LARGEST_STORED`, unless it is shorter than what stands there; the update is among the marks of
-//! whatever is committed; a conversation in which nothing is open keeps no more than a tombstone's marks. What others cause (their words,
-//! a timer) does not count as the member's activity. What a press is to draw over is a wish until [`Taken::draw_only`] has looked at whose message
+//! whatever is committed; a conversation in which nothing is open keeps no more than a tombstone's marks. Only what the member does himself counts
+//! as his activity. What a press is to draw over is a wish until [`Taken::draw_only`] has looked at whose message
 //! that is: a step cannot know it.
 //!
 //! About duplicates after damage: the update that meets the damage is not applied but answered with the line, and becomes the highest known one
@@ -139,7 +139,7 @@ pub fn take(
     Ok(Intake::Taken(Box::new(taken)))
 }
 
-fn finish(
+pub(crate) fn finish(
     before: &Envelope<Dialogue>,
     mut next: Envelope<Dialogue>,
     stepped: Step,
@@ -148,10 +148,9 @@ fn finish(
     ctx: &Context<'_>,
     me: BotId,
 ) -> Result<Taken, EnvelopeError> {
-    let is_active = !event.is_from_elsewhere();
-    // That he is shown where he stands is no step of his: what he wrote before answers the same question still, and what another bot's time has
-    // outdated stays outdated.
-    if is_active && *event != Event::Resumed {
+    // That he is shown where he stands is no step of his: what he wrote before answers the same question still, what another bot's time has
+    // outdated stays outdated, and his silence goes on. What is opened for him begins now, whoever caused it.
+    if event.is_activity() || (stepped.open && !before.state.is_open()) {
         next.at = ctx.now;
     }
     let prompts = stepped.dialogue.nonce != before.state.nonce;
@@ -174,7 +173,7 @@ fn finish(
             }
         )
     });
-    let serves = prompts || (is_active && (is_redrawn || !stepped.open));
+    let serves = prompts || (!event.is_from_elsewhere() && (is_redrawn || !stepped.open));
     Ok(Taken {
         stored: next.encode()?,
         open: stepped.open.then_some(next.at),
