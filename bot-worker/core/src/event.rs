@@ -50,7 +50,7 @@ pub enum Event {
         from: ConversationKey,
         what: Telling,
     },
-    /// A timer that this conversation has set.
+    /// A timer of this conversation is due.
     Due(Timer),
 }
 

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! the update                                  what is to be committed
-//! is new                                      the step's state, marks, replies, records, words to others, timers
+//! is new                                      the step's state, marks, replies, records, words to others
 //! is known, and nothing is to be settled      nothing
 //! is known, and something is to be settled    the state as it is: only what brought the update again leaves its place
 //! makes the conversation longer than allowed  the state as it was, and a line to the member
@@ -44,6 +44,8 @@ pub struct Taken {
     pub stored: String,
     /// When the member was last active, if he is in the middle of something.
     pub open: Option<UnixMs>,
+    /// That is just now.
+    pub active: bool,
     pub outbox: Outbox,
     /// The update had been taken in before; only what it settles is of use.
     pub known: bool,
@@ -150,7 +152,8 @@ pub(crate) fn finish(
 ) -> Result<Taken, EnvelopeError> {
     // That he is shown where he stands is no step of his: what he wrote before answers the same question still, what another bot's time has
     // outdated stays outdated, and his silence goes on. What is opened for him begins now, whoever caused it.
-    if event.is_activity() || (stepped.open && !before.state.is_open()) {
+    let active = event.is_activity() || (stepped.open && !before.state.is_open());
+    if active {
         next.at = ctx.now;
     }
     let prompts = stepped.dialogue.nonce != before.state.nonce;
@@ -177,6 +180,7 @@ pub(crate) fn finish(
     Ok(Taken {
         stored: next.encode()?,
         open: stepped.open.then_some(next.at),
+        active,
         envelope: next,
         outbox,
         known: false,

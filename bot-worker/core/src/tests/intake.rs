@@ -6,22 +6,19 @@ use shared_core::{
 };
 
 use super::talk::Talk;
-use crate::intake::finish;
-use crate::{
-    Dialogue, Event, Intake, Said, Step, Taken, event_of, not_yet, read, start_over, take,
-};
+use crate::{Dialogue, Event, Intake, Said, Taken, event_of, not_yet, read, start_over, take};
 
-const ME: BotId = BotId(7);
+pub(super) const ME: BotId = BotId(7);
 const MEMBERS_WORDS: &str = "words of a member";
 
-fn message(id: i32) -> UpdateId {
+pub(super) fn message(id: i32) -> UpdateId {
     UpdateId::Message {
         r#box: BoxId::Private(ME),
         message: MessageId(id),
     }
 }
 
-fn said(id: i32, text: &str) -> Event {
+pub(super) fn said(id: i32, text: &str) -> Event {
     Event::Said(Said {
         r#box: BoxId::Private(ME),
         message: MessageId(id),
@@ -32,7 +29,7 @@ fn said(id: i32, text: &str) -> Event {
     })
 }
 
-fn told(number: u8) -> (UpdateId, Event) {
+pub(super) fn told(number: u8) -> (UpdateId, Event) {
     let event = EventId([number; 16]);
     let from = ConversationKey::private(MemberId(99));
     let what = Telling::CourseSubmitted {
@@ -42,7 +39,7 @@ fn told(number: u8) -> (UpdateId, Event) {
 }
 
 /// Takes it in; `None` when it is known.
-fn taken(
+pub(super) fn taken(
     talk: &Talk,
     envelope: &Envelope<Dialogue>,
     update: &UpdateId,
@@ -121,102 +118,6 @@ fn an_answer_without_a_prompt_leaves_him_with_the_one_that_he_had() {
         assert_eq!(step.serves, serves, "{text}");
         envelope = step.envelope;
     }
-}
-
-/// An upload that was opened and asks for its title, an hour ago.
-fn left_open(talk: &mut Talk) -> (Envelope<Dialogue>, UnixMs) {
-    let upload = said(1, "/upload");
-    let first = taken(talk, &Envelope::default(), &message(1), &upload, false).unwrap();
-    let since = talk.now;
-    talk.now = UnixMs(talk.now.0 + 3_600_000);
-    (first.envelope, since)
-}
-
-fn internal(number: u8) -> UpdateId {
-    UpdateId::Internal {
-        event: EventId([number; 16]),
-    }
-}
-
-/// Each of these shows or tells him something; his silence goes on, and so does his place among those that are open.
-#[test]
-fn nothing_but_what_the_member_does_is_activity_of_his() {
-    let mut talk = Talk::private();
-    talk.catalog.remind_after = Some(std::time::Duration::from_secs(1));
-    let (envelope, since) = left_open(&mut talk);
-    let invited = Event::Invited {
-        bots: vec!["third_bot".into()],
-    };
-    for (event, brings_a_prompt) in [
-        (told(1).1, false),
-        (Event::Due(Timer::Reminder), true),
-        (Event::Resumed, true),
-        (Event::Unsaid, true),
-        (Event::NotTaken, true),
-        (invited, false),
-    ] {
-        let step = taken(&talk, &envelope, &internal(9), &event, true).unwrap();
-        let at = (step.open, step.envelope.at);
-        assert_eq!(at, (Some(since), since), "{event:?}");
-        assert_eq!(step.serves, brings_a_prompt, "{event:?}");
-    }
-}
-
-#[test]
-fn whatever_the_member_does_is_activity_of_his() {
-    let mut talk = Talk::private();
-    let (envelope, since) = left_open(&mut talk);
-    let r#box = talk.r#box();
-    let pressed = |data: &str| Event::Pressed {
-        query: QueryId(3),
-        r#box,
-        message: MessageId(2),
-        data: data.into(),
-    };
-    let edited = Event::Edited {
-        r#box,
-        message: MessageId(1),
-        text: "Oil paint".into(),
-    };
-    for event in [
-        said(5, "Watercolours"),
-        // Refused or answered beside it, but alive.
-        said(5, "x"),
-        said(5, "/help"),
-        edited,
-        pressed("of an old prompt"),
-        Event::FileStored {
-            file: 1,
-            at: MessageId(7),
-        },
-        Event::FileLost { file: 1 },
-    ] {
-        let step = taken(&talk, &envelope, &internal(9), &event, true).unwrap();
-        let at = (step.open, step.envelope.at);
-        assert_eq!(at, (Some(talk.now), talk.now), "{event:?}");
-        assert!(step.envelope.at > since);
-    }
-}
-
-/// What no conversation does yet, and one may: it is opened by what another one says.
-#[test]
-fn what_is_opened_for_the_member_begins_when_it_is_opened() {
-    let talk = Talk::at("Tags");
-    let (update, event) = told(1);
-    let finish_from = |state: Dialogue| {
-        let before = Envelope {
-            state,
-            ..Envelope::default()
-        };
-        let step = Step::unchanged(&talk.dialogue);
-        let next = before.clone();
-        let finished = talk.in_context(|ctx| finish(&before, next, step, &update, &event, ctx, ME));
-        finished.unwrap()
-    };
-    let opened = finish_from(Dialogue::default());
-    assert_eq!(opened.open, Some(talk.now));
-    let was_open = finish_from(talk.dialogue.clone());
-    assert_eq!(was_open.open, Some(UnixMs(0)));
 }
 
 #[test]
