@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! inbox    read in order, each entry once a tenure   engine: a step of the receiver, whose commit takes it out
-//! timers   those that are due, by Redis' clock       engine: a step, whose commit takes the timer out or finds it moved
+//! timers   those that are due, by Redis' clock       engine: a step, whose commit takes the timer out or finds it gone
 //! ```
 //! Invariants: nothing is taken out here, so a crash brings it again to the next holder; at most [`ROOM`] of each are under way, and only
 //! after everything that members have said meanwhile is handed over. A timer is looked for again only once all that were found are done.
@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use bot_worker_core::{Event, event_of_letter};
 use shared_core::{DueTimer, Letter};
-use shared_io::redis::{InboxPosition, Settles, StateError};
+use shared_io::redis::{EpochAnswer, InboxPosition, Settles, StateError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tracing::warn;
 
@@ -22,12 +22,12 @@ use crate::tenure::Tenure;
 
 const ROOM: u32 = 64;
 const PAGE: usize = ROOM as usize;
-/// Looked at without a hint this often: a predecessor may have left some, and a timer may have been set for soon.
+/// Looked at without a hint this often: a predecessor may have left some, and a timer may be due soon that was not to be foreseen.
 const POLL: Duration = Duration::from_secs(1);
 /// A timer is never waited for more closely than this.
 const SOONEST: Duration = Duration::from_millis(20);
 
-/// The engine is gone: so is the epoch.
+/// The epoch is over, or the engine is gone with it.
 struct Over;
 
 /// Delivers until the epoch is over.
@@ -103,14 +103,20 @@ async fn ring(
     let Ok(mut all) = Arc::clone(room).acquire_many_owned(ROOM).await else {
         return Ok(Err(Over));
     };
-    let due = tenure.context.state.due_timers(tenure.stamp, PAGE).await?;
+    let context = &tenure.context;
+    let due = context
+        .state
+        .due_timers(tenure.stamp, context.catalog.remind_after, PAGE)
+        .await?;
+    let EpochAnswer::Done(due) = due else {
+        return Ok(Err(Over));
+    };
     let found = due.timers.len();
     for timer in due.timers {
         let Some(permit) = all.split(1) else {
             break;
         };
-        let pool = &tenure.context.pool;
-        let input = alarm(timer, timer.event(pool), permit);
+        let input = alarm(timer, timer.event(&context.pool), permit);
         if engine.send(input).await.is_err() {
             return Ok(Err(Over));
         }

@@ -13,8 +13,9 @@
 //! reminded once.
 //!
 //! What concerns another conversation is an `Effect::Tell`: a variant of `shared_core::Telling`, and what its receiver makes of it in
-//! [`told`]. What is to happen later without the member is an `Effect::Schedule`: a variant of `shared_core::Timer`, and what comes of it in
-//! `step.rs`. Both are committed with the step and arrive once.
+//! [`told`]. It is committed with the step and arrives once. What is to happen later without the member is set by nobody: the reminder follows from
+//! when he was last active. Another kind of timer is a variant of `shared_core::Timer`, what comes of it in `step.rs`, and a rule for when it
+//! is due where those that are due are looked for (`shared-io`, `redis/timers.rs`).
 //!
 //! Invariant: nothing in here reads a clock, draws a number, or knows which bot it runs on.
 

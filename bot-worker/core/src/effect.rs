@@ -3,12 +3,10 @@
 //! Invariant: an entry's id follows from the update and the effect's place in the list alone, so a replayed update gives the same
 //! ids. Answers to presses are not durable: they are given after the commit, and a member who gets none presses again.
 
-use std::time::Duration;
-
 use shared_core::{
-    Alarm, BotId, BoxId, ChannelId, ConversationKey, Keyboard, Letter, MessageId, OutboxEntry,
-    OutboxKind, PlaceKey, PoolId, Priority, QueryId, Record, SendTarget, Telling, Timer, UnixMs,
-    UpdateId, entry_id, told_id,
+    BotId, BoxId, ChannelId, ConversationKey, Keyboard, Letter, MessageId, OutboxEntry, OutboxKind,
+    PlaceKey, PoolId, Priority, QueryId, Record, SendTarget, Telling, UnixMs, UpdateId, entry_id,
+    told_id,
 };
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,12 +40,6 @@ pub enum Effect {
         to: Vec<ConversationKey>,
         what: Telling,
     },
-    /// The conversation hears of it after this time, unless the timer is set anew or taken back before.
-    Schedule {
-        timer: Timer,
-        after: Duration,
-    },
-    Unschedule(Timer),
 }
 
 /// Where something is said.
@@ -89,8 +81,6 @@ pub struct Outbox {
     pub records: Vec<Record>,
     /// Committed with the state.
     pub told: Vec<Letter>,
-    /// Committed with the state.
-    pub alarms: Vec<Alarm>,
     /// Given once the commit stands.
     pub answers: Vec<PressAnswer>,
 }
@@ -195,8 +185,6 @@ pub fn outbox_of(
                 });
                 outbox.told.extend(told);
             }
-            Effect::Schedule { timer, after } => outbox.alarms.push(Alarm::Set(timer, after)),
-            Effect::Unschedule(timer) => outbox.alarms.push(Alarm::Clear(timer)),
         }
     }
     outbox

@@ -50,12 +50,13 @@ pub enum Event {
         from: ConversationKey,
         what: Telling,
     },
-    /// A timer that this conversation has set.
+    /// A timer of this conversation is due.
     Due(Timer),
 }
 
 impl Event {
-    /// The member has done something, or something that he did has come to its end.
+    /// The member has done something, or something that he did has come to its end. Only this ends a silence, moves him among the open conversations
+    /// and outdates what he wrote before; that he is shown something, whatever the reason, does not.
     pub(crate) fn is_activity(&self) -> bool {
         match self {
             Self::Said(_)

@@ -2,15 +2,15 @@
 //!
 //! ```text
 //! the update                                  what is to be committed
-//! is new                                      the step's state, marks, replies, records, words to others, timers
+//! is new                                      the step's state, marks, replies, records, words to others
 //! is known, and nothing is to be settled      nothing
 //! is known, and something is to be settled    the state as it is: only what brought the update again leaves its place
 //! makes the conversation longer than allowed  the state as it was, and a line to the member
 //! meets a value that nobody can read          a fresh conversation with what marks can be saved, and a line to the member
 //! ```
 //! Invariants: what is committed never exceeds `LARGEST_STORED`, unless it is shorter than what stands there; the update is among the marks of
-//! whatever is committed; a conversation in which nothing is open keeps no more than a tombstone's marks. What others cause (their words,
-//! a timer) does not count as the member's activity. What a press is to draw over is a wish until [`Taken::draw_only`] has looked at whose message
+//! whatever is committed; a conversation in which nothing is open keeps no more than a tombstone's marks. Only what the member does himself counts
+//! as his activity. What a press is to draw over is a wish until [`Taken::draw_only`] has looked at whose message
 //! that is: a step cannot know it.
 //!
 //! About duplicates after damage: the update that meets the damage is not applied but answered with the line, and becomes the highest known one
@@ -44,6 +44,8 @@ pub struct Taken {
     pub stored: String,
     /// When the member was last active, if he is in the middle of something.
     pub open: Option<UnixMs>,
+    /// That is just now.
+    pub active: bool,
     pub outbox: Outbox,
     /// The update had been taken in before; only what it settles is of use.
     pub known: bool,
@@ -139,7 +141,7 @@ pub fn take(
     Ok(Intake::Taken(Box::new(taken)))
 }
 
-fn finish(
+pub(crate) fn finish(
     before: &Envelope<Dialogue>,
     mut next: Envelope<Dialogue>,
     stepped: Step,
@@ -148,10 +150,10 @@ fn finish(
     ctx: &Context<'_>,
     me: BotId,
 ) -> Result<Taken, EnvelopeError> {
-    let is_active = !event.is_from_elsewhere();
-    // That he is shown where he stands is no step of his: what he wrote before answers the same question still, and what another bot's time has
-    // outdated stays outdated.
-    if is_active && *event != Event::Resumed {
+    // That he is shown where he stands is no step of his: what he wrote before answers the same question still, what another bot's time has
+    // outdated stays outdated, and his silence goes on. What is opened for him begins now, whoever caused it.
+    let active = event.is_activity() || (stepped.open && !before.state.is_open());
+    if active {
         next.at = ctx.now;
     }
     let prompts = stepped.dialogue.nonce != before.state.nonce;
@@ -174,10 +176,11 @@ fn finish(
             }
         )
     });
-    let serves = prompts || (is_active && (is_redrawn || !stepped.open));
+    let serves = prompts || (!event.is_from_elsewhere() && (is_redrawn || !stepped.open));
     Ok(Taken {
         stored: next.encode()?,
         open: stepped.open.then_some(next.at),
+        active,
         envelope: next,
         outbox,
         known: false,

@@ -16,8 +16,8 @@
 //! Told                      a line; what is open stays as it is           the same line
 //! Due(Reminder)             a line, where we stand, the prompt again      -
 //! ```
-//! The reminder is set anew by each thing that the member does while something is open and taken back when nothing is: it comes once a silence
-//! and never in the middle of activity. A switch and what others say do not move it.
+//! When the reminder is due follows from when the member was last active in what is open (`shared-io`, `redis/timers.rs`), so no step sets it: it
+//! comes once a silence and never in the middle of activity.
 //! Invariants: a press is answered exactly once; a step has at most six effects; nothing that was entered is lost by an input
 //! that could not be used.
 
@@ -96,8 +96,7 @@ pub fn step(dialogue: &Dialogue, event: &Event, ctx: &Context<'_>) -> Step {
         Event::Told { from, what } => conversations::told(from, what, &mut turn),
         Event::Due(Timer::Reminder) => remind(&mut turn),
     }
-    let (after, mut effects) = turn.finish();
-    effects.extend(reminder(dialogue, event, &after, ctx));
+    let (after, effects) = turn.finish();
     Step {
         invites: invitation::is_good_moment(dialogue, &after, event, ctx),
         open: after.is_open(),
@@ -130,28 +129,8 @@ pub(crate) fn refuse(dialogue: &Dialogue, event: &Event, ctx: &Context<'_>) -> S
     }
 }
 
-/// What becomes of the timer that reminds of what is open.
-fn reminder(
-    before: &Dialogue,
-    event: &Event,
-    after: &Dialogue,
-    ctx: &Context<'_>,
-) -> Option<Effect> {
-    let timer = Timer::Reminder;
-    // One that was set before it was switched off finds that out when it is due.
-    let silence = ctx.catalog.remind_after?;
-    match (before.is_open(), after.is_open()) {
-        (_, true) if event.is_activity() => Some(Effect::Schedule {
-            timer,
-            after: silence,
-        }),
-        (true, false) => Some(Effect::Unschedule(timer)),
-        _ => None,
-    }
-}
-
 fn remind(turn: &mut Turn<'_>) {
-    // Switched off since it was set: then nobody is reminded.
+    // Switched off since it was found to be due: then nobody is reminded.
     if turn.ctx.catalog.remind_after.is_some() && turn.is_open() {
         let first = turn.text(&Line::Reminder {});
         turn.prompt_with_so_far(Some(first), Priority::Announcement);

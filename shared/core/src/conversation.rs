@@ -68,7 +68,8 @@ pub struct Envelope<S> {
     /// Commits so far; zero before the first. Not part of the JSON: it stands in front of it.
     pub version: u64,
     pub format: u16,
-    /// When its member last did something, by the committing worker's wall clock; zero before the first.
+    /// When its member last did something himself, by the committing worker's wall clock; zero before the first. That he was shown something, reminded or
+    /// told does not count: when he is to be reminded, his place after a switch and what is outdated follow from this.
     pub at: UnixMs,
     pub marks: Watermarks,
     pub state: S,

@@ -1,22 +1,22 @@
 //! What reaches a conversation without its member doing anything: words of another conversation, and its own timers.
 //!
 //! ```text
-//! a step says   committed with its state as             delivered by the holder of the epoch as   gone from there
-//! Tell          an entry of the pool's inbox (`Letter`)   an event of the receiver                   in the commit of the receiver
-//! (the sender)  the same, to whom the reply was for     an event of that conversation              in the commit of that event
-//! Schedule      (conversation, timer) -> when it is due an event of the same conversation          in the commit of that event
+//! caused by          stands as                                  delivered by the holder of the epoch as   gone from there
+//! Tell, of a step    an entry of the pool's inbox (`Letter`)      an event of the receiver                   in the commit of the receiver
+//! the sender         the same, to whom the reply was for        an event of that conversation              in the commit of that event
+//! a member's silence (conversation, timer) -> when it was due   an event of the same conversation          in the commit of that event
 //! ```
 //! Delivered at least once, applied once: what is delivered is taken out of its place by the very script that commits the receiver's step, so
 //! within one history of Redis it cannot be applied twice, however often and by whom it is delivered, and a crash at any moment leaves it
 //! either where it was or applied. Ids follow from what caused them; the receiver's watermarks remember the last of them, for the case
 //! that a store is put together from parts of different moments and an entry is made a second time (`watermark.rs`).
-//! A timer has one place per conversation and kind: setting it again moves it, and an event that was delivered for the old moment is
-//! not at that moment any more when it is to be committed. When a timer is due is Redis' clock's business alone.
+//! A timer has one place per conversation and kind, made when it is due: nobody sets it, when it is due follows from what is stored anyway. What
+//! the member does meanwhile takes it out, and an event that was delivered for it is of nothing when it is to be committed. Whether its
+//! time has come is Redis' clock's business alone.
 //! Not here: what an event means to its receiver (`bot-worker-core`).
 
 use std::fmt;
 use std::str::FromStr;
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -47,7 +47,7 @@ pub struct Letter {
     pub what: Telling,
 }
 
-/// The timers that a conversation may have, one of each.
+/// The timers that a conversation may have, one of each. When one is due is a rule of `due_timers` (`shared-io`, `redis/timers.rs`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Timer {
     /// The member has left something open and said nothing for a while.
@@ -102,24 +102,16 @@ impl FromStr for TimerKey {
     }
 }
 
-/// A change to one of a conversation's own timers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Alarm {
-    /// Due after this time, counted from the commit; as it was set before it is gone.
-    Set(Timer, Duration),
-    Clear(Timer),
-}
-
 /// A timer whose time has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DueTimer {
     pub key: TimerKey,
-    /// By Redis' clock. With the key it tells this setting of the timer from any other.
+    /// With the key it tells this timer from any other of the conversation: a reminder's is so much later than its silence began.
     pub due: UnixMs,
 }
 
 impl DueTimer {
-    /// The event's id: one a setting of the timer.
+    /// The event's id: the same whenever and by whomever the timer is found.
     pub fn event(&self, pool: &PoolId) -> EventId {
         event_id(
             b"understudy/timer/1",
@@ -237,7 +229,7 @@ mod tests {
         assert_ne!(
             due(1).event(&pool),
             due(2).event(&pool),
-            "set again, it is another event"
+            "after another silence it is another event"
         );
     }
 }

@@ -53,7 +53,7 @@ pub use ids::{
     BotId, ChannelId, EntryId, EventId, IdError, LoginSlot, MemberId, MessageId, Nonce, PoolId,
     QueryId, SwitchId, WorkerId,
 };
-pub use inbox::{Alarm, DueTimer, Letter, Telling, Timer, TimerKey, told_id};
+pub use inbox::{DueTimer, Letter, Telling, Timer, TimerKey, told_id};
 pub use incoming::{Document, Incoming, IncomingKind, Place};
 pub use lease::{LETS_GO_AFTER, LeaseClock, LeaseTiming, LoginLease, QUIET_AT_MOST};
 pub use link::{StartPayload, deep_link};

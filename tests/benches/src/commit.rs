@@ -268,12 +268,12 @@ impl Member {
             expected_version: self.envelope.version,
             stored: &taken.stored,
             open: taken.open,
+            active: taken.active,
             keep: TOMBSTONE_KEPT,
             outbox: &taken.outbox.entries,
             records: &taken.outbox.records,
             records_at_most: u64::MAX,
             told: &taken.outbox.told,
-            alarms: &taken.outbox.alarms,
             settles: None,
             counters: &[],
         };

@@ -1,20 +1,22 @@
 //! Bytes a session: what Redis' memory grows by, divided by the sessions that were written, with their keys, the open index and Redis' own
-//! overhead; and once more with a reminder set for each. `MEMORY USAGE` of a sample beside it, which is the value and its key alone.
+//! overhead, as it is configured by default: each of them is to be reminded. `MEMORY USAGE` of a sample beside it, which is the value and its
+//! key alone.
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use redis_servers::Server;
 use serde_json::json;
 use shared_core::{BotId, Epoch, EpochStamp, Holder, Nonce, PoolId, Secret, WorkerId};
 use shared_io::checkpoint::PORTION;
 use shared_io::clock;
 use shared_io::redis::{
-    FenceAnswer, LeadAnswer, LeaderId, Marks, PoolState, RedisState, RedisTimeouts, StepAnswer,
+    EpochAnswer, FenceAnswer, LeadAnswer, LeaderId, Marks, PoolState, RedisState, RedisTimeouts,
+    StepAnswer,
 };
 use std::time::Duration;
 
 use crate::Measured;
 use crate::figures::{Summary, summary};
-use crate::sessions::{Maker, STAGES, Writer};
+use crate::sessions::{Maker, REMIND_AFTER, STAGES, Writer};
 
 const BOT: BotId = BotId(7_000_001);
 const LEAD: Duration = Duration::from_secs(3_600);
@@ -36,17 +38,15 @@ pub struct Options {
 
 pub async fn run(options: &Options) -> Result<Measured> {
     ensure!(options.sessions > 0, "--sessions 0 measures nothing");
-    let plain = measure(options.sessions, false).await?;
-    let reminded = measure(options.sessions, true).await?;
-    let within = plain.bytes <= TARGET;
+    let measured = measure(options.sessions).await?;
+    let within = measured.bytes <= TARGET;
     Ok(Measured {
         report: json!({
             "sessions": options.sessions,
-            "bytes_per_session": plain.bytes,
+            "bytes_per_session": measured.bytes,
             "target": TARGET,
-            "bytes_per_session_with_a_reminder": reminded.bytes,
-            "memory_usage_of_a_key_by_stage": plain.by_stage,
-            "redis": plain.redis,
+            "memory_usage_of_a_key_by_stage": measured.by_stage,
+            "redis": measured.redis,
             "within": within,
         }),
         within,
@@ -60,23 +60,28 @@ struct Bytes {
     redis: String,
 }
 
-async fn measure(sessions: usize, reminds: bool) -> Result<Bytes> {
+async fn measure(sessions: usize) -> Result<Bytes> {
     let server = Server::start(&[])?;
     let url = Secret::new(format!("redis://127.0.0.1:{}/", server.port()));
     let redis = RedisState::connect(&url, "us", RedisTimeouts::default()).await?;
     let pool = PoolId::new("main")?;
     let state = redis.pool(&pool);
     let stamp = open(&state).await?;
-    let maker = Maker::new(pool, BOT, clock::unix_now(), reminds)?;
+    let begun = state
+        .begin_resumption(stamp, BOT, clock::unix_now())
+        .await?;
+    ensure!(matches!(begun, EpochAnswer::Done(_)), "{begun:?}");
+    let maker = Maker::new(pool, BOT, clock::unix_now())?;
     let before = settled(&server)?;
     let writer = Writer {
         state: &state,
         stamp,
         maker: &maker,
+        active: true,
     };
-    let with = if reminds { ", with reminders" } else { "" };
-    let told = |done| eprintln!("session-bytes: {done} of {sessions} written{with}");
+    let told = |done| eprintln!("session-bytes: {done} of {sessions} written");
     writer.write(sessions, false, told).await?;
+    are_to_be_reminded(&state, stamp).await?;
     let_go_of_marks(&state).await?;
     // The writer's connection and its buffers are no session's.
     drop((state, redis));
@@ -88,6 +93,17 @@ async fn measure(sessions: usize, reminds: bool) -> Result<Bytes> {
         by_stage: sample(&server, &maker, sessions)?,
         redis: server.info("redis_version")?,
     })
+}
+
+/// The worker's own look: nobody's time has come yet, and somebody's will.
+async fn are_to_be_reminded(state: &PoolState, stamp: EpochStamp) -> Result<()> {
+    let looked = state.due_timers(stamp, Some(REMIND_AFTER), 1).await?;
+    let EpochAnswer::Done(looked) = looked else {
+        bail!("the epoch is over");
+    };
+    ensure!(looked.timers.is_empty(), "{looked:?}");
+    ensure!(looked.next.is_some(), "nobody is to be reminded");
+    Ok(())
 }
 
 fn leader() -> LeaderId {

@@ -27,7 +27,7 @@ pub const PARKED_EACH: usize = 20;
 const IDLE_MS: i64 = 3_600_000;
 const REACH_PORTION: usize = 5_000;
 /// As it is configured by default.
-const REMIND_AFTER: Duration = Duration::from_secs(6 * 3_600);
+pub const REMIND_AFTER: Duration = Duration::from_secs(6 * 3_600);
 
 /// One member's conversation.
 pub struct Made {
@@ -49,8 +49,7 @@ pub struct Maker {
 }
 
 impl Maker {
-    /// `reminds`: each of them waits for a reminder too.
-    pub fn new(pool: PoolId, bot: BotId, now: UnixMs, reminds: bool) -> Result<Self> {
+    pub fn new(pool: PoolId, bot: BotId, now: UnixMs) -> Result<Self> {
         Ok(Self {
             pool,
             bot,
@@ -62,7 +61,7 @@ impl Maker {
                 max_file_bytes: 2_000 << 20,
                 storage: ChannelId(12),
                 broadcast: Some(ChannelId(13)),
-                remind_after: reminds.then_some(REMIND_AFTER),
+                remind_after: Some(REMIND_AFTER),
                 told_of_courses: Vec::new(),
             },
             latest: UnixMs(now.0 - IDLE_MS),
@@ -220,6 +219,8 @@ pub struct Writer<'a> {
     pub state: &'a PoolState,
     pub stamp: EpochStamp,
     pub maker: &'a Maker,
+    /// They do it now; else they did it when they were made, however long ago that is by the pool's own reckoning.
+    pub active: bool,
 }
 
 impl Writer<'_> {
@@ -256,12 +257,12 @@ impl Writer<'_> {
                 expected_version: 0,
                 stored: &stored,
                 open: Some(made.at),
+                active: self.active,
                 keep: TOMBSTONE_KEPT,
                 outbox,
                 records: &[],
                 records_at_most: u64::MAX,
                 told: &[],
-                alarms: &made.outbox.alarms,
                 settles: None,
                 counters: &[],
             })
@@ -310,7 +311,7 @@ mod tests {
     fn those_who_were_active_lately_begin_with_the_named_ones() {
         let pool = PoolId::new("main").unwrap();
         let now = UnixMs(10_000_000_000);
-        let maker = Maker::new(pool, BotId(7), now, false).unwrap();
+        let maker = Maker::new(pool, BotId(7), now).unwrap();
         let idle = maker.make(0).unwrap();
         assert_eq!(idle.at, UnixMs(now.0 - IDLE_MS));
         let maker = maker.lately(vec![MemberId(5), MemberId(6)]);
@@ -325,7 +326,7 @@ mod tests {
     #[test]
     fn made_conversations_are_open_and_read_back() {
         let pool = PoolId::new("main").unwrap();
-        let maker = Maker::new(pool, BotId(7), UnixMs(10_000_000_000), false).unwrap();
+        let maker = Maker::new(pool, BotId(7), UnixMs(10_000_000_000)).unwrap();
         let mut lengths = Vec::new();
         for number in 0..10 {
             let made = maker.make(number).unwrap();

@@ -24,8 +24,6 @@ fn a_session_is_measured_with_all_that_it_takes() {
     assert_eq!(within, bytes <= 500.0, "{report}");
     let first = &report["memory_usage_of_a_key_by_stage"][0]["p50"];
     assert!(bytes > first.as_f64().unwrap(), "less than a key: {report}");
-    let reminded = report["bytes_per_session_with_a_reminder"].as_f64();
-    assert!(bytes < reminded.unwrap(), "a timer takes no room: {report}");
     // Redis' own tables and buffers weigh more on so few.
     assert!(bytes < 600.0, "{report}");
 }

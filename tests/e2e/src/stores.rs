@@ -184,7 +184,7 @@ impl Stage {
         set.context("overwriting the stored conversation")
     }
 
-    /// Timers of conversations that are set.
+    /// Timers of conversations that are due and not settled.
     pub async fn timers(&self) -> Result<u64> {
         self.number("ZCARD", "timers").await
     }

@@ -255,13 +255,13 @@ async fn commit(
         expected_version,
         stored: &taken.stored,
         open: taken.open,
+        active: taken.active,
         // When he was last invited is to be known for as long as it matters.
         keep: TOMBSTONE_KEPT.max(Duration::from_millis(tenure.context.invite_again_ms())),
         outbox: &taken.outbox.entries,
         records: &taken.outbox.records,
         records_at_most: tenure.context.shared.config.database.max_waiting_records,
         told: &taken.outbox.told,
-        alarms: &taken.outbox.alarms,
         settles: settles_of(item),
         counters: &counters,
     };

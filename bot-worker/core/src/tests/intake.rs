@@ -8,17 +8,17 @@ use shared_core::{
 use super::talk::Talk;
 use crate::{Dialogue, Event, Intake, Said, Taken, event_of, not_yet, read, start_over, take};
 
-const ME: BotId = BotId(7);
+pub(super) const ME: BotId = BotId(7);
 const MEMBERS_WORDS: &str = "words of a member";
 
-fn message(id: i32) -> UpdateId {
+pub(super) fn message(id: i32) -> UpdateId {
     UpdateId::Message {
         r#box: BoxId::Private(ME),
         message: MessageId(id),
     }
 }
 
-fn said(id: i32, text: &str) -> Event {
+pub(super) fn said(id: i32, text: &str) -> Event {
     Event::Said(Said {
         r#box: BoxId::Private(ME),
         message: MessageId(id),
@@ -29,7 +29,7 @@ fn said(id: i32, text: &str) -> Event {
     })
 }
 
-fn told(number: u8) -> (UpdateId, Event) {
+pub(super) fn told(number: u8) -> (UpdateId, Event) {
     let event = EventId([number; 16]);
     let from = ConversationKey::private(MemberId(99));
     let what = Telling::CourseSubmitted {
@@ -39,7 +39,7 @@ fn told(number: u8) -> (UpdateId, Event) {
 }
 
 /// Takes it in; `None` when it is known.
-fn taken(
+pub(super) fn taken(
     talk: &Talk,
     envelope: &Envelope<Dialogue>,
     update: &UpdateId,
@@ -118,40 +118,6 @@ fn an_answer_without_a_prompt_leaves_him_with_the_one_that_he_had() {
         assert_eq!(step.serves, serves, "{text}");
         envelope = step.envelope;
     }
-}
-
-#[test]
-fn what_others_say_is_no_activity_of_the_member() {
-    let mut talk = Talk::private();
-    let first = taken(
-        &talk,
-        &Envelope::default(),
-        &message(1),
-        &said(1, "/upload"),
-        false,
-    )
-    .unwrap();
-    let since = talk.now;
-    talk.now = UnixMs(talk.now.0 + 1_000_000);
-    let (update, event) = told(1);
-    let heard = taken(&talk, &first.envelope, &update, &event, true).unwrap();
-    assert_eq!((heard.open, heard.envelope.at), (Some(since), since));
-    assert!(!heard.serves, "it brings no prompt");
-
-    talk.catalog.remind_after = Some(std::time::Duration::from_secs(1));
-    let due = UpdateId::Told {
-        event: EventId([9; 16]),
-    };
-    let reminded = taken(
-        &talk,
-        &heard.envelope,
-        &due,
-        &Event::Due(Timer::Reminder),
-        true,
-    )
-    .unwrap();
-    assert_eq!(reminded.open, Some(since));
-    assert!(reminded.serves, "it brings a live prompt");
 }
 
 #[test]

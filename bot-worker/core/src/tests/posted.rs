@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use shared_core::{
-    Alarm, BotId, ConversationKey, MemberId, Priority, QueryId, Telling, Timer, UnixMs, UpdateId,
+    BotId, ConversationKey, MemberId, Priority, QueryId, Telling, Timer, UnixMs, UpdateId,
 };
 
 use super::talk::{MEMBER, Talk};
@@ -21,65 +21,11 @@ fn told() -> Event {
     }
 }
 
-/// What the last step did with the reminder: set, taken back, or nothing.
-fn reminder(talk: &Talk) -> Option<Option<Duration>> {
-    let changes = talk.effects.iter().filter_map(|effect| match effect {
-        Effect::Schedule {
-            timer: Timer::Reminder,
-            after,
-        } => Some(Some(*after)),
-        Effect::Unschedule(Timer::Reminder) => Some(None),
-        _ => None,
-    });
-    let changes: Vec<_> = changes.collect();
-    assert!(changes.len() <= 1, "{:?}", talk.effects);
-    changes.first().copied()
-}
-
 fn reminding(step: &str) -> Talk {
     let mut talk = Talk::private();
     talk.catalog.remind_after = Some(SILENCE);
     talk.walk_to(step);
     talk
-}
-
-#[test]
-fn each_thing_that_a_member_does_in_an_upload_sets_the_reminder_anew() {
-    let mut talk = reminding("Title");
-    assert_eq!(reminder(&talk), Some(Some(SILENCE)), "opened");
-    talk.say("x");
-    assert_eq!(reminder(&talk), Some(Some(SILENCE)), "refused, but alive");
-    talk.say("Watercolours");
-    let title = talk.last_message();
-    talk.edit(title, "Oil paint");
-    assert_eq!(reminder(&talk), Some(Some(SILENCE)), "edited");
-    talk.say("/help");
-    assert_eq!(reminder(&talk), Some(Some(SILENCE)));
-    let mut talk = reminding("Files");
-    assert_eq!(reminder(&talk), Some(Some(SILENCE)), "pressed");
-    talk.store("sky.pdf");
-    assert_eq!(reminder(&talk), Some(Some(SILENCE)), "his file is there");
-}
-
-#[test]
-fn it_is_taken_back_when_nothing_is_open_any_more() {
-    let mut talk = reminding("Review");
-    talk.press("Submit");
-    assert_eq!(reminder(&talk), Some(None));
-    talk.say("/help");
-    assert_eq!(reminder(&talk), None, "there is none");
-    let mut talk = reminding("Tags");
-    talk.say("/cancel");
-    assert_eq!(reminder(&talk), Some(None));
-}
-
-#[test]
-fn neither_a_switch_nor_what_others_say_moves_it() {
-    let mut talk = reminding("Tags");
-    talk.event(&Event::Resumed);
-    assert_eq!(reminder(&talk), None);
-    talk.event(&told());
-    assert_eq!(reminder(&talk), None);
 }
 
 #[test]
@@ -90,7 +36,6 @@ fn it_shows_where_the_member_stands_once_with_live_buttons() {
     let expected = "This is still open. You can go on below; /cancel drops it.\nSo far:\n\
         Title: Watercolours\nDescription: How to paint a sky\nCategory: Art\n\nStep 4/6: Tags\n";
     assert!(said.starts_with(expected), "{said}");
-    assert_eq!(reminder(&talk), None, "not again before he does something");
     assert!(matches!(
         talk.effects[..],
         [Effect::Say {
@@ -99,8 +44,7 @@ fn it_shows_where_the_member_stands_once_with_live_buttons() {
         }]
     ));
     assert_eq!(talk.press_data(&old), "", "buttons die with their prompt");
-    talk.press("Done");
-    assert_eq!(reminder(&talk), Some(Some(SILENCE)));
+    assert!(talk.press("Done").contains("Step 5/6"));
 }
 
 #[test]
@@ -128,8 +72,7 @@ fn nobody_is_reminded_of_nothing_or_when_it_is_switched_off() {
     let before = talk.dialogue.clone();
     assert_eq!(talk.event(&Event::Due(Timer::Reminder)), "");
     assert_eq!(talk.dialogue, before);
-    talk.press("Done");
-    assert_eq!(reminder(&talk), None);
+    assert_eq!(talk.effects, []);
 }
 
 #[test]
@@ -159,19 +102,7 @@ fn a_submission_tells_the_admins_but_not_the_one_who_submits() {
             let title = "Watercolours".into();
             assert_eq!(told.what, Telling::CourseSubmitted { title });
         }
-        assert_eq!(outbox().alarms, [], "there was no reminder to take back")
     }
-}
-
-#[test]
-fn an_upload_that_ends_takes_its_reminder_with_it() {
-    let mut talk = reminding("Review");
-    talk.press("Submit");
-    let pool = shared_core::PoolId::new("main").unwrap();
-    let press = UpdateId::Press { query: QueryId(3) };
-    let effects = talk.effects.clone();
-    let outbox = outbox_of(effects, &pool, &talk.key, &press, BotId(2), UnixMs(77));
-    assert_eq!(outbox.alarms, [Alarm::Clear(Timer::Reminder)]);
 }
 
 #[test]

@@ -14,9 +14,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
-use shared_core::{
-    BotId, Epoch, EpochBlock, EpochStamp, MemberId, PoolId, Timer, TimerKey, UnixMs,
-};
+use shared_core::{BotId, Epoch, EpochBlock, EpochStamp, MemberId, PoolId, UnixMs};
 
 use super::{CheckpointError, Place};
 use crate::clock;
@@ -79,7 +77,6 @@ pub async fn rehydrate(
         leader: terms.leader,
         bots: terms.bots,
         stamp,
-        remind_after: terms.remind_after,
         done: 0,
         total,
         progress,
@@ -92,6 +89,8 @@ pub async fn rehydrate(
         .state
         .cursor_writes(place.channels(), &place.boxes(), place.resumed());
     work.write(cursors).await?;
+    work.write(reminded(&work.state, terms.remind_after))
+        .await?;
     work.write(work.state.told_writes(place.told())).await?;
     let lineage = work.finish(writer, head.turn).await?;
     let took = clock::boot_now().since(began).as_millis();
@@ -133,6 +132,17 @@ async fn begin(terms: &mut Terms, place: &Place) -> Result<EpochStamp, Checkpoin
     Err(CheckpointError::NoEpoch)
 }
 
+/// Timers are not in the copy; when a member is to be reminded follows from when he was last active, which is. Who should have been by now has been,
+/// or does without: nobody is reminded twice because Redis was lost.
+fn reminded(state: &PoolState, remind_after: Option<Duration>) -> Vec<Write> {
+    let mark = remind_after.map(|silence| {
+        let silence = i64::try_from(silence.as_millis()).unwrap_or(i64::MAX);
+        let up_to = clock::unix_now().0.saturating_sub(silence);
+        state.reminded_write(UnixMs(up_to))
+    });
+    mark.into_iter().collect()
+}
+
 struct Work<P> {
     pool: PoolId,
     state: PoolState,
@@ -140,7 +150,6 @@ struct Work<P> {
     leader: LeaderId,
     bots: Vec<BotId>,
     stamp: EpochStamp,
-    remind_after: Option<Duration>,
     done: u64,
     total: u64,
     progress: P,
@@ -178,11 +187,7 @@ impl<P: Fn(u64, u64)> Work<P> {
                     open: row.open,
                 })
                 .collect();
-            let write = async {
-                let mut writes = self.state.stored_writes(&rows);
-                writes.extend(self.reminders(&rows));
-                self.write(writes).await
-            };
+            let write = self.write(self.state.stored_writes(&rows));
             let read = async {
                 let read = checkpoints.conversations(&self.pool, &last, PAGE).await;
                 read.map_err(CheckpointError::from)
@@ -193,29 +198,6 @@ impl<P: Fn(u64, u64)> Work<P> {
             self.tell().await?;
         }
         Ok(())
-    }
-
-    /// Timers are not in the copy; when a member is to be reminded follows from when he was last active. Who should have been by now has been, or does
-    /// without: nobody is reminded twice because Redis was lost.
-    fn reminders(&self, rows: &[Stored]) -> Vec<Write> {
-        let Some(after) = self.remind_after else {
-            return Vec::new();
-        };
-        let after = i64::try_from(after.as_millis()).unwrap_or(i64::MAX);
-        let now = clock::unix_now();
-        let due = rows.iter().filter_map(|row| {
-            let due = UnixMs(row.open?.0.saturating_add(after));
-            let conversation = row.conversation.parse().ok()?;
-            let timer = Timer::Reminder;
-            (due > now).then_some((
-                TimerKey {
-                    conversation,
-                    timer,
-                },
-                due,
-            ))
-        });
-        self.state.timer_writes(due)
     }
 
     /// Streams in their order, and parked replies a member at a time.

@@ -1,5 +1,4 @@
-//! The commit: a conversation's state, its replies, its records, what it tells others, its timers, and what it answers to, in one script or not
-//! at all.
+//! The commit: a conversation's state, its replies, its records, what it tells others, and what it answers to, in one script or not at all.
 //!
 //! ```text
 //! answer    when                                                   what the caller does
@@ -8,15 +7,16 @@
 //! Stale     somebody (an earlier try of ours) committed since      reads again; the watermarks tell whether it was this update
 //! Gone      what this settles is settled already                   nothing: it was done
 //! ```
-//! A conversation in which nothing is open is remembered for a while, counted anew from each commit.
+//! A conversation in which nothing is open is remembered for a while, counted anew from each commit. Its timers go with whatever ends the silence
+//! that they are about (`timers.rs`): the member does something, or nothing is open any more.
 //! The script counts `commits` and `commits_refused` itself; other counters go along with the commit.
 
 use std::time::Duration;
 
 use serde::Serialize;
 use shared_core::{
-    Alarm, ConversationKey, DueTimer, EpochRecord, EpochStamp, Letter, OutboxEntry, Record,
-    TimerKey, UnixMs, stored_version,
+    ConversationKey, DueTimer, EpochRecord, EpochStamp, Letter, OutboxEntry, Record, UnixMs,
+    stored_version,
 };
 
 use super::epoch::{fenced, stamp_arguments};
@@ -61,6 +61,8 @@ pub struct Commit<'a> {
     pub stored: &'a str,
     /// When the member was last active, if he is in the middle of something.
     pub open: Option<UnixMs>,
+    /// He was just now: nothing else moves him among the open conversations.
+    pub active: bool,
     /// How long it is remembered when nothing is open in it.
     pub keep: Duration,
     pub outbox: &'a [OutboxEntry],
@@ -69,8 +71,6 @@ pub struct Commit<'a> {
     pub records_at_most: u64,
     /// What other conversations are told.
     pub told: &'a [Letter],
-    /// Changes to the conversation's own timers.
-    pub alarms: &'a [Alarm],
     pub settles: Option<Settles>,
     pub counters: &'a [(Counter, i64)],
 }
@@ -120,10 +120,12 @@ impl PoolState {
             .key(&self.keys.timers)
             .key(&self.keys.dirty)
             .key(&self.keys.refused)
+            .key(&self.keys.reminded)
             .arg(&stamp_arguments(commit.stamp))
             .arg(commit.expected_version.to_string())
             .arg(commit.stored)
             .arg(commit.open.map(|at| at.to_string()).unwrap_or_default())
+            .arg(u8::from(commit.active))
             .arg(commit.conversation.to_string())
             .arg(commit.keep.as_millis().to_string())
             .arg(commit.records_at_most);
@@ -141,19 +143,7 @@ impl PoolState {
                 .collect(),
         );
         counted(&mut script, json_list(op, commit.told)?);
-        let alarms = commit.alarms.iter().flat_map(|alarm| {
-            let (timer, delay) = timers::words(alarm);
-            let conversation = *commit.conversation;
-            [
-                TimerKey {
-                    conversation,
-                    timer,
-                }
-                .to_string(),
-                delay,
-            ]
-        });
-        counted(&mut script, alarms.collect());
+        counted(&mut script, timers::names(commit.conversation));
         let mut reply: Reply = self.link.script(op, &script).await?;
         match reply.word.as_str() {
             "done" => Ok(Committed::Done {

@@ -106,6 +106,8 @@ pub(super) struct PoolKeys {
     pub inbox: String,
     /// zset timer -> when it is due, by Redis' clock
     pub timers: String,
+    /// string: who was last active up to then has been given his reminder's timer, if he was to have one
+    pub reminded: String,
     /// stream: conversations that nobody could read, with a reason each
     pub quarantine: String,
     /// hash
@@ -173,6 +175,7 @@ impl PoolKeys {
             refused: key("records:refused"),
             inbox: key("inbox"),
             timers: key("timers"),
+            reminded: key("reminded"),
             quarantine: key("quarantine"),
             counters: key("counters"),
             waiting: key("parked"),

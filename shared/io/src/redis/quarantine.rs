@@ -8,8 +8,7 @@
 use std::collections::HashMap;
 
 use shared_core::{
-    ConversationKey, EntryId, EpochStamp, OutboxEntry, Record, TOMBSTONE_KEPT, Timer, TimerKey,
-    UnixMs,
+    ConversationKey, EntryId, EpochStamp, OutboxEntry, Record, TOMBSTONE_KEPT, UnixMs,
 };
 
 use super::commit::{counted, json_list};
@@ -18,6 +17,7 @@ use super::error::{Op, StateError};
 use super::position::StreamId;
 use super::reply::Reply;
 use super::scripts;
+use super::timers;
 use super::{EpochAnswer, PoolState, QuarantinePosition};
 
 /// How many are kept.
@@ -111,11 +111,7 @@ impl PoolState {
             .arg(LONGEST);
         counted(&mut script, json_list(op, what.outbox)?);
         counted(&mut script, json_list(op, what.records)?);
-        let timers = Timer::ALL.iter().map(|timer| TimerKey {
-            conversation: *what.conversation,
-            timer: *timer,
-        });
-        counted(&mut script, timers.map(|key| key.to_string()).collect());
+        counted(&mut script, timers::names(what.conversation));
         let reply: Reply = self.link.script(op, &script).await?;
         match reply.word.as_str() {
             "done" => Ok(EpochAnswer::Done(MovedAside::Done)),
@@ -173,7 +169,7 @@ impl PoolState {
         Ok(found.and_then(|(_, mut fields)| fields.remove("raw")))
     }
 
-    /// Puts it back where it was, if nothing has happened there since.
+    /// Puts it back where it was, if nothing has happened there since. Whoever was to be reminded of it by now does without.
     pub async fn restore_quarantined(&self, what: &Quarantined) -> Result<Restored, StateError> {
         let op = self.op("put back conversation", &what.conversation);
         let mut script = scripts::RESTORE_QUARANTINED.prepare_invoke();

@@ -7,7 +7,7 @@
 //! served, committed or moved that is there by half; the key `restoring` says so to whoever leads next, who starts over under another nonce;
 //! each write asks who leads and whether this restoring is still the one under way.
 
-use shared_core::{BotId, EpochStamp, TOMBSTONE_KEPT, TimerKey, UnixMs};
+use shared_core::{BotId, EpochStamp, TOMBSTONE_KEPT, UnixMs};
 
 use super::checkpoint::Queue;
 use super::epoch::stamp_arguments;
@@ -223,6 +223,7 @@ impl PoolState {
             &keys.sending,
             &keys.doubts,
             &keys.timers,
+            &keys.reminded,
             &keys.dirty,
             &keys.taken,
         ];
@@ -255,9 +256,12 @@ impl PoolState {
         writes
     }
 
-    pub fn timer_writes(&self, due: impl Iterator<Item = (TimerKey, UnixMs)>) -> Vec<Write> {
-        let words = due.flat_map(|(key, due)| [due.0.to_string(), key.to_string()]);
-        grouped(&self.keys.timers, "ZADD", words.collect())
+    /// Whoever was last active up to then is not reminded of what he has left open.
+    pub fn reminded_write(&self, up_to: UnixMs) -> Write {
+        Write {
+            key: self.keys.reminded.clone(),
+            words: vec!["SET".to_owned(), up_to.to_string()],
+        }
     }
 
     /// Entries at the positions that they had: whoever knows that one was sent settles that one.

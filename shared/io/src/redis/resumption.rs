@@ -91,6 +91,7 @@ impl PoolState {
         script
             .key(&self.keys.epoch)
             .key(&self.keys.resumed)
+            .key(&self.keys.reminded)
             .arg(&stamp_arguments(stamp))
             .arg(bot.to_string())
             .arg(now.0);

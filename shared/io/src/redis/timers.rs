@@ -1,12 +1,20 @@
-//! Timers of conversations: set by a commit, found when they are due, gone with the commit of what they lead to.
+//! Timers of conversations: made when they are due, gone with the commit of what they lead to.
 //!
-//! One sorted set a pool, by when they are due, so that finding those whose time has come costs as much as there are of them. Redis' clock sets
-//! them and judges them; a worker's clock has no say. Invariant: a timer leaves or moves only under the epoch, and only as it was
-//! seen: one that was set again meanwhile stays.
+//! ```text
+//! us:{P}:open       conversation -> last activity    every commit of what the member did moves him
+//! us:{P}:reminded   a moment of that                 up to it whoever is silent has his timer, or has had it
+//! us:{P}:timers     timer -> when it is due          made by `due_timers` once it is due, taken out by a commit
+//! ```
+//! That a member is to be reminded follows from when he was last active, so nothing is written about it before it is due: a member who goes on
+//! costs no timer. When he does something or ends what is open, that commit takes a timer out that was made meanwhile.
+//! Redis' clock judges what is due. When it is due follows from what is stored: found again by a Redis that has lost its last writes, it is the
+//! same timer, and its event has the same id.
+//! Invariants: a timer comes, leaves or moves only under the epoch, and leaves only as it was seen; the mark only goes on while
+//! members are reminded, and what a member does puts him past it whatever his worker's clock says, so each silence is found once.
 
 use std::time::Duration;
 
-use shared_core::{Alarm, DueTimer, EpochStamp, Timer, TimerKey, UnixMs};
+use shared_core::{ConversationKey, DueTimer, EpochStamp, Timer, TimerKey, UnixMs};
 
 use super::epoch::{fenced, stamp_arguments};
 use super::error::StateError;
@@ -24,16 +32,30 @@ pub struct DueTimers {
 }
 
 impl PoolState {
-    /// At most `limit` of those that are due. What no program knows is reported and put out of the way.
+    /// At most `limit` of those that are due (one at least), after whoever has been silent for `remind_after` was given his. `None`: nobody is reminded.
+    /// What no program knows is reported and put out of the way.
     pub async fn due_timers(
         &self,
         stamp: EpochStamp,
+        remind_after: Option<Duration>,
         limit: usize,
-    ) -> Result<DueTimers, StateError> {
+    ) -> Result<EpochAnswer<DueTimers>, StateError> {
         let op = self.op("look for", &"due timers");
+        let silence = remind_after.map(|silence| silence.as_millis().to_string());
         let mut script = scripts::DUE_TIMERS.prepare_invoke();
-        script.key(&self.keys.timers).arg(limit);
+        script
+            .key(&self.keys.epoch)
+            .key(&self.keys.open)
+            .key(&self.keys.reminded)
+            .key(&self.keys.timers)
+            .arg(&stamp_arguments(stamp))
+            .arg(limit.max(1))
+            .arg(Timer::Reminder.as_str())
+            .arg(silence.unwrap_or_default());
         let mut reply: Reply = self.link.script(op, &script).await?;
+        if reply.word != "due" {
+            return fenced(op, reply);
+        }
         let found: Vec<(String, String)> = reply.take(op)?;
         let wait: String = reply.take(op)?;
         let mut timers = Vec::with_capacity(found.len());
@@ -50,7 +72,7 @@ impl PoolState {
             }
         }
         let next = wait.parse().ok().map(Duration::from_millis);
-        Ok(DueTimers { timers, next })
+        Ok(EpochAnswer::Done(DueTimers { timers, next }))
     }
 
     /// Its conversation cannot take it in for now: it is due again after `delay`.
@@ -88,7 +110,7 @@ impl PoolState {
         }
     }
 
-    /// Timers that are set.
+    /// Timers that are there: due, and not settled yet.
     pub async fn timer_count(&self) -> Result<u64, StateError> {
         let op = self.op("count", &"the timers");
         let mut command = ::redis::cmd("ZCARD");
@@ -97,10 +119,11 @@ impl PoolState {
     }
 }
 
-/// A change's timer, and its delay in milliseconds, or nothing.
-pub(super) fn words(alarm: &Alarm) -> (Timer, String) {
-    match alarm {
-        Alarm::Set(timer, after) => (*timer, after.as_millis().to_string()),
-        Alarm::Clear(timer) => (*timer, String::new()),
-    }
+/// All timers that a conversation may have.
+pub(super) fn names(conversation: &ConversationKey) -> Vec<String> {
+    let keys = Timer::ALL.iter().map(|timer| TimerKey {
+        conversation: *conversation,
+        timer: *timer,
+    });
+    keys.map(|key| key.to_string()).collect()
 }

@@ -1,5 +1,7 @@
 //! What comes back when Redis has lost it.
 
+use std::time::Duration;
+
 use shared_core::{ChannelId, MemberId, MessageId, Phase, SendTarget, Told, UnixMs};
 use shared_io::redis::{
     Committed, EpochAnswer, FenceAnswer, LeaseAnswer, OpenCursor, PrivateChange, PrivateCursor,
@@ -147,30 +149,49 @@ pub async fn everything_that_was_copied_comes_back(data: Data) {
 /// Whoever is silent for so long already has been reminded.
 pub async fn who_is_to_be_reminded_still_will_be(data: Data) {
     let stage = Stage::open(data).await;
+    let pool = stage.pool.clone();
     stage.say(1, 1).await;
     let key = conversation(2);
     let text = stored(1, "active a moment ago");
     let active = shared_io::clock::unix_now();
-    let reminder = shared_core::Alarm::Set(shared_core::Timer::Reminder, REMIND_AFTER);
     let mut change = commit(stage.stamp, &key, 0, &text);
     change.open = Some(active);
-    change.alarms = std::slice::from_ref(&reminder);
-    let done = stage.pool.commit(&change).await.unwrap();
+    let done = pool.commit(&change).await.unwrap();
     assert!(matches!(done, Committed::Done { .. }), "{done:?}");
     stage.checkpointer(1).await.unwrap().turn().await.unwrap();
     stage.lose_redis().await;
-    stage.restore().await.unwrap();
+    // A Redis that was set back has a mark and a timer of its own.
     let mut raw = stage.server.raw().await;
-    let timers: Vec<(String, i64)> = redis::cmd("ZRANGE")
-        .arg("us:{main}:timers")
-        .arg(0)
-        .arg(-1)
-        .arg("WITHSCORES")
-        .query_async(&mut raw)
-        .await
-        .unwrap();
-    let due = active.0 + i64::try_from(REMIND_AFTER.as_millis()).unwrap();
-    assert_eq!(timers, [(format!("reminder@{key}"), due)]);
+    for plant in [
+        redis::cmd("SET").arg("us:{main}:reminded").arg(7),
+        redis::cmd("ZADD")
+            .arg("us:{main}:timers")
+            .arg(7)
+            .arg("reminder@m1"),
+    ] {
+        plant.exec_async(&mut raw).await.unwrap();
+    }
+    stage.restore().await.unwrap();
+    let record = pool.epoch().await.unwrap().unwrap();
+    let next = stamp(record.stamp.epoch.0 + 1, 7);
+    switch_to(&pool, next, &holder(BOT, "w1")).await;
+    let begun = pool.begin_resumption(next, BOT, UnixMs(1)).await.unwrap();
+    assert!(matches!(begun, EpochAnswer::Done(_)), "{begun:?}");
+    let look = async |silence| match pool.due_timers(next, Some(silence), 9).await {
+        Ok(EpochAnswer::Done(found)) => found,
+        other => panic!("{other:?}"),
+    };
+    let looked = look(REMIND_AFTER).await;
+    assert_eq!(looked.timers, [], "nobody is reminded twice");
+    let wait = looked.next.unwrap();
+    assert!(
+        wait <= REMIND_AFTER && wait > REMIND_AFTER / 2,
+        "{looked:?}"
+    );
+    // When his time has come.
+    let found = look(Duration::ZERO).await.timers;
+    assert_eq!(found.len(), 1);
+    assert_eq!((found[0].key.conversation, found[0].due), (key, active));
 }
 
 pub async fn what_redis_has_besides_is_gone_after_a_restoring(data: Data) {

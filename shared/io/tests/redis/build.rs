@@ -99,12 +99,12 @@ pub fn commit<'a>(
         expected_version,
         stored,
         open: None,
+        active: true,
         keep: shared_core::TOMBSTONE_KEPT,
         outbox: &[],
         records: &[],
         records_at_most: 50_000,
         told: &[],
-        alarms: &[],
         settles: None,
         counters: &[],
     }

@@ -17,6 +17,8 @@ mod outbox;
 mod post;
 mod quarantine;
 mod reach;
+mod reminded;
+mod reminders;
 mod reports;
 mod sending;
 mod sentinel;

@@ -3,16 +3,16 @@
 use std::time::Duration;
 
 use shared_core::{
-    Alarm, ConversationKey, DueTimer, Epoch, EpochStamp, EventId, Letter, Telling, Timer, TimerKey,
-    UnixMs,
+    ConversationKey, DueTimer, Epoch, EpochStamp, EventId, Letter, Telling, Timer, TimerKey, UnixMs,
 };
-use shared_io::redis::{Committed, EpochAnswer, InboxPosition, PoolState, Settles, StateError};
+use shared_io::redis::{
+    Committed, DueTimers, EpochAnswer, InboxPosition, PoolState, Settles, StateError,
+};
 
 use crate::build::*;
 use crate::server::RedisServer;
 
 const HOUR: Duration = Duration::from_secs(3600);
-const NOW: Duration = Duration::ZERO;
 
 fn told(number: u8, to: i64) -> Letter {
     Letter {
@@ -33,20 +33,18 @@ fn reminder(member: i64) -> TimerKey {
     }
 }
 
-/// A commit of version `version` + 1, with words to others and changes of timers.
+/// A commit of version `version` + 1, with words to others.
 async fn say(
     pool: &PoolState,
     stamp: EpochStamp,
     key: &ConversationKey,
     version: u64,
     told: &[Letter],
-    alarms: &[Alarm],
     settles: Option<Settles>,
 ) -> Committed {
     let text = stored(version + 1, "x");
     let mut change = commit(stamp, key, version, &text);
     change.told = told;
-    change.alarms = alarms;
     change.settles = settles;
     pool.commit(&change).await.unwrap()
 }
@@ -59,8 +57,23 @@ async fn waiting(pool: &PoolState) -> Vec<(InboxPosition, Letter)> {
     pool.inbox(None, 100).await.unwrap()
 }
 
+/// Timers that are due; nobody is looked for.
+async fn look(pool: &PoolState, stamp: EpochStamp, limit: usize) -> DueTimers {
+    match pool.due_timers(stamp, None, limit).await {
+        Ok(EpochAnswer::Done(due)) => due,
+        other => panic!("{other:?}"),
+    }
+}
+
 async fn due(pool: &PoolState, stamp: EpochStamp) -> Vec<DueTimer> {
-    pool.due_timers(stamp, 100).await.unwrap().timers
+    look(pool, stamp, 100).await.timers
+}
+
+async fn plant_timer(server: &RedisServer, name: &str, due: u64) {
+    let mut raw = server.raw().await;
+    let mut plant = redis::cmd("ZADD");
+    plant.arg("us:{main}:timers").arg(due).arg(name);
+    plant.exec_async(&mut raw).await.unwrap();
 }
 
 #[tokio::test]
@@ -68,7 +81,7 @@ async fn what_is_told_comes_in_order_and_leaves_with_its_receivers_commit() {
     let server = RedisServer::start();
     let (pool, stamp) = open_pool(&server.state().await).await;
     let sent = [told(1, 6), told(2, 6), told(3, 7)];
-    let done = say(&pool, stamp, &conversation(5), 0, &sent, &[], None).await;
+    let done = say(&pool, stamp, &conversation(5), 0, &sent, None).await;
     assert!(is_done(&done));
     let inbox = waiting(&pool).await;
     let words: Vec<Letter> = inbox.iter().map(|(_, told)| told.clone()).collect();
@@ -77,12 +90,10 @@ async fn what_is_told_comes_in_order_and_leaves_with_its_receivers_commit() {
 
     let first = Some(Settles::Inbox(inbox[0].0));
     let receiver = conversation(6);
-    assert!(is_done(
-        &say(&pool, stamp, &receiver, 0, &[], &[], first).await
-    ));
+    assert!(is_done(&say(&pool, stamp, &receiver, 0, &[], first).await));
     assert_eq!(waiting(&pool).await, inbox[1..]);
     for version in [0, 1] {
-        let again = say(&pool, stamp, &receiver, version, &[], &[], first).await;
+        let again = say(&pool, stamp, &receiver, version, &[], first).await;
         assert_eq!(again, Committed::Gone, "whatever was read, it was done");
     }
     assert_eq!(
@@ -99,17 +110,9 @@ async fn a_receiver_that_is_fenced_applies_nothing_and_the_next_one_does() {
     let (pool, old) = open_pool(&server.state().await).await;
     let sent = [told(1, 6)];
     assert!(is_done(
-        &say(
-            &pool,
-            old,
-            &conversation(5),
-            0,
-            &sent,
-            &[Alarm::Set(Timer::Reminder, NOW)],
-            None
-        )
-        .await
+        &say(&pool, old, &conversation(5), 0, &sent, None).await
     ));
+    plant_timer(&server, &reminder(5).to_string(), 7).await;
     let (position, _) = waiting(&pool).await[0].clone();
     let timer = due(&pool, old).await[0];
     let next = stamp(2, 0xbb);
@@ -121,7 +124,6 @@ async fn a_receiver_that_is_fenced_applies_nothing_and_the_next_one_does() {
             &conversation(6),
             0,
             &[told(9, 6)],
-            &[],
             Some(settles),
         )
         .await;
@@ -134,11 +136,11 @@ async fn a_receiver_that_is_fenced_applies_nothing_and_the_next_one_does() {
 
     let letter = Some(Settles::Inbox(position));
     assert!(is_done(
-        &say(&pool, next, &conversation(6), 0, &[], &[], letter).await
+        &say(&pool, next, &conversation(6), 0, &[], letter).await
     ));
     let alarm = Some(Settles::Timer(timer));
     assert!(is_done(
-        &say(&pool, next, &conversation(5), 1, &[], &[], alarm).await
+        &say(&pool, next, &conversation(5), 1, &[], alarm).await
     ));
     assert_eq!(
         (waiting(&pool).await.len(), due(&pool, next).await.len()),
@@ -147,101 +149,27 @@ async fn a_receiver_that_is_fenced_applies_nothing_and_the_next_one_does() {
 }
 
 #[tokio::test]
-async fn a_refused_commit_tells_nobody_and_sets_no_timer() {
+async fn a_refused_commit_tells_nobody() {
     let server = RedisServer::start();
     let (pool, current) = open_pool(&server.state().await).await;
     let key = conversation(5);
-    assert!(is_done(&say(&pool, current, &key, 0, &[], &[], None).await));
+    assert!(is_done(&say(&pool, current, &key, 0, &[], None).await));
     let sent = [told(1, 6)];
-    let alarms = [Alarm::Set(Timer::Reminder, NOW)];
-    let stale = say(&pool, current, &key, 0, &sent, &alarms, None).await;
+    let stale = say(&pool, current, &key, 0, &sent, None).await;
     assert_eq!(stale, Committed::Stale { version: 1 });
-    let fenced = say(&pool, stamp(9, 1), &key, 1, &sent, &alarms, None).await;
+    let fenced = say(&pool, stamp(9, 1), &key, 1, &sent, None).await;
     assert!(matches!(fenced, Committed::Fenced { .. }));
     assert_eq!(pool.inbox_len().await.unwrap(), 0);
-    assert_eq!(pool.timer_count().await.unwrap(), 0);
-}
-
-#[tokio::test]
-async fn a_timer_that_is_set_again_moves_and_what_was_delivered_before_is_gone() {
-    let server = RedisServer::start();
-    let (pool, stamp) = open_pool(&server.state().await).await;
-    let key = conversation(5);
-    let set = |after| [Alarm::Set(Timer::Reminder, after)];
-    assert!(is_done(
-        &say(&pool, stamp, &key, 0, &[], &set(NOW), None).await
-    ));
-    let found = due(&pool, stamp).await;
-    assert_eq!(found.len(), 1);
-    assert_eq!(found[0].key, reminder(5));
-    // The member does something while the event is on its way.
-    assert!(is_done(
-        &say(&pool, stamp, &key, 1, &[], &set(HOUR), None).await
-    ));
-    let late = say(
-        &pool,
-        stamp,
-        &key,
-        2,
-        &[],
-        &[],
-        Some(Settles::Timer(found[0])),
-    )
-    .await;
-    assert_eq!(late, Committed::Gone);
-    let looked = pool.due_timers(stamp, 10).await.unwrap();
-    assert_eq!(looked.timers, []);
-    let next = looked.next.unwrap();
-    assert!(
-        next <= HOUR && next > HOUR - Duration::from_secs(60),
-        "{next:?}"
-    );
-    assert_eq!(pool.timer_count().await.unwrap(), 1, "one place a timer");
-    // And ends what it was for.
-    let clear = [Alarm::Clear(Timer::Reminder)];
-    assert!(is_done(
-        &say(&pool, stamp, &key, 2, &[], &clear, None).await
-    ));
-    assert_eq!(
-        pool.due_timers(stamp, 10).await.unwrap(),
-        Default::default()
-    );
-}
-
-/// What a due timer leads to may set it again in the same commit.
-#[tokio::test]
-async fn a_timer_that_sets_itself_again_is_there_once() {
-    let server = RedisServer::start();
-    let (pool, stamp) = open_pool(&server.state().await).await;
-    let key = conversation(5);
-    let now = [Alarm::Set(Timer::Reminder, NOW)];
-    assert!(is_done(&say(&pool, stamp, &key, 0, &[], &now, None).await));
-    let first = due(&pool, stamp).await[0];
-    let later = [Alarm::Set(Timer::Reminder, HOUR)];
-    let settles = Some(Settles::Timer(first));
-    assert!(is_done(
-        &say(&pool, stamp, &key, 1, &[], &later, settles).await
-    ));
-    let again = say(&pool, stamp, &key, 2, &[], &now, settles).await;
-    assert_eq!(again, Committed::Gone, "a repeated try sets nothing");
-    assert_eq!(due(&pool, stamp).await, []);
-    assert_eq!(pool.timer_count().await.unwrap(), 1);
 }
 
 #[tokio::test]
 async fn the_longest_due_come_first_and_no_more_than_asked_for() {
     let server = RedisServer::start();
     let (pool, stamp) = open_pool(&server.state().await).await;
-    let mut raw = server.raw().await;
     for (member, at) in [(1, 300), (2, 100), (3, 200), (4, 4_000_000_000_000_u64)] {
-        let mut plant = redis::cmd("ZADD");
-        plant
-            .arg("us:{main}:timers")
-            .arg(at)
-            .arg(reminder(member).to_string());
-        plant.exec_async(&mut raw).await.unwrap();
+        plant_timer(&server, &reminder(member).to_string(), at).await;
     }
-    let found = pool.due_timers(stamp, 2).await.unwrap();
+    let found = look(&pool, stamp, 2).await;
     let dues: Vec<i64> = found.timers.iter().map(|timer| timer.due.0).collect();
     assert_eq!(dues, [100, 200]);
     assert!(found.next.is_some());
@@ -261,30 +189,18 @@ async fn what_no_program_knows_is_out_of_everybodys_way() {
     let (pool, stamp) = open_pool(&server.state().await).await;
     let sent = [told(1, 6)];
     let mut raw = server.raw().await;
-    for plant in [
-        redis::cmd("ZADD")
-            .arg("us:{main}:timers")
-            .arg(1)
-            .arg("later@m5"),
-        redis::cmd("XADD")
-            .arg("us:{main}:inbox")
-            .arg("*")
-            .arg("i")
-            .arg("{\"tell\":\"unheard of\"}"),
-    ] {
-        plant.exec_async(&mut raw).await.unwrap();
-    }
-    assert!(is_done(
-        &say(
-            &pool,
-            stamp,
-            &conversation(5),
-            0,
-            &sent,
-            &[Alarm::Set(Timer::Reminder, NOW)],
-            None
-        )
+    plant_timer(&server, "later@m5", 1).await;
+    plant_timer(&server, &reminder(5).to_string(), 2).await;
+    redis::cmd("XADD")
+        .arg("us:{main}:inbox")
+        .arg("*")
+        .arg("i")
+        .arg("{\"tell\":\"unheard of\"}")
+        .exec_async(&mut raw)
         .await
+        .unwrap();
+    assert!(is_done(
+        &say(&pool, stamp, &conversation(6), 0, &sent, None).await
     ));
     assert_eq!(due(&pool, stamp).await.len(), 1);
     assert_eq!(pool.timer_count().await.unwrap(), 1);

@@ -1,8 +1,7 @@
 //! Conversations that nobody can read: aside whole, a fresh one in their place, and back only where nothing has happened since.
 
 use shared_core::{
-    Alarm, EntryId, Envelope, EnvelopeError, EpochStamp, LARGEST_STORED, LARGEST_VERSION, Record,
-    Timer, UnixMs,
+    EntryId, Envelope, EnvelopeError, EpochStamp, LARGEST_STORED, LARGEST_VERSION, Record, UnixMs,
 };
 use shared_io::redis::{
     Committed, Counter, EpochAnswer, MovedAside, PoolState, Quarantine, Restored, StateError,
@@ -51,18 +50,29 @@ async fn move_aside(
     .unwrap()
 }
 
-/// A conversation with something open and a timer, damaged.
+/// How many reminders are due.
+async fn reminders(pool: &PoolState, stamp: EpochStamp) -> usize {
+    match pool.due_timers(stamp, Some(LONG), 9).await {
+        Ok(EpochAnswer::Done(due)) => due.timers.len(),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// A conversation with something open and its reminder due, damaged.
 async fn damaged(server: &RedisServer, pool: &PoolState, stamp: EpochStamp) {
     let (key, text) = (conversation(5), stored(1, "x"));
     let mut change = commit(stamp, &key, 0, &text);
     change.open = Some(UnixMs(77));
-    let alarms = [Alarm::Set(
-        Timer::Reminder,
-        std::time::Duration::from_secs(60),
-    )];
-    change.alarms = &alarms;
     let done = pool.commit(&change).await.unwrap();
     assert!(matches!(done, Committed::Done { .. }));
+    let mut raw = server.raw().await;
+    redis::cmd("SET")
+        .arg("us:{main}:reminded")
+        .arg(0)
+        .exec_async(&mut raw)
+        .await
+        .unwrap();
+    assert_eq!(reminders(pool, stamp).await, 1);
     plant(server, 5, GARBAGE).await;
 }
 
@@ -154,6 +164,8 @@ async fn it_is_put_back_only_while_nothing_has_happened() {
         Some(UnixMs(77)),
         "open as it was"
     );
+    // Its reminder was due before it was moved aside: once a silence, told or not.
+    assert_eq!(reminders(&pool, stamp).await, 0);
     assert_eq!(
         pool.restore_quarantined(&entry).await.unwrap(),
         Restored::Gone

@@ -76,7 +76,7 @@ impl Sized {
         let (system, conversations) = (&self.system, self.conversations);
         let serving = system.whole(3).await?;
         let now = clock::unix_now();
-        let mut maker = Maker::new(system.state.id().clone(), serving.bot, now, false)?;
+        let mut maker = Maker::new(system.state.id().clone(), serving.bot, now)?;
         if activity == Activity::Lately {
             maker = maker.lately(known);
         }
@@ -84,6 +84,7 @@ impl Sized {
             state: &system.state,
             stamp: serving.record.stamp,
             maker: &maker,
+            active: false,
         };
         let told = |done| eprintln!("promotion: {done} of {conversations} conversations written");
         writer.write(conversations, true, told).await?;

@@ -1,12 +1,12 @@
--- A conversation's state, its replies, its records, what it tells others and its timers, and what it settles.
--- KEYS epoch counters conversation open outbox records inbox timers dirty refused
--- ARGV epoch nonce expected-version stored open-at name keep-ms records-at-most, then lists: settles (nothing; `outbox` or `inbox` and a position; `timer`, its
---      name and when it was due), entries, records, counter and change, told, timer and delay (empty: none)
+-- A conversation's state, its replies, its records, what it tells others, and what it settles.
+-- KEYS epoch counters conversation open outbox records inbox timers dirty refused reminded
+-- ARGV epoch nonce expected-version stored open-at (empty: nothing is open) active name keep-ms records-at-most, then lists: settles (nothing; `outbox` or
+--      `inbox` and a position; `timer`, its name and when it was due), entries, records, counter and change, told, its timers
 if not epoch_open(KEYS[1], ARGV[1], ARGV[2]) then
   redis.call('HINCRBY', KEYS[2], 'commits_refused', 1)
   return {'fenced', record(KEYS[1])}
 end
-local list = lists(9)
+local list = lists(10)
 local settles = list()
 local entries = list()
 local records = list()
@@ -31,18 +31,29 @@ if version ~= ARGV[3] then
   return {'stale', version}
 end
 -- What is taken is kept until the database has it, also where that has refused it; so what cannot be kept is not taken.
-if #records > 0 and redis.call('XLEN', KEYS[6]) + redis.call('XLEN', KEYS[10]) + #records > tonumber(ARGV[8]) then
+if #records > 0 and redis.call('XLEN', KEYS[6]) + redis.call('XLEN', KEYS[10]) + #records > tonumber(ARGV[9]) then
   return {'full'}
 end
 
-redis.call('SADD', KEYS[9], 'c:' .. ARGV[6])
-if ARGV[5] ~= '' then
-  redis.call('SET', KEYS[3], ARGV[4])
-  redis.call('ZADD', KEYS[4], ARGV[5], ARGV[6])
-else
+redis.call('SADD', KEYS[9], 'c:' .. ARGV[7])
+-- Does a silence end with this?
+local ends = true
+if ARGV[5] == '' then
   -- A tombstone; nobody but Redis judges when it has been kept for long enough.
-  redis.call('SET', KEYS[3], ARGV[4], 'PX', ARGV[7])
-  redis.call('ZREM', KEYS[4], ARGV[6])
+  redis.call('SET', KEYS[3], ARGV[4], 'PX', ARGV[8])
+  redis.call('ZREM', KEYS[4], ARGV[7])
+else
+  redis.call('SET', KEYS[3], ARGV[4])
+  -- Only what the member did moves him; what others say, a switch and the reminder itself leave him where he is.
+  ends = ARGV[6] == '1'
+  if ends then
+    -- Who is not past the mark is not looked at again, and a worker's clock may lag.
+    local mark = tonumber(redis.call('GET', KEYS[11]))
+    local at = tonumber(ARGV[5])
+    redis.call('ZADD', KEYS[4], string.format('%.0f', mark and math.max(at, mark + 1) or at), ARGV[7])
+  else
+    redis.call('ZADD', KEYS[4], 'NX', ARGV[5], ARGV[7])
+  end
 end
 if place then
   redis.call('XDEL', place, settles[2])
@@ -63,13 +74,8 @@ end
 for _, told in ipairs(list()) do
   redis.call('XADD', KEYS[7], '*', 'i', told)
 end
-local timers = list()
-for i = 1, #timers, 2 do
-  if timers[i + 1] == '' then
-    redis.call('ZREM', KEYS[8], timers[i])
-  else
-    redis.call('ZADD', KEYS[8], string.format('%.0f', clock_ms() + timers[i + 1]), timers[i])
-  end
+if ends then
+  redis.call('ZREM', KEYS[8], unpack(list()))
 end
 redis.call('HINCRBY', KEYS[2], 'commits', 1)
 -- Under which epoch: the append-only file then shows who wrote what.

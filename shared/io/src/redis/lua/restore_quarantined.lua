@@ -1,5 +1,6 @@
 -- Puts a quarantined conversation back where it was, if nothing has happened there since. Whoever keeps the fresh one in memory finds
--- another version when it commits, and reads again.
+-- another version when it commits, and reads again. Open as long ago as it was: if the mark (`due_timers.lua`) has passed that, its member has been
+-- reminded or does without, and is again with the next silence.
 -- KEYS conversation open quarantine dirty
 -- ARGV position name keep-ms
 local found = redis.call('XRANGE', KEYS[3], ARGV[1], ARGV[1])
