@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bot_worker_core::Context;
+use bot_worker_core::kept::Kept;
 use shared_core::{
     BootMs, ConversationKey, Epoch, EpochStamp, EventId, MemberId, Milestone, MilestoneKind, Nonce,
     Spent, Told, UnixMs,
@@ -194,9 +195,9 @@ impl Tenure {
 
     /// A message that was kept while another bot answered, and was written before that one's last step in its conversation (`stepped`): it
     /// answers something else. What the bot itself has not answered yet, and what is taken up before it, outdates nothing.
-    pub fn is_outdated(&self, written: UnixMs, stepped: UnixMs) -> bool {
+    pub fn is_outdated(&self, kept: Kept, stepped: UnixMs) -> bool {
         self.followed
-            .is_some_and(|followed| is_outdated(written, stepped, followed))
+            .is_some_and(|followed| kept.is_outdated(stepped, followed))
     }
 
     /// One event per change of bots: asked for again after a crash, it is a duplicate. `kind` tells its uses apart.
@@ -357,31 +358,5 @@ impl Tenure {
             debug!(?kind, %error, "milestone not published");
         }
         self.redis().ring_supervisor().await;
-    }
-}
-
-fn is_outdated(written: UnixMs, stepped: UnixMs, followed: UnixMs) -> bool {
-    // Telegram's dates are whole seconds, rounded down.
-    stepped < followed && stepped.0 >= written.0 + 1000
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_was_kept_is_outdated_by_the_bot_before_and_not_by_its_own_kind() {
-        let outdated =
-            |written, stepped| is_outdated(UnixMs(written), UnixMs(stepped), UnixMs(9_500));
-        assert!(outdated(3_000, 5_200), "the other bot went on after it");
-        assert!(
-            !outdated(5_000, 5_900),
-            "within the second that Telegram rounds away"
-        );
-        assert!(!outdated(7_000, 5_200), "it is the member's last word");
-        assert!(
-            !outdated(3_000, 9_600),
-            "the kept message before it was taken up just then"
-        );
     }
 }

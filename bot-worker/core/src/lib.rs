@@ -34,6 +34,7 @@ mod event;
 pub mod in_doubt;
 mod intake;
 mod invitation;
+pub mod kept;
 pub mod looks;
 pub mod pacing;
 pub mod refused;

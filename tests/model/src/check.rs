@@ -62,7 +62,10 @@ pub fn unrest(sim: &Sim) -> Option<&'static str> {
     }
     // One that was kept twice, the second time late, stays until the bot is activated again: it is known by then.
     let (ghost, held) = (sim.ghost.borrow(), state.held.get(&active));
-    if held.is_some_and(|held| held.values().any(|kept| !ghost.is_handled(state, kept))) {
+    if held.is_some_and(|held| {
+        held.values()
+            .any(|(kept, _)| !ghost.is_handled(state, kept))
+    }) {
         return Some("the active bot has kept messages");
     }
     for bot in BOTS

@@ -227,7 +227,7 @@ impl Ghost {
                 BoxId::Private(bot) => state
                     .held
                     .get(&bot)
-                    .is_some_and(|held| held.values().any(|kept| kept.id() == Some(id))),
+                    .is_some_and(|held| held.values().any(|(kept, _)| kept.id() == Some(id))),
                 BoxId::Channel(_) => false,
             };
             if !kept && let UpdateId::Message { message, .. } = id {

@@ -68,7 +68,8 @@ pub struct State {
     pub leases: BTreeMap<BotId, (LoginLease, u64)>,
     pub boxes: BTreeMap<BotId, i32>,
     pub reach: BTreeMap<BotId, BTreeSet<MemberId>>,
-    pub held: BTreeMap<BotId, BTreeMap<Position, Rc<Incoming>>>,
+    /// And when each was kept.
+    pub held: BTreeMap<BotId, BTreeMap<Position, (Rc<Incoming>, u64)>>,
     pub conversations: BTreeMap<ConversationKey, Stored>,
     pub open: BTreeMap<ConversationKey, UnixMs>,
     pub channels: BTreeMap<ChannelId, i32>,

@@ -123,7 +123,11 @@ impl World {
     }
 
     pub fn unix(&self) -> UnixMs {
-        UnixMs(EPOCH_MS + i64::try_from(self.now.get()).unwrap_or(i64::MAX))
+        self.unix_at(self.now())
+    }
+
+    pub fn unix_at(&self, at: u64) -> UnixMs {
+        UnixMs(EPOCH_MS.saturating_add(i64::try_from(at).unwrap_or(i64::MAX)))
     }
 
     /// A number that nobody else has.

@@ -161,7 +161,9 @@ fn is_to_be_told(tenure: &Tenure, key: ConversationKey) -> bool {
 
 fn members(item: &Item) -> Option<&Incoming> {
     match item {
-        Item::Heard(incoming) | Item::Held(incoming) | Item::NotTaken(incoming) => Some(incoming),
+        Item::Heard(incoming) | Item::Held(incoming, _) | Item::NotTaken(incoming, _) => {
+            Some(incoming)
+        }
         Item::Internal { .. } | Item::Posted(_) | Item::Reprompt { .. } => None,
     }
 }
@@ -172,7 +174,7 @@ fn identity(tenure: &Tenure, item: &Item) -> UpdateId {
         event: tenure.resumption(0),
     };
     match item {
-        Item::Heard(incoming) | Item::Held(incoming) | Item::NotTaken(incoming) => {
+        Item::Heard(incoming) | Item::Held(incoming, _) | Item::NotTaken(incoming, _) => {
             incoming.id().unwrap_or(resumption)
         }
         Item::Internal { id, .. } => UpdateId::Internal { event: *id },

@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use bot_worker_core::kept::Kept;
 use shared_core::{ConversationKey, Incoming};
 use shared_io::redis::{Counter, HeldPosition};
 use tracing::warn;
@@ -39,16 +40,27 @@ impl Engine {
             let key = incoming.conversation();
             // He is told once, of the latest.
             match last.get(&key) == Some(&position) {
-                true => self.push(key, Item::NotTaken(incoming), Origin::Held(position)),
+                true => {
+                    let kept = kept(position, &incoming);
+                    self.push(key, Item::NotTaken(incoming, kept), Origin::Held(position));
+                }
                 false => self.settle(Origin::Held(position)),
             }
         }
         for (position, incoming) in fresh {
+            let kept = kept(position, &incoming);
             self.push(
                 incoming.conversation(),
-                Item::Held(incoming),
+                Item::Held(incoming, kept),
                 Origin::Held(position),
             );
         }
+    }
+}
+
+fn kept(position: HeldPosition, incoming: &Incoming) -> Kept {
+    Kept {
+        written: incoming.date,
+        kept: position.kept_at(),
     }
 }

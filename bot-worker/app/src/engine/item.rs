@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use bot_worker_core::Event;
+use bot_worker_core::kept::Kept;
 use shared_core::{ConversationKey, EventId, Incoming};
 use shared_io::redis::{HeldPosition, OutboxPosition, Settles};
 use shared_io::telegram::Batch;
@@ -56,9 +57,9 @@ pub enum Origin {
 pub enum Item {
     Heard(Incoming),
     /// Kept by this bot while it was a standby.
-    Held(Incoming),
+    Held(Incoming, Kept),
     /// Kept for so long that it is not acted on; its member is told.
-    NotTaken(Incoming),
+    NotTaken(Incoming, Kept),
     Internal {
         event: Event,
         id: EventId,

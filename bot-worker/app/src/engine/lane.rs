@@ -223,7 +223,10 @@ async fn attempt(
 /// In private, his own doing, or what is shown to who can be written to: what had to wait for that comes before it, so that his latest message is the
 /// one with live buttons.
 fn may_be_written_to(item: &Item, key: &ConversationKey) -> bool {
-    let is_there = matches!(item, Item::Heard(_) | Item::Held(_) | Item::Reprompt { .. });
+    let is_there = matches!(
+        item,
+        Item::Heard(_) | Item::Held(..) | Item::Reprompt { .. }
+    );
     is_there && key.place == PlaceKey::Private
 }
 
@@ -284,12 +287,12 @@ fn meaning(
     match item {
         Item::Heard(incoming) => heard(incoming, &envelope.state),
         // He came to this bot, maybe since it has shown everybody where he stands.
-        Item::Held(incoming) if tenure.is_outdated(incoming.date, envelope.at) => {
+        Item::Held(_, kept) if tenure.is_outdated(*kept, envelope.at) => {
             where_he_stands(tenure, envelope)
         }
-        Item::Held(incoming) => heard(incoming, &envelope.state),
-        Item::NotTaken(incoming) if tenure.is_outdated(incoming.date, envelope.at) => None,
-        Item::NotTaken(incoming) => {
+        Item::Held(incoming, _) => heard(incoming, &envelope.state),
+        Item::NotTaken(_, kept) if tenure.is_outdated(*kept, envelope.at) => None,
+        Item::NotTaken(incoming, _) => {
             let id = incoming.id()?;
             // A message may have been kept twice: then the other copy was taken.
             if envelope.marks.clone().admit(&id) == Admission::Duplicate {
@@ -337,7 +340,7 @@ fn settles_of(item: &Item) -> Option<Settles> {
     match item {
         Item::Internal { settles, .. } => settles.map(Settles::Outbox),
         Item::Posted(posted) => Some(posted.settles),
-        Item::Heard(_) | Item::Held(_) | Item::NotTaken(_) | Item::Reprompt { .. } => None,
+        Item::Heard(_) | Item::Held(..) | Item::NotTaken(..) | Item::Reprompt { .. } => None,
     }
 }
 

@@ -88,6 +88,13 @@ position!(
     PoisonPosition
 );
 
+impl HeldPosition {
+    /// By Redis' clock.
+    pub fn kept_at(self) -> UnixMs {
+        self.0.at()
+    }
+}
+
 impl FromStr for OutboxPosition {
     type Err = NotAPosition;
     fn from_str(text: &str) -> Result<Self, NotAPosition> {

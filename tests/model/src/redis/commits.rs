@@ -121,7 +121,7 @@ impl Redis {
                 .held
                 .entry(bot)
                 .or_default()
-                .insert(position, incoming);
+                .insert(position, (incoming, now));
         }
         if let Some(pts) = change.cursor {
             let known = state.boxes.get(&bot).copied();
@@ -187,7 +187,7 @@ impl Redis {
         }
         for position in positions {
             let held = state.held.get_mut(&bot);
-            if let Some(incoming) = held.and_then(|held| held.remove(position)) {
+            if let Some((incoming, _)) = held.and_then(|held| held.remove(position)) {
                 ghost.lets_go(state, &incoming);
             }
         }

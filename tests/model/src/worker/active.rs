@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use bot_worker_core::kept::Kept;
 use shared_core::{BotId, EpochRecord};
 
 use super::calls::Calls;
@@ -81,10 +82,14 @@ pub async fn start(
         feed.look_everywhere();
     }
     take_old_cache(&tenure);
-    for (position, incoming) in held.into_iter().flatten() {
+    for (position, (incoming, at)) in held.into_iter().flatten() {
+        let kept = Kept {
+            written: incoming.date,
+            kept: ctx.sim.unix_at(at),
+        };
         tenure.push(
             incoming.conversation(),
-            Item::Held(incoming),
+            Item::Held(incoming, kept),
             Origin::Held(position),
         );
     }

@@ -84,7 +84,7 @@ async fn attempt(
     item: &Item,
 ) -> Result<Try, Away> {
     let sim = &tenure.engine.sim;
-    let his_own = matches!(item, Item::Heard(_) | Item::Held(_)) && key.place == PlaceKey::Private;
+    let his_own = matches!(item, Item::Heard(_) | Item::Held(..)) && key.place == PlaceKey::Private;
     if his_own && !sim.has(Bug::NeverUnparked) && !tenure.unpark(key.member).await? {
         return Ok(Try::Finished(Outcome::Fenced));
     }
@@ -214,14 +214,16 @@ fn meaning(
         None
     };
     match item {
-        Item::Held(incoming) if tenure.is_outdated(incoming.date, envelope.at) => {
+        Item::Held(incoming, kept) if tenure.is_outdated(*kept, envelope.at) => {
             let none: Option<(UpdateId, Event)> = nothing(incoming);
             none.or_else(|| where_he_stands(tenure, envelope))
         }
-        Item::Heard(incoming) | Item::Held(incoming) => match event_of(incoming, &envelope.state) {
-            Some(event) => Some((incoming.id()?, event)),
-            None => nothing(incoming),
-        },
+        Item::Heard(incoming) | Item::Held(incoming, _) => {
+            match event_of(incoming, &envelope.state) {
+                Some(event) => Some((incoming.id()?, event)),
+                None => nothing(incoming),
+            }
+        }
         Item::Internal { event, id, .. } => {
             Some((UpdateId::Internal { event: *id }, event.clone()))
         }
@@ -242,7 +244,7 @@ fn where_he_stands(
 fn settles_of(item: &Item) -> Option<Settles> {
     match item {
         Item::Internal { settles, .. } => settles.map(Settles::Outbox),
-        Item::Heard(_) | Item::Held(_) | Item::Reprompt { .. } => None,
+        Item::Heard(_) | Item::Held(..) | Item::Reprompt { .. } => None,
     }
 }
 

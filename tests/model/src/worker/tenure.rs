@@ -7,6 +7,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 
+use bot_worker_core::kept::Kept;
 use bot_worker_core::{Context, Dialogue, Event};
 use shared_core::{
     BotId, ConversationKey, Echo, Envelope, EpochStamp, ErrorClass, EventId, Incoming,
@@ -34,7 +35,7 @@ pub enum Origin {
 #[derive(Debug, Clone)]
 pub enum Item {
     Heard(Rc<Incoming>),
-    Held(Rc<Incoming>),
+    Held(Rc<Incoming>, Kept),
     Internal {
         event: Event,
         id: EventId,
@@ -173,8 +174,8 @@ impl Tenure {
     }
 
     /// A kept message that was written before another bot's last step in its conversation.
-    pub fn is_outdated(&self, written: UnixMs, stepped: UnixMs) -> bool {
-        stepped < self.resumed.at && stepped.0 >= written.0 + 1000
+    pub fn is_outdated(&self, kept: Kept, stepped: UnixMs) -> bool {
+        kept.is_outdated(stepped, self.resumed.at)
     }
 
     /// One event per change of bots.
