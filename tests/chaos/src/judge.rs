@@ -230,7 +230,7 @@ fn without_effect(
         Fate::Refused => return,
         Fate::Stale => {
             findings.presses_stale += 1;
-            if !was_left_behind(person, at) {
+            if !was_left_behind(person, at, evidence.moves) {
                 let expected = "a prompt that had been left behind";
                 let wrong = Wrong::Contradiction;
                 let violation =
@@ -299,9 +299,18 @@ fn without_effect(
     }
 }
 
-/// A prompt that he had not asked for was put before him, or an earlier press of his had taken effect.
-fn was_left_behind(person: &Person, at: usize) -> bool {
+/// A prompt that he had not asked for was put before him, or an earlier press of his had taken effect; or the pool had moved since he was shown his prompt,
+/// so that another one was made that he may not have got before it moved on.
+fn was_left_behind(person: &Person, at: usize, moves: &[Move]) -> bool {
     let stale = &person.member.ledger.entries[at];
+    let heard = person.heard.iter().map(|note| &note.heard);
+    let before = heard.filter(|it| it.at_ms <= stale.sent_ms);
+    let mut prompts = before.filter(|it| texts::read(&it.text).prompt.is_some());
+    let shown_ms = prompts.next_back().map_or(i64::MAX, |it| it.at_ms);
+    let moved = |one: &Move| one.activated_ms > shown_ms && one.activated_ms <= stale.sent_ms;
+    if moves.iter().any(moved) {
+        return true;
+    }
     let shown = |note: &Note| {
         let around = stale.sent_ms - SHOWN_BEFORE_MS..stale.sent_ms + SHOWN_WITHIN_MS;
         around.contains(&note.heard.at_ms)

@@ -72,6 +72,17 @@ impl Entry {
         matches!(self.input, Input::Resume | Input::Help)
     }
 
+    /// May have changed something, for all that he was told.
+    pub fn may_change(&self) -> bool {
+        !self.only_asks() && self.fate != Fate::TurnedAway
+    }
+
+    /// A press of which he heard nothing.
+    pub fn is_unheard_press(&self) -> bool {
+        let given_up = matches!(self.fate, Fate::TimedOut | Fate::WithoutEffect);
+        self.input.is_press() && given_up && !self.acknowledged
+    }
+
     pub fn confirmed(&mut self, bot: i64, at_ms: i64) {
         self.confirmations += 1;
         self.confirmed_by.push(Confirmer { bot, at_ms });
@@ -102,12 +113,20 @@ impl Ledger {
             .entries
             .iter_mut()
             .rev()
-            .find(|entry| !entry.only_asks())?;
+            .find(|entry| entry.may_change())?;
         let is_given_up = last.fate == Fate::WithoutEffect
             && last.input.is_press()
             && !last.acknowledged
             && last.answered_ms.is_none();
         (is_given_up || matches!(last.fate, Fate::Waiting | Fate::TimedOut)).then_some(last)
+    }
+
+    /// The same press right before this one, of which nothing was heard.
+    pub fn same_press_before(&self, at: usize) -> Option<usize> {
+        let input = &self.entries.get(at)?.input;
+        let before = self.entries[..at].iter().rposition(Entry::may_change)?;
+        let entry = &self.entries[before];
+        (entry.is_unheard_press() && entry.input == *input).then_some(before)
     }
 
     /// The latest entry that `matches`, waiting or not.

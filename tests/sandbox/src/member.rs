@@ -331,9 +331,21 @@ impl Member {
         }
     }
 
-    /// The bot whose button he pressed said that another one answers; that one may have shown him where he stands before.
-    pub fn press_turned_away(&mut self, entry: usize, at_ms: i64) {
-        let Some(entry) = self.ledger.entries.get_mut(entry) else {
+    /// The bot whose button he pressed said that another one answers; that one may have shown him where he stands before. What he took for this press'
+    /// effect was the effect of an earlier one, then, that he had heard nothing of.
+    pub fn press_turned_away(&mut self, at: usize, at_ms: i64) {
+        let earlier = self.ledger.same_press_before(at);
+        let entries = &mut self.ledger.entries;
+        if let Some(earlier) = earlier.filter(|_| entries[at].fate == Fate::Answered)
+            && entries[at].confirmations == 0
+        {
+            let shown_ms = entries[at].answered_ms;
+            let earlier = &mut entries[earlier];
+            (earlier.fate, earlier.shown, earlier.answered_ms) = (Fate::Answered, true, shown_ms);
+            let entry = &mut entries[at];
+            (entry.fate, entry.shown) = (Fate::WithoutEffect, false);
+        }
+        let Some(entry) = entries.get_mut(at) else {
             return;
         };
         if !matches!(entry.fate, Fate::Waiting | Fate::WithoutEffect) {

@@ -187,12 +187,11 @@ impl Member {
     /// He asked where he stands because something that he did seemed to have come to nothing: what he sees now shows that it had not.
     fn settle_what_seemed_lost(&mut self, said: &Said, heard: &Heard) {
         let asks = |entry: &Entry| entry.input == Input::Resume;
-        let changes = |entry: &Entry| !entry.only_asks();
         if !self.ledger.waiting().is_some_and(asks) {
             return;
         }
         let upload = self.upload.clone();
-        let last = self.ledger.latest(changes);
+        let last = self.ledger.latest(Entry::may_change);
         let seemed_lost = |one: &&mut Entry| {
             matches!(one.fate, Fate::TimedOut | Fate::Stale | Fate::WithoutEffect)
         };

@@ -274,6 +274,41 @@ fn a_press_that_a_backup_turned_away_is_done_again_and_had_no_effect() {
     assert!(!taken.problems.is_empty(), "it took effect after all");
 }
 
+/// The first press was taken in by a bot that was cut off; the second one of the same button came too late.
+#[test]
+fn what_a_press_that_timed_out_did_is_not_the_next_ones_doing() {
+    let shown = "↻ I am @second\nSo far:\nTitle: #7-2 Bread\nDescription: #7-3 Bread: what one needs, in 2 short parts.\nCategory: Science\n\nStep 4/6: Tags";
+    let pressed_twice = || {
+        let mut member = up_to(Step::Category);
+        act(&mut member);
+        let first = member.ledger.entries.len() - 1;
+        member.press_timed_out(first);
+        act(&mut member);
+        (member, first)
+    };
+    let fates = |member: &Member, first: usize| {
+        let [first, second] = [first, first + 1].map(|at| member.ledger.entries[at].fate);
+        (first, second, member.problems.len())
+    };
+    let (mut member, first) = pressed_twice();
+    member.press_turned_away(first + 1, 5_000);
+    hear(&mut member, SECOND, shown, &["video", "Done", "Skip"]);
+    assert_eq!(fates(&member, first), (Fate::Answered, Fate::TurnedAway, 0));
+
+    let (mut member, first) = pressed_twice();
+    hear(&mut member, SECOND, shown, &["video", "Done", "Skip"]);
+    member.press_turned_away(first + 1, 5_000);
+    assert_eq!(fates(&member, first), (Fate::Answered, Fate::TurnedAway, 0));
+    assert_eq!(member.upload.step(), Some(Step::Tags));
+
+    let mut once = up_to(Step::Category);
+    act(&mut once);
+    let only = once.ledger.entries.len() - 1;
+    hear(&mut once, SECOND, shown, &["video", "Done", "Skip"]);
+    once.press_turned_away(only, 5_000);
+    assert_eq!(once.problems.len(), 1, "it did what he was told it had not");
+}
+
 #[test]
 fn a_word_that_comes_after_the_next_bots_prompt_is_of_that_press() {
     let mut member = up_to(Step::Category);

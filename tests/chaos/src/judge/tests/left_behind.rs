@@ -4,7 +4,7 @@ use super::*;
 
 #[test]
 fn a_press_is_stale_only_where_its_prompt_had_been_left_behind() {
-    let pressed = |shown: &[(i64, i64, &str)]| {
+    let pressed_amid = |shown: &[(i64, i64, &str)], moves: &[Move]| {
         let mut person = at_title(Place::Private);
         let press = person.begin(Input::TagsDone, 2_000);
         for (bot, at_ms, text) in shown {
@@ -13,12 +13,17 @@ fn a_press_is_stale_only_where_its_prompt_had_been_left_behind() {
         let stale = "That button is from an earlier step. Please use the latest message.";
         person.member.press_answered(press, Some(stale));
         comes_to_his_end(&mut person, FIRST);
-        let found = judged(&[person], &[], &[]);
+        let found = judged(&[person], &[], moves);
         assert_eq!(found.presses_stale, 1);
         wrongs(&found)
     };
+    let pressed = |shown: &[(i64, i64, &str)]| pressed_amid(shown, &[]);
     assert_eq!(pressed(&[]), [Wrong::Contradiction]);
     assert_eq!(pressed(&[(FIRST, 2_010, GOES_ON_AT_TITLE)]), []);
+    // The pool moved meanwhile, and moved on before he was shown anything.
+    assert_eq!(pressed_amid(&[], &[away(1_500)]), []);
+    assert_eq!(pressed_amid(&[], &[away(900)]), [Wrong::Contradiction]);
+    assert_eq!(pressed_amid(&[], &[away(2_500)]), [Wrong::Contradiction]);
 }
 
 #[test]
