@@ -56,17 +56,26 @@ struct Owed {
     query: QueryId,
     press: Incoming,
     since: BootMs,
+    /// Telegram said to wait until then.
+    not_before: BootMs,
     /// It may stand among the messages that are kept for this bot.
     kept: bool,
     fate: Fate,
 }
 
 #[derive(Debug, Default)]
-pub struct Presses(Mutex<VecDeque<Owed>>);
+pub struct Presses {
+    owed: Mutex<VecDeque<Owed>>,
+    /// Those who pressed were told that nothing comes of it.
+    refused: Mutex<VecDeque<QueryId>>,
+}
 
 impl Presses {
-    /// Before anybody takes them in.
-    pub fn hear(&self, batch: &Batch) {
+    /// Before anybody takes them in. A difference may bring one again whose member was given the word: nobody is to take that in.
+    pub fn hear(&self, batch: &mut Batch) {
+        let refused = lock(&self.refused);
+        let is_refused = |item: &Incoming| query_of(item).is_some_and(|it| refused.contains(&it));
+        batch.items.retain(|item| !is_refused(item));
         for item in &batch.items {
             if let Some(query) = query_of(item) {
                 self.note(query, item);
@@ -76,14 +85,14 @@ impl Presses {
 
     /// It is about to be kept for this bot's own activation.
     pub fn keeps(&self, press: &Incoming) {
-        let mut owed = lock(&self.0);
+        let mut owed = lock(&self.owed);
         let kept = owed.iter_mut();
         kept.filter(|it| Some(it.query) == query_of(press))
             .for_each(|it| it.kept = true);
     }
 
     fn note(&self, query: QueryId, press: &Incoming) {
-        let mut owed = lock(&self.0);
+        let mut owed = lock(&self.owed);
         if owed.iter().any(|it| it.query == query) {
             return;
         }
@@ -94,6 +103,7 @@ impl Presses {
             query,
             press: press.clone(),
             since: clock::boot_now(),
+            not_before: BootMs(0),
             kept: false,
             fate: Fate::Open,
         });
@@ -101,7 +111,7 @@ impl Presses {
 
     /// Its step is committed.
     pub fn taken(&self, query: QueryId, text: Option<String>, alert: bool) {
-        let mut owed = lock(&self.0);
+        let mut owed = lock(&self.owed);
         if let Some(it) = owed.iter_mut().find(|it| it.query == query) {
             it.fate = Fate::Taken(text, alert);
         }
@@ -109,17 +119,17 @@ impl Presses {
 
     /// Telegram has heard the answer, or does not want it any more.
     pub fn answered(&self, query: QueryId) {
-        lock(&self.0).retain(|it| it.query != query);
+        lock(&self.owed).retain(|it| it.query != query);
     }
 
     pub fn is_empty(&self) -> bool {
-        lock(&self.0).is_empty()
+        lock(&self.owed).is_empty()
     }
 
     /// Nobody waits for what is old.
     fn waited_for(&self) -> MutexGuard<'_, VecDeque<Owed>> {
         let now = clock::boot_now();
-        let mut owed = lock(&self.0);
+        let mut owed = lock(&self.owed);
         owed.retain(|it| now.since(it.since) < WAITS);
         owed
     }
@@ -132,18 +142,26 @@ impl Presses {
     }
 
     fn turned_away(&self, query: QueryId) {
-        let mut owed = lock(&self.0);
+        let mut owed = lock(&self.owed);
         let mut open = owed.iter_mut().filter(|it| it.fate == Fate::Open);
         if let Some(it) = open.find(|it| it.query == query) {
             it.fate = Fate::TurnedAway;
+            let mut refused = lock(&self.refused);
+            if refused.len() >= REMEMBERED {
+                refused.pop_front();
+            }
+            refused.push_back(query);
         }
     }
 
     fn take_decided(&self) -> Vec<Owed> {
+        let now = clock::boot_now();
         let mut owed = self.waited_for();
-        let (open, decided) = owed.drain(..).partition(|it| it.fate == Fate::Open);
-        *owed = open;
-        decided.into_iter().collect()
+        let is_due = |it: &Owed| it.fate != Fate::Open && it.not_before <= now;
+        let (due, others) = owed.drain(..).partition(is_due);
+        *owed = others;
+        let due: VecDeque<Owed> = due;
+        due.into()
     }
 }
 
@@ -195,8 +213,9 @@ async fn decide_open(
     let stored = state.conversations(&keys).await?;
     for (it, stored) in open.iter().zip(stored) {
         match knows(stored.as_deref(), &it.press) {
-            true => context.presses.taken(it.query, None, false),
-            false => context.presses.turned_away(it.query),
+            // Who cannot read it must not say that nothing came of it.
+            Some(true) | None => context.presses.taken(it.query, None, false),
+            Some(false) => context.presses.turned_away(it.query),
         }
     }
     Ok(())
@@ -216,7 +235,7 @@ pub async fn answer(context: Arc<BotContext>, calls: Calls) {
         .await;
 }
 
-async fn answer_one(context: &BotContext, calls: &Calls, active: Option<&str>, it: Owed) {
+async fn answer_one(context: &BotContext, calls: &Calls, active: Option<&str>, mut it: Owed) {
     let (text, alert) = match &it.fate {
         Fate::Taken(text, alert) => (text.clone(), *alert),
         Fate::TurnedAway | Fate::Open => {
@@ -227,7 +246,9 @@ async fn answer_one(context: &BotContext, calls: &Calls, active: Option<&str>, i
     if let Err(error) = calls.answer_press(it.query, text.as_deref(), alert).await {
         debug!(query = %it.query, %error, "a press was not answered");
         if error.class.is_retryable() {
-            lock(&context.presses.0).push_back(it);
+            let wait = Duration::from_secs(error.wait_s.unwrap_or(0).into());
+            it.not_before = clock::boot_now().plus(wait);
+            lock(&context.presses.owed).push_back(it);
         }
     }
 }
@@ -244,13 +265,17 @@ async fn active(context: &BotContext) -> Option<String> {
 /// Has its conversation taken this in, through whichever bot?
 pub async fn was_taken(context: &BotContext, heard: &Incoming) -> Result<bool, StateError> {
     let stored = context.state.conversations(&[heard.conversation()]).await?;
-    Ok(knows(stored.into_iter().flatten().next().as_deref(), heard))
+    let stored = stored.into_iter().flatten().next();
+    Ok(knows(stored.as_deref(), heard).unwrap_or(false))
 }
 
-fn knows(stored: Option<&str>, heard: &Incoming) -> bool {
-    let envelope = stored.and_then(|text| Envelope::<Dialogue>::decode(text).ok());
-    let known = envelope.zip(heard.id());
-    known.is_some_and(|(mut envelope, id)| envelope.marks.admit(&id) == Admission::Duplicate)
+/// `None`: a newer program wrote it, or nobody can read it.
+fn knows(stored: Option<&str>, heard: &Incoming) -> Option<bool> {
+    let (Some(text), Some(id)) = (stored, heard.id()) else {
+        return Some(false);
+    };
+    let mut envelope = Envelope::<Dialogue>::decode(text).ok()?;
+    Some(envelope.marks.admit(&id) == Admission::Duplicate)
 }
 
 #[cfg(test)]
@@ -284,7 +309,7 @@ mod tests {
             what: IncomingKind::Stopped { stopped: true },
             ..press(0)
         });
-        presses.hear(&batch);
+        presses.hear(&mut batch);
         presses
     }
 
@@ -315,6 +340,35 @@ mod tests {
         let answer = Fate::Taken(Some("Only the member".into()), true);
         assert_eq!(fates, [&answer, &Fate::TurnedAway]);
         assert_eq!(queries(&presses.open()), [3], "nobody knows yet");
+    }
+
+    #[test]
+    fn what_was_turned_away_and_comes_again_is_heard_by_nobody() {
+        let presses = heard([1, 2]);
+        presses.turned_away(QueryId(1));
+        let mut again = Batch {
+            items: vec![press(1), press(2), press(3)],
+            ..Batch::default()
+        };
+        presses.hear(&mut again);
+        assert_eq!(again.items, [press(2), press(3)]);
+        assert_eq!(queries(&presses.open()), [2, 3]);
+    }
+
+    #[test]
+    fn a_conversation_that_nobody_can_read_may_know_every_press() {
+        assert_eq!(knows(None, &press(1)), Some(false));
+        assert_eq!(knows(Some("7\nnot an envelope"), &press(1)), None);
+    }
+
+    #[test]
+    fn who_is_told_to_wait_waits() {
+        let presses = heard([1]);
+        presses.turned_away(QueryId(1));
+        lock(&presses.owed)[0].not_before = clock::boot_now().plus(Duration::from_secs(60));
+        assert_eq!(queries(&presses.take_decided()), [0; 0]);
+        lock(&presses.owed)[0].not_before = BootMs(0);
+        assert_eq!(queries(&presses.take_decided()), [1]);
     }
 
     #[test]

@@ -39,7 +39,8 @@ pub enum Ended {
     LeaseOver,
     /// The lease ran out and is held again; the next session starts from the committed cursor.
     Regained,
-    /// The epoch passed to another holder while something was on its way; the next session starts from the committed cursor.
+    /// The epoch passed to another holder while something was on its way, or while the committed cursor could not be read; the next session starts
+    /// from that.
     Demoted,
     LineLost {
         was_ready: bool,
@@ -168,7 +169,11 @@ impl Session {
                 }
                 ended = engine_ended(&mut self.active) => match ended {
                     Some(error) => break self.died(error).await,
-                    None => if !self.step_down().await { break Ended::Demoted },
+                    None => {
+                        if !self.step_down().await { break Ended::Demoted }
+                        // Where nothing has changed (it broke off by itself) it begins again.
+                        self.view.mark_changed();
+                    }
                 },
                 Some(result) = probed.recv() => {
                     if let Err(error) = probe::judge(&context, &mut self.feed, self.active.is_some(), result) {
@@ -231,7 +236,7 @@ impl Session {
             self.context.look_at_rights();
         }
         let lease_ended = self.context.cell.ended(self.tenancy);
-        self.context.presses.hear(&batch);
+        self.context.presses.hear(&mut batch);
         match &mut self.active {
             Some(active) => {
                 // A full engine (Redis away) must not be waited for beyond the lease; the next session gets the batch again.

@@ -2,35 +2,26 @@
 //! tells who writes to it which bot is active. Whoever wrote while nobody answered is told as soon as another bot does.
 //!
 //! Invariant: the private cursor moves in the same script that keeps the messages before it, so a kill between the two cannot lose
-//! one. Group updates are not its business: the pool's cursors belong to the active bot. Hints to members are best effort, once a member and active bot.
+//! one. Group updates are not its business: the pool's cursors belong to the active bot. How members are told: `hints.rs`.
+
+mod hints;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
-use futures_util::StreamExt;
 use shared_core::{
-    BootMs, BotId, Echo, EpochRecord, EpochStamp, ErrorClass, Incoming, IncomingKind, MemberId,
-    Phase, Place, SendTarget, StartPayload, UnixMs, UpdateId, entry_id, random_id,
+    BotId, Echo, EpochRecord, EpochStamp, IncomingKind, MemberId, Phase, Place, StartPayload,
+    UnixMs,
 };
-use shared_io::clock;
 use shared_io::redis::{Counter, LeaseAnswer, PrivateChange, PrivateCursor, StateError};
-use shared_io::telegram::{Batch, Calls, Say};
-use tokio::task::JoinSet;
+use shared_io::telegram::{Batch, Calls};
 use tracing::{debug, warn};
 
-use crate::announce;
 use crate::context::BotContext;
 use crate::echoes;
 use crate::guard::Tenancy;
-use crate::presses;
+use hints::Hints;
 
-/// Hints in flight at once, of what was heard together.
-const HINTS: usize = 16;
-/// Members who are being told or wait for it; more are not, they ask again.
-const HINTED: usize = 512;
-/// So long a hint that Redis does not remember is not given again.
-const HINT_AGAIN: Duration = Duration::from_secs(30);
 /// A leader's clock and Telegram's differ by no more than this.
 const CLOCKS_MS: i64 = 2_000;
 
@@ -85,25 +76,14 @@ impl Standing {
 
 pub struct Standby {
     context: Arc<BotContext>,
-    tenancy: Tenancy,
-    calls: Calls,
-    /// Each gives the members of whom Redis remembers it.
-    hints: JoinSet<Vec<MemberId>>,
-    /// Those on their way, and those that only we remember.
-    hinted: Vec<(MemberId, BootMs)>,
-    /// Heard while nobody answered.
-    unhinted: Vec<Incoming>,
+    hints: Hints,
 }
 
 impl Standby {
     pub fn new(context: Arc<BotContext>, tenancy: Tenancy, calls: Calls) -> Self {
         Self {
+            hints: Hints::new(Arc::clone(&context), tenancy, calls),
             context,
-            tenancy,
-            calls,
-            hints: JoinSet::new(),
-            hinted: Vec::new(),
-            unhinted: Vec::new(),
         }
     }
 
@@ -180,24 +160,21 @@ impl Standby {
             let reach = self.context.state.reach(self.context.lease.bot).await?;
             self.context.status.reach(reach);
         }
-        self.unhinted.extend(to_hint);
-        self.unhinted.truncate(HINTED);
+        to_hint.into_iter().for_each(|to| self.hints.wait(to));
         self.tell(standing);
         Ok(())
     }
 
-    /// Tells everybody who answers, once somebody does.
+    /// Tells whoever waits for it who answers, once somebody does.
     pub fn tell(&mut self, standing: &Standing) {
-        if standing.elsewhere.is_some() && !self.unhinted.is_empty() {
-            let waiting = std::mem::take(&mut self.unhinted);
-            self.hint(waiting);
+        if standing.elsewhere.is_some() {
+            self.hints.tell();
         }
     }
 
-    /// This bot answers itself: what was kept is answered, and whom it told something, it told of another time.
+    /// This bot answers itself: what was kept is answered.
     pub fn ends(&mut self) {
-        self.unhinted.clear();
-        self.hinted.clear();
+        self.hints.forget();
     }
 
     /// What Telegram would not give out to a standby is as unknown as what an active bot is not given. A count that does not arrive is missed
@@ -216,107 +193,6 @@ impl Standby {
             }
         });
     }
-
-    /// Tells members who answers. The random id follows from what each wrote, so a replay says it once.
-    fn hint(&mut self, waiting: Vec<Incoming>) {
-        while let Some(given) = self.hints.try_join_next() {
-            let remembered = given.unwrap_or_default();
-            self.hinted
-                .retain(|(member, _)| !remembered.contains(member));
-        }
-        let now = clock::boot_now();
-        self.hinted.retain(|(_, at)| now.since(*at) < HINT_AGAIN);
-        if !self.context.cell.holds(self.tenancy) {
-            return;
-        }
-        let mut to_hint = Vec::new();
-        for to in waiting {
-            let again = self.hinted.iter().any(|(member, _)| *member == to.member);
-            if !again && self.hinted.len() < HINTED {
-                self.hinted.push((to.member, now));
-                to_hint.push(to);
-            }
-        }
-        if to_hint.is_empty() {
-            return;
-        }
-        let (context, calls) = (Arc::clone(&self.context), self.calls.clone());
-        self.hints.spawn(async move {
-            let given = futures_util::stream::iter(to_hint)
-                .map(|to| hint_one(&context, &calls, to))
-                .buffer_unordered(HINTS);
-            given.filter_map(std::future::ready).collect().await
-        });
-    }
-}
-
-/// The member, when Redis remembers that he was told.
-async fn hint_one(context: &BotContext, calls: &Calls, to: Incoming) -> Option<MemberId> {
-    match say_who_answers(context, calls, &to).await {
-        Ok(remembered) => remembered.then_some(to.member),
-        Err(error) => {
-            debug!(bot = %context.lease.bot, member = %to.member, %error, "no hint given");
-            None
-        }
-    }
-}
-
-/// True when Redis remembers that he was told, or there is nothing to tell him.
-async fn say_who_answers(
-    context: &BotContext,
-    calls: &Calls,
-    to: &Incoming,
-) -> Result<bool, Box<dyn std::error::Error + Send + Sync>> {
-    // Taken in before this bot became a standby: then its member is answered, or shown where he stands with it.
-    if presses::was_taken(context, to).await? {
-        return Ok(true);
-    }
-    let (me, now) = (context.lease.bot, clock::unix_now());
-    let record = context.state.epoch().await?;
-    let since = record.as_ref().map(|record| record.since);
-    // What he was told before this epoch may have been of another time: this bot may have answered since.
-    let since = UnixMs(since.map_or(0, |since| since.0.saturating_sub(CLOCKS_MS)));
-    let active = record
-        .and_then(|record| record.holder)
-        .map(|holder| holder.bot);
-    let username = match active {
-        Some(bot)
-            if context
-                .state
-                .was_hinted(me, to.member, bot, since, now)
-                .await? =>
-        {
-            return Ok(true);
-        }
-        Some(bot) => announce::username(context, bot).await,
-        None => None,
-    };
-    let link = username.as_deref().map(|name| context.link_to(name));
-    let named = username.as_deref().zip(link.as_deref());
-    let text = context.shared.texts.standby(named);
-    let keyboard = username
-        .as_deref()
-        .and_then(|name| context.go_on_keyboard(name));
-    let update: UpdateId = to.id().ok_or("an update without an identity")?;
-    let entry = entry_id(&context.pool, &to.conversation(), &update, u32::MAX);
-    let say = Say {
-        text: &text,
-        keyboard: keyboard.as_ref(),
-        reply_to: None,
-        random_id: random_id(entry, context.lease.bot, 0),
-        silent: true,
-    };
-    match calls.say(SendTarget::Member(to.member), &say).await {
-        Ok(_) => {}
-        Err(error) if error.class == ErrorClass::SentAlready => {}
-        Err(error) => return Err(error.into()),
-    }
-    // Who answers was not known: told again when it is.
-    let Some(bot) = active.filter(|_| username.is_some()) else {
-        return Ok(false);
-    };
-    context.state.note_hint(me, to.member, bot, now).await?;
-    Ok(true)
 }
 
 fn is_start(text: &str) -> bool {
@@ -341,7 +217,7 @@ fn stops(change: &mut PrivateChange, member: MemberId) {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use shared_core::{Epoch, EpochStamp, Holder, MessageId, Nonce, Print, WorkerId};
+    use shared_core::{Epoch, Holder, MessageId, Nonce, Print, SendTarget, WorkerId};
 
     use super::*;
 

@@ -152,7 +152,9 @@ pub(crate) fn finish(
 ) -> Result<Taken, EnvelopeError> {
     // That he is shown where he stands is no step of his: what he wrote before answers the same question still, what another bot's time has
     // outdated stays outdated, and his silence goes on. What is opened for him begins now, whoever caused it.
-    let active = event.is_activity() || (stepped.open && !before.state.is_open());
+    // What was taken in before ended his silence then.
+    let known = before.marks.clone().admit(update) == Admission::Duplicate;
+    let active = !known && (event.is_activity() || (stepped.open && !before.state.is_open()));
     if active {
         next.at = ctx.now;
     }
@@ -221,7 +223,8 @@ pub fn start_over(
     let mut envelope = Envelope {
         version,
         marks: salvaged.marks,
-        at: ctx.now,
+        // Where somebody else met the damage he has not been active; then nothing that he wrote before is outdated by it.
+        at: taken.map_or(UnixMs(0), |_| ctx.now),
         ..Envelope::<Dialogue>::default()
     };
     if taken.is_some() {

@@ -299,17 +299,19 @@ fn without_effect(
     }
 }
 
-/// A prompt that he had not asked for was put before him, or an earlier press of his had taken effect; or the pool had moved since he was shown his prompt,
-/// so that another one was made that he may not have got before it moved on.
+/// A prompt that he had not asked for was put before him, or an earlier press of his had taken effect; or another bot has been active since he was shown his
+/// prompt, so that another one was made that he may not have got before the pool moved on.
 fn was_left_behind(person: &Person, at: usize, moves: &[Move]) -> bool {
     let stale = &person.member.ledger.entries[at];
     let heard = person.heard.iter().map(|note| &note.heard);
     let before = heard.filter(|it| it.at_ms <= stale.sent_ms);
     let mut prompts = before.filter(|it| texts::read(&it.text).prompt.is_some());
-    let shown_ms = prompts.next_back().map_or(i64::MAX, |it| it.at_ms);
-    let moved = |one: &Move| one.activated_ms > shown_ms && one.activated_ms <= stale.sent_ms;
-    if moves.iter().any(moved) {
-        return true;
+    if let Some(shown) = prompts.next_back() {
+        let since = shown.at_ms..=stale.sent_ms;
+        let mut moves = moves.iter().filter(|one| since.contains(&one.activated_ms));
+        if moves.any(|one| one.to != shown.bot) {
+            return true;
+        }
     }
     let shown = |note: &Note| {
         let around = stale.sent_ms - SHOWN_BEFORE_MS..stale.sent_ms + SHOWN_WITHIN_MS;

@@ -107,17 +107,15 @@ impl Ledger {
             .find(|entry| entry.is_waiting())
     }
 
-    /// The last input of the upload, if its effect is not known: waited for, or a press that nobody acknowledged, whether it timed out or he gave it up.
+    /// The last input of the upload, if its effect is not known: waited for, or a press that timed out or that he gave up.
     pub fn unsettled_mut(&mut self) -> Option<&mut Entry> {
         let last = self
             .entries
             .iter_mut()
             .rev()
             .find(|entry| entry.may_change())?;
-        let is_given_up = last.fate == Fate::WithoutEffect
-            && last.input.is_press()
-            && !last.acknowledged
-            && last.answered_ms.is_none();
+        let is_given_up =
+            last.fate == Fate::WithoutEffect && last.input.is_press() && last.answered_ms.is_none();
         (is_given_up || matches!(last.fate, Fate::Waiting | Fate::TimedOut)).then_some(last)
     }
 

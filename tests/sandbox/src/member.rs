@@ -336,14 +336,17 @@ impl Member {
     pub fn press_turned_away(&mut self, at: usize, at_ms: i64) {
         let earlier = self.ledger.same_press_before(at);
         let entries = &mut self.ledger.entries;
-        if let Some(earlier) = earlier.filter(|_| entries[at].fate == Fate::Answered)
-            && entries[at].confirmations == 0
-        {
-            let shown_ms = entries[at].answered_ms;
-            let earlier = &mut entries[earlier];
-            (earlier.fate, earlier.shown, earlier.answered_ms) = (Fate::Answered, true, shown_ms);
+        if let Some(earlier) = earlier.filter(|_| entries[at].fate == Fate::Answered) {
             let entry = &mut entries[at];
+            let (shown, confirmations) = (entry.shown, std::mem::take(&mut entry.confirmations));
+            let confirmed_by = std::mem::take(&mut entry.confirmed_by);
+            let answered_ms = entry.answered_ms.take();
             (entry.fate, entry.shown) = (Fate::WithoutEffect, false);
+            let earlier = &mut entries[earlier];
+            (earlier.fate, earlier.shown, earlier.answered_ms) =
+                (Fate::Answered, shown, answered_ms);
+            earlier.confirmations += confirmations;
+            earlier.confirmed_by.extend(confirmed_by);
         }
         let Some(entry) = entries.get_mut(at) else {
             return;

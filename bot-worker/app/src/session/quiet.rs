@@ -49,7 +49,7 @@ impl Session {
                     // Until Redis is known to be away somebody else may hold this bot and answer; what is dropped comes again.
                     Ok(mut batch) => if context.cell.redis_is_away() {
                         context.desk.sort_out(&mut batch);
-                        context.presses.hear(&batch);
+                        context.presses.hear(&mut batch);
                     },
                     Err(error) => {
                         context.status.error(error.class, &error.name);

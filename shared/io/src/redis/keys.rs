@@ -104,7 +104,7 @@ pub(super) struct PoolKeys {
     pub refused: String,
     /// stream, field `i`: what conversations tell one another
     pub inbox: String,
-    /// zset timer -> when it is due, by Redis' clock
+    /// zset timer -> since when it has been due, in unix ms
     pub timers: String,
     /// string: who was last active up to then has been given his reminder's timer, if he was to have one
     pub reminded: String,

@@ -92,6 +92,7 @@ impl PoolState {
             .key(&self.keys.epoch)
             .key(&self.keys.resumed)
             .key(&self.keys.reminded)
+            .key(&self.keys.open)
             .arg(&stamp_arguments(stamp))
             .arg(bot.to_string())
             .arg(now.0);

@@ -238,7 +238,11 @@ fn a_press_that_was_given_up_may_have_worked() {
         )
     };
     assert_eq!(shown(false), (Fate::Answered, true));
-    assert_eq!(shown(true).0, Fate::WithoutEffect);
+    assert_eq!(
+        shown(true),
+        (Fate::Answered, true),
+        "its answer waited for the next bot"
+    );
 }
 
 #[test]
@@ -300,6 +304,15 @@ fn what_a_press_that_timed_out_did_is_not_the_next_ones_doing() {
     member.press_turned_away(first + 1, 5_000);
     assert_eq!(fates(&member, first), (Fate::Answered, Fate::TurnedAway, 0));
     assert_eq!(member.upload.step(), Some(Step::Tags));
+
+    // The first one's answer comes through the next bot.
+    let (mut member, first) = pressed_twice();
+    let answer = "✓ Category: Science\n\nStep 4/6: Tags";
+    hear(&mut member, SECOND, answer, &["video", "Done", "Skip"]);
+    member.press_turned_away(first + 1, 5_000);
+    assert_eq!(fates(&member, first), (Fate::Answered, Fate::TurnedAway, 0));
+    assert_eq!(member.ledger.entries[first].confirmations, 1);
+    assert_eq!(member.ledger.entries[first + 1].confirmations, 0);
 
     let mut once = up_to(Step::Category);
     act(&mut once);

@@ -18,8 +18,7 @@ else
   local silence = tonumber(ARGV[5])
   local mark = redis.call('GET', KEYS[3])
   if not mark then
-    -- Who was active before has the timer that a program of before this mark has set, or does without.
-    mark = text(now)
+    mark = first_mark(KEYS[2])
     redis.call('SET', KEYS[3], mark)
   end
   -- As many as are asked for, and all who were active in the same millisecond as the last of them: the mark does not tell those apart.

@@ -54,3 +54,11 @@ local function clock_ms()
   return now[1] * 1000 + math.floor(now[2] / 1000)
 end
 
+-- The mark from which on silences are found: now, or with the latest of those who have been active, whose worker's clock may be a little ahead. They have
+-- the timers that a program of before the mark has set, or do without.
+local function first_mark(open)
+  local now = clock_ms()
+  local latest = redis.call('ZRANGEBYSCORE', open, '(' .. string.format('%.0f', now), string.format('%.0f', now + 10000), 'WITHSCORES')
+  return string.format('%.0f', latest[#latest] or now)
+end
+

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use grammers_client::sender::SenderPool;
-use shared_core::IncomingKind;
+use shared_core::{BoxId, IncomingKind, MemberId, MessageId, QueryId, UnixMs};
 
 use super::*;
 use crate::telegram::boxes::{Ask, Key};
@@ -25,15 +25,19 @@ fn feed() -> UpdateFeed {
     let session = Arc::new(LineSession::new(None, None));
     let pool = SenderPool::new(Arc::clone(&session), 1);
     let calls = Calls::new(pool.handle.thin.clone(), session, Duration::from_secs(1));
-    let start = FeedStart {
-        private: Some(PRIVATE),
-        channels: vec![(GROUP, 100)],
+    let start = start(PRIVATE, vec![(GROUP, 100)]);
+    UpdateFeed::new(RawUpdates(pool.updates), calls, start)
+}
+
+fn start(private: BoxState, channels: Vec<(ChannelId, i32)>) -> FeedStart {
+    FeedStart {
+        private: Some(private),
+        channels,
         groups: HashSet::from([GROUP]),
         posts: HashSet::new(),
         own_bots: HashSet::new(),
         me: ME,
-    };
-    UpdateFeed::new(RawUpdates(pool.updates), calls, start)
+    }
 }
 
 /// Answers the next request for this box.
@@ -232,6 +236,46 @@ async fn a_channel_that_is_too_long_and_does_not_say_where_it_is_is_asked_for_it
     assert_eq!(batches[0].unknown, 1);
     assert_eq!(batches[0].channels_after, [(GROUP, 420)]);
     assert!(feed.caught_up());
+}
+
+fn heard(what: IncomingKind) -> Incoming {
+    Incoming {
+        r#box: BoxId::Private(ME),
+        place: Place::Private,
+        member: MemberId(42),
+        name: "Ada".into(),
+        date: UnixMs(50_000),
+        what,
+    }
+}
+
+#[tokio::test]
+async fn one_that_begins_again_asks_from_its_new_cursor_and_has_lost_no_press() {
+    let mut feed = feed();
+    settle(&mut feed);
+    let stopped = heard(IncomingKind::Stopped { stopped: true });
+    let press = heard(IncomingKind::Press {
+        query: QueryId(1),
+        message: MessageId(3),
+        data: "1.Done".into(),
+    });
+    feed.ready.push_back(Batch {
+        items: vec![stopped, press.clone()],
+        private_after: Some(PRIVATE),
+        channels_after: vec![(GROUP, 101)],
+        ..Batch::default()
+    });
+    let behind = BoxState { pts: 7, ..PRIVATE };
+    feed.begin_again(start(behind, vec![]));
+    let next = feed.next().await.unwrap();
+    let only_the_press = Batch {
+        items: vec![press],
+        ..Batch::default()
+    };
+    assert_eq!(next, only_the_press, "no cursor moves with it");
+    assert!(!feed.caught_up());
+    let request = feed.boxes.next_request(Instant::now()).unwrap();
+    assert_eq!(request.ask, Ask::PrivateDifference(behind));
 }
 
 #[tokio::test]

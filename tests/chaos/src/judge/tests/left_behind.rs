@@ -22,6 +22,12 @@ fn a_press_is_stale_only_where_its_prompt_had_been_left_behind() {
     assert_eq!(pressed(&[(FIRST, 2_010, GOES_ON_AT_TITLE)]), []);
     // The pool moved meanwhile, and moved on before he was shown anything.
     assert_eq!(pressed_amid(&[], &[away(1_500)]), []);
+    let back = Move {
+        from: Some(SECOND),
+        to: FIRST,
+        ..away(1_500)
+    };
+    assert_eq!(pressed_amid(&[], &[back]), [Wrong::Contradiction]);
     assert_eq!(pressed_amid(&[], &[away(900)]), [Wrong::Contradiction]);
     assert_eq!(pressed_amid(&[], &[away(2_500)]), [Wrong::Contradiction]);
 }
