@@ -100,7 +100,8 @@ pub fn classify(code: i32, name: &str, value: Option<u32>) -> ErrorClass {
         "QUERY_ID_INVALID" | "BOT_RESPONSE_TIMEOUT" => ErrorClass::PressExpired,
         _ if name.ends_with("_MIGRATE") && code == 303 => ErrorClass::Moved(value.unwrap_or(0)),
         _ if code == 420 => value.map_or(ErrorClass::Ours, ErrorClass::Wait),
-        _ if code == 401 => ErrorClass::SessionDead(SessionFate::Gone),
+        // The transport says 404 of a key that it does not know; it has been seen as the answer to a call, too.
+        _ if code == 401 || code == -404 => ErrorClass::SessionDead(SessionFate::Gone),
         _ if code >= 500 || code == -503 || name.starts_with("RPC_") => ErrorClass::Server,
         _ => ErrorClass::Other,
     }
@@ -120,6 +121,7 @@ mod tests {
             (401, "USER_DEACTIVATED_BAN", None, ErrorClass::BotDead),
             (401, "AUTH_KEY_UNREGISTERED", None, gone),
             (401, "AUTH_KEY_INVALID", None, gone),
+            (-404, "AUTH_KEY_UNKNOWN", None, gone),
             (401, "SESSION_REVOKED", None, gone),
             (401, "SESSION_EXPIRED", None, gone),
             (

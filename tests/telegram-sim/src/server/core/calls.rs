@@ -13,6 +13,7 @@ use crate::mtproto::outgoing::ServerMessage;
 use crate::mtproto::session::Session;
 use crate::mtproto::wrappers::{self, Unwrapped};
 use crate::server::log::WireEvent;
+use crate::transport::TransportCode;
 use crate::world::{Caller, KeyState, Now, Outcome, RpcError, World};
 
 /// What stands in the log for a method that is not in the layer.
@@ -111,6 +112,10 @@ impl Core {
     fn answer(&mut self, connection: u64, session: &Arc<Session>, msg_id: i64, outcome: Outcome) {
         let session = Arc::clone(session);
         match outcome {
+            // The key was forgotten after its packet had come in (`packets.rs`): no error of a call bears that code.
+            Outcome::Reply(Err(error)) if error.code == TransportCode::NotFound.code() => {
+                self.send(connection, Payload::Code(TransportCode::NotFound));
+            }
             Outcome::Reply(result) => {
                 self.send(
                     connection,
