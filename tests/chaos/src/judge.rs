@@ -42,6 +42,8 @@ use crate::strike::Strike;
 use excuses::{Excuse, Served, Verdict};
 use repeats::Repeat;
 
+/// From the opening of an epoch until everybody who was active lately has been looked at for a prompt.
+const SHOWN_AGAIN_MS: i64 = 5_000;
 /// What the sandbox's member expects where he is shown what somebody else wrote.
 const OTHERS_WORDS: &str = "his own words only";
 /// A fault that was over so long before is told with a violation too.
@@ -299,17 +301,16 @@ fn without_effect(
     }
 }
 
-/// A prompt that he had not asked for was put before him, or an earlier press of his had taken effect; or another bot has been active since he was shown his
-/// prompt, so that another one was made that he may not have got before the pool moved on.
+/// A prompt that he had not asked for was put before him, or an earlier press of his had taken effect; or an epoch was opened since he was shown his prompt, or
+/// shortly before: then another one was made, which waits for its turn among those of all members, and is dropped when he asks or when the pool moves on.
 fn was_left_behind(person: &Person, at: usize, moves: &[Move]) -> bool {
     let stale = &person.member.ledger.entries[at];
     let heard = person.heard.iter().map(|note| &note.heard);
     let before = heard.filter(|it| it.at_ms <= stale.sent_ms);
     let mut prompts = before.filter(|it| texts::read(&it.text).prompt.is_some());
     if let Some(shown) = prompts.next_back() {
-        let since = shown.at_ms..=stale.sent_ms;
-        let mut moves = moves.iter().filter(|one| since.contains(&one.activated_ms));
-        if moves.any(|one| one.to != shown.bot) {
+        let since = shown.at_ms - SHOWN_AGAIN_MS..=stale.sent_ms;
+        if moves.iter().any(|one| since.contains(&one.activated_ms)) {
             return true;
         }
     }

@@ -1,4 +1,4 @@
-//! Telling members who wrote to a standby which bot answers: once a member and epoch, by the last thing that he wrote.
+//! Telling members who wrote to a standby which bot answers: once a member and change of bots, by the last thing that he wrote.
 //!
 //! Best effort, and paced: a bot that has just been left may have hundreds to tell, and is the most likely one to be needed next. Invariants: nobody is told
 //! whose last message was taken in; whoever could not be told for now waits for the next time; a hint that is repeated has the random id that it had.
@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use shared_core::{
-    BootMs, ErrorClass, Incoming, MemberId, SendTarget, UnixMs, UpdateId, entry_id, random_id,
+    BootMs, BotId, Epoch, ErrorClass, Incoming, MemberId, SendTarget, UpdateId, entry_id, random_id,
 };
 use shared_io::clock;
 use shared_io::redis::StateError;
@@ -17,7 +17,6 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tracing::debug;
 
-use super::CLOCKS_MS;
 use crate::announce;
 use crate::context::BotContext;
 use crate::guard::Tenancy;
@@ -189,17 +188,11 @@ async fn say_who_answers(
         return Ok(true);
     }
     let (me, now) = (context.lease.bot, clock::unix_now());
-    let record = context.state.epoch().await?;
-    let since = record.as_ref().map(|record| record.since);
-    // What he was told before this epoch may have been of another time: this bot may have answered since.
-    let since = UnixMs(since.map_or(0, |since| since.0.saturating_sub(CLOCKS_MS)));
-    let active = record
-        .and_then(|record| record.holder)
-        .map(|holder| holder.bot);
+    let active = active(context).await?;
     let username = match active {
-        Some(bot) if bot == me => return Ok(true),
-        Some(bot) => {
-            let told = context.state.was_hinted(me, to.member, bot, since, now);
+        Some((bot, _)) if bot == me => return Ok(true),
+        Some((bot, change)) => {
+            let told = context.state.was_hinted(me, to.member, change, now);
             if told.await? {
                 return Ok(true);
             }
@@ -213,11 +206,21 @@ async fn say_who_answers(
     };
     say(context, calls, to, &update, username.as_deref()).await?;
     // Who answers was not known: told again when it is.
-    let Some(bot) = active.filter(|_| username.is_some()) else {
+    let Some((_, change)) = active.filter(|_| username.is_some()) else {
         return Ok(false);
     };
-    context.state.note_hint(me, to.member, bot, now).await?;
+    context.state.note_hint(me, to.member, change, now).await?;
     Ok(true)
+}
+
+/// Who answers, and the epoch in which the bots changed to it: the present one, where it has only just been opened.
+async fn active(context: &BotContext) -> Result<Option<(BotId, Epoch)>, StateError> {
+    let (record, resumption) = tokio::try_join!(context.state.epoch(), context.state.resumption())?;
+    let held = record.and_then(|record| Some((record.holder?.bot, record.stamp.epoch)));
+    Ok(held.map(|(bot, epoch)| {
+        let followed = resumption.filter(|it| it.bot == bot);
+        (bot, followed.map_or(epoch, |it| it.epoch))
+    }))
 }
 
 async fn say(
@@ -247,7 +250,7 @@ async fn say(
 
 #[cfg(test)]
 mod tests {
-    use shared_core::{BotId, BoxId, IncomingKind, MessageId, Place};
+    use shared_core::{BoxId, IncomingKind, MessageId, Place, UnixMs};
 
     use super::*;
 

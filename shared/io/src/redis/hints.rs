@@ -1,11 +1,12 @@
-//! Whom a standby has told which bot answers: once a member, until another epoch begins or some hours have passed.
+//! Whom a standby has told which bot answers: once a member, until the bots change or some hours have passed. A change is named by the epoch in which it
+//! was (`Resumption`), so that another worker for the same bot is none, and one back and forth is two.
 //!
 //! A zset a bot, written when a hint was given and never otherwise, so that it does not grow with the updates. Invariant: noted after the
 //! hint was sent, so whoever dies in between tells him twice rather than never. Times are those of the bot's own worker.
 
 use std::time::Duration;
 
-use shared_core::{BotId, MemberId, UnixMs};
+use shared_core::{BotId, Epoch, MemberId, UnixMs};
 
 use super::PoolState;
 use super::error::StateError;
@@ -16,29 +17,26 @@ const AGAIN: Duration = Duration::from_secs(6 * 3600);
 const KEPT: isize = 50_000;
 
 impl PoolState {
-    /// Was he told by `bot`, not long ago and not before `since`, that `active` answers?
+    /// Was he told by `bot`, not long ago, who answers since this change?
     pub async fn was_hinted(
         &self,
         bot: BotId,
         member: MemberId,
-        active: BotId,
-        since: UnixMs,
+        change: Epoch,
         now: UnixMs,
     ) -> Result<bool, StateError> {
         let op = self.op("look up the hint to", &member);
         let mut command = ::redis::cmd("ZSCORE");
-        command.arg(self.keys.hinted(bot)).arg(name(member, active));
+        command.arg(self.keys.hinted(bot)).arg(name(member, change));
         let told: Option<i64> = self.link.query(op, &command).await?;
-        Ok(told.is_some_and(|at| {
-            at >= since.0 && u128::from(now.since(UnixMs(at))) < AGAIN.as_millis()
-        }))
+        Ok(told.is_some_and(|at| u128::from(now.since(UnixMs(at))) < AGAIN.as_millis()))
     }
 
     pub async fn note_hint(
         &self,
         bot: BotId,
         member: MemberId,
-        active: BotId,
+        change: Epoch,
         now: UnixMs,
     ) -> Result<(), StateError> {
         let op = self.op("note the hint to", &member);
@@ -49,7 +47,7 @@ impl PoolState {
             .cmd("ZADD")
             .arg(&key)
             .arg(now.0)
-            .arg(name(member, active))
+            .arg(name(member, change))
             .ignore();
         pipeline
             .cmd("ZREMRANGEBYSCORE")
@@ -68,7 +66,7 @@ impl PoolState {
     }
 }
 
-/// Who was told of whom.
-fn name(member: MemberId, active: BotId) -> String {
-    format!("{}:{}", member.0, active.0)
+/// Who was told of what.
+fn name(member: MemberId, change: Epoch) -> String {
+    format!("{}:{}", member.0, change.0)
 }

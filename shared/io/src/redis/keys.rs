@@ -228,7 +228,7 @@ impl PoolKeys {
         format!("{}:told:{bot}", self.base)
     }
 
-    /// zset `<member>:<active bot>` -> when he was told
+    /// zset `<member>:<epoch in which the bots changed>` -> when he was told
     pub fn hinted(&self, bot: BotId) -> String {
         format!("{}:hinted:{bot}", self.base)
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use shared_core::{BotId, ChannelId, MemberId, MessageId, UnixMs};
+use shared_core::{BotId, ChannelId, Epoch, MemberId, MessageId, UnixMs};
 use shared_io::redis::{Announcement, Counter, LeaseAnswer, PrivateChange, STANDING_MAX, Survey};
 
 use crate::build::*;
@@ -50,33 +50,24 @@ async fn of_more_announcements_than_are_kept_the_earliest_go() {
 }
 
 #[tokio::test]
-async fn a_hint_counts_for_one_member_one_active_bot_and_some_hours() {
+async fn a_hint_counts_for_one_member_one_change_of_bots_and_some_hours() {
     let server = RedisServer::start();
     let pool = led_pool(&server.state().await).await;
-    let (member, active, other) = (MemberId(5), BotId(71), BotId(72));
+    let (member, change, next) = (MemberId(5), Epoch(7), Epoch(9));
     let hours = |hours: i64| UnixMs(1_700_000_000_000 + hours * 3_600_000);
-    let told_since = async |member, active, since, at| {
-        let told = pool.was_hinted(BOT, member, active, since, at);
-        told.await.unwrap()
-    };
-    let told = async |member, active, at| told_since(member, active, hours(-9), at).await;
-    assert!(!told(member, active, hours(0)).await);
-    pool.note_hint(BOT, member, active, hours(0)).await.unwrap();
-    assert!(told(member, active, hours(5)).await);
-    assert!(told_since(member, active, hours(0), hours(5)).await);
-    assert!(
-        !told_since(member, active, hours(1), hours(5)).await,
-        "the bot has answered itself since"
-    );
-    assert!(!told(member, other, hours(0)).await, "another bot answers");
-    assert!(!told(MemberId(6), active, hours(0)).await);
-    assert!(!told(member, active, hours(6)).await, "long ago");
+    let told = async |member, change, at| pool.was_hinted(BOT, member, change, at).await.unwrap();
+    assert!(!told(member, change, hours(0)).await);
+    pool.note_hint(BOT, member, change, hours(0)).await.unwrap();
+    assert!(told(member, change, hours(5)).await);
+    assert!(!told(member, next, hours(0)).await, "the bots have changed");
+    assert!(!told(MemberId(6), change, hours(0)).await);
+    assert!(!told(member, change, hours(6)).await, "long ago");
     // What is long ago is forgotten when the next one is noted.
-    pool.note_hint(BOT, MemberId(6), active, hours(7))
+    pool.note_hint(BOT, MemberId(6), change, hours(7))
         .await
         .unwrap();
-    assert!(!told(member, active, hours(0)).await);
-    assert!(told(MemberId(6), active, hours(7)).await);
+    assert!(!told(member, change, hours(0)).await);
+    assert!(told(MemberId(6), change, hours(7)).await);
 }
 
 #[tokio::test]

@@ -20,15 +20,11 @@ fn a_press_is_stale_only_where_its_prompt_had_been_left_behind() {
     let pressed = |shown: &[(i64, i64, &str)]| pressed_amid(shown, &[]);
     assert_eq!(pressed(&[]), [Wrong::Contradiction]);
     assert_eq!(pressed(&[(FIRST, 2_010, GOES_ON_AT_TITLE)]), []);
-    // The pool moved meanwhile, and moved on before he was shown anything.
-    assert_eq!(pressed_amid(&[], &[away(1_500)]), []);
-    let back = Move {
-        from: Some(SECOND),
-        to: FIRST,
-        ..away(1_500)
-    };
-    assert_eq!(pressed_amid(&[], &[back]), [Wrong::Contradiction]);
-    assert_eq!(pressed_amid(&[], &[away(900)]), [Wrong::Contradiction]);
+    // An epoch was opened meanwhile, or just before, and its prompt did not come to him.
+    let later = |ms: i64| [away(ms)];
+    assert_eq!(pressed_amid(&[], &later(1_500)), []);
+    assert_eq!(pressed_amid(&[], &later(-3_500)), []);
+    assert_eq!(pressed_amid(&[], &later(-4_500)), [Wrong::Contradiction]);
     assert_eq!(pressed_amid(&[], &[away(2_500)]), [Wrong::Contradiction]);
 }
 
