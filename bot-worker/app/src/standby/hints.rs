@@ -25,6 +25,8 @@ use crate::presses;
 /// At once, and not more in [`PACE`]: below the 30 a second that Telegram gives a bot.
 const AT_ONCE: usize = 16;
 const PACE: Duration = Duration::from_millis(800);
+/// Rounds side by side: who writes while many are being told does not wait for them.
+const ROUNDS: usize = 4;
 /// Members who wait to be told; more are not, they ask again.
 const WAITING: usize = 512;
 /// So long a hint that Redis does not remember is not given again.
@@ -61,6 +63,7 @@ impl Untold {
 /// What became of a round.
 #[derive(Default)]
 struct Round {
+    members: Vec<MemberId>,
     /// Told, and Redis does not remember it.
     unremembered: Vec<MemberId>,
     again: Vec<Incoming>,
@@ -73,8 +76,9 @@ pub(super) struct Hints {
     calls: Calls,
     /// Each member's last message.
     waiting: Vec<Incoming>,
-    /// One round at most.
     running: JoinSet<Round>,
+    /// The members of what is running: nobody is in two rounds.
+    under_way: Vec<MemberId>,
     told: Vec<(MemberId, BootMs)>,
     not_before: BootMs,
 }
@@ -87,6 +91,7 @@ impl Hints {
             calls,
             waiting: Vec::new(),
             running: JoinSet::new(),
+            under_way: Vec::new(),
             told: Vec::new(),
             not_before: BootMs(0),
         }
@@ -97,26 +102,34 @@ impl Hints {
         queue(&mut self.waiting, wrote, WAITING);
     }
 
-    /// Tells those who wait, one round after the other.
+    /// Tells those who wait.
     pub fn tell(&mut self) {
         while let Some(round) = self.running.try_join_next() {
             self.over(round.unwrap_or_default());
         }
         let now = clock::boot_now();
+        if self.running.is_empty() {
+            self.under_way.clear();
+        }
         let may = now >= self.not_before && self.context.cell.holds(self.tenancy);
-        if !self.running.is_empty() || !may {
+        if self.running.len() >= ROUNDS || !may {
             return;
         }
         self.told.retain(|(_, at)| now.since(*at) < AGAIN);
         let told = &self.told;
         self.waiting
             .retain(|to| told.iter().all(|(member, _)| *member != to.member));
-        if self.waiting.is_empty() {
+        let under_way = &self.under_way;
+        let next: Vec<Incoming> = self
+            .waiting
+            .extract_if(.., |to| !under_way.contains(&to.member))
+            .collect();
+        if next.is_empty() {
             return;
         }
-        let waiting = std::mem::take(&mut self.waiting);
+        self.under_way.extend(next.iter().map(|to| to.member));
         let (context, calls) = (Arc::clone(&self.context), self.calls.clone());
-        self.running.spawn(round(context, calls, waiting));
+        self.running.spawn(round(context, calls, next));
     }
 
     /// Nobody waits any more, and whom this bot told something, it told of another time.
@@ -128,6 +141,8 @@ impl Hints {
 
     fn over(&mut self, round: Round) {
         let now = clock::boot_now();
+        self.under_way
+            .retain(|member| !round.members.contains(member));
         let told = round.unremembered.into_iter();
         self.told.extend(told.map(|member| (member, now)));
         if let Some(wait) = round.wait {
@@ -150,7 +165,10 @@ fn queue(waiting: &mut Vec<Incoming>, wrote: Incoming, at_most: usize) {
 }
 
 async fn round(context: Arc<BotContext>, calls: Calls, waiting: Vec<Incoming>) -> Round {
-    let mut round = Round::default();
+    let mut round = Round {
+        members: waiting.iter().map(|to| to.member).collect(),
+        ..Round::default()
+    };
     let mut waiting = waiting.into_iter();
     loop {
         let some: Vec<Incoming> = waiting.by_ref().take(AT_ONCE).collect();
