@@ -204,6 +204,10 @@ fn repeated(
         if is_another_matter(person, entry, at, pair[1]) {
             continue;
         }
+        if let Some(repeat) = of_the_same_before(person, entry, at, pair[0], evidence) {
+            repeats.push(repeat);
+            continue;
+        }
         findings.duplicated += 1;
         let seen = format!("{:?}", entry.confirmed_by);
         let violation = of_entry(
@@ -216,6 +220,20 @@ fn repeated(
         );
         findings.violations.push(violation);
     }
+}
+
+/// He asked the same thing twice, and the answer to the first question was said again by another bot: he took that for the answer to the second one.
+fn of_the_same_before(
+    person: &Person,
+    entry: &Entry,
+    at: usize,
+    first: Confirmer,
+    evidence: &Evidence<'_>,
+) -> Option<Repeat> {
+    let mut before = person.member.ledger.entries[..at].iter().rev();
+    let same = before.find(|one| one.input == entry.input)?;
+    let said = same.confirmed_by.last()?;
+    repeats::across_bots(*said, first, evidence)
 }
 
 /// `taken`: inputs whose answers were found to be earlier ones'.

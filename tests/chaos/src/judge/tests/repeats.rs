@@ -86,3 +86,20 @@ fn what_comes_twice_is_counted_by_the_product_unless_that_cannot_arrive() {
     };
     assert_eq!(counted(0, &[killed, again]), 0);
 }
+
+/// He asks the same thing again; what the next bot says is the answer to the first question once more, which was in doubt, and his own bot answers the second.
+#[test]
+fn the_first_questions_answer_may_come_in_place_of_the_seconds() {
+    let asked_twice = |strikes: &[Strike]| {
+        let mut person = at_title(Place::Private);
+        told(&mut person, Input::Help, 2_000, &[(FIRST, 2_010, LIST)]);
+        let answers = [(SECOND, 2_700, LIST), (FIRST, 9_000, LIST)];
+        told(&mut person, Input::Help, 2_100, &answers);
+        comes_to_his_end(&mut person, FIRST);
+        let found = judged(&[person], strikes, &[away(2_350)]);
+        (found.duplicated, found.repeated_across_bots)
+    };
+    let killed = strike(Kind::KillWorker, 2_050, 2_050);
+    assert_eq!(asked_twice(&[killed]), (0, 1));
+    assert_eq!(asked_twice(&[]), (1, 0), "nothing was in doubt");
+}
