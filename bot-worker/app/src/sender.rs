@@ -174,7 +174,7 @@ impl Sender {
                 }
             }
             if !unread {
-                self.look_at_echoes();
+                self.look_at_echoes().await;
             }
             if settling.is_none() && self.tenure.has_sent() {
                 let tenure = Arc::clone(&self.tenure);

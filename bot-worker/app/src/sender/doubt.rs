@@ -3,8 +3,9 @@
 //! ```text
 //! the sender begins                             what stood in the outbox is doubtful, if this bot answered last; it waits, others leave
 //! a message of ours is heard                    it is explained: a doubtful reply that it was is settled, all else is let go
-//! all is heard: every box is fetched anew       what is still doubtful was not sent: it leaves. Anew, because what a process has sent when it is killed may
-//!                                               arrive after this one has connected, and live updates get lost
+//! all is heard: every box is fetched anew       what is still doubtful, and still stands in the outbox, was not sent: it leaves. Anew, because what a process
+//!                                               has sent when it is killed may arrive after this one has connected, and live updates get lost
+//! the one before settles it after all           a worker that wakes up may, when this one has read it: it is known by its word, or gone, and does not leave
 //! not heard within [`PATIENCE`], or not all     it leaves all the same, and may be repeated: counted
 //! ```
 //! The same for one send of this very sender whose answer was lost: its chat waits until every box has been fetched anew.
@@ -12,6 +13,7 @@
 //! Another bot cannot hear what the one before it said. It does not wait; of what a sender that was killed or gave up may have had on its way it leaves out
 //! what it shows anyhow (`bot-worker-core`, `in_doubt`), and the rest is counted.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -20,7 +22,7 @@ use bot_worker_core::in_doubt::InDoubt;
 use shared_core::{BootMs, Echo, OutboxEntry, SendTarget, Spent, Ticket, Told};
 use shared_io::clock;
 use shared_io::redis::{Counter, OutboxPosition, SendsInDoubt, StateError};
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use super::turn::Taken;
 use super::{IN_FLIGHT, Sender};
@@ -182,7 +184,7 @@ impl Sender {
     }
 
     /// Explains what was heard, lets go what is settled, and ends the doubt when its time has come.
-    pub(super) fn look_at_echoes(&mut self) {
+    pub(super) async fn look_at_echoes(&mut self) {
         // Read before what was heard is taken: nothing may come in between.
         let caught_up = self.tenure.echoes.is_caught_up();
         let answered = self.tenure.echoes.answered();
@@ -212,7 +214,8 @@ impl Sender {
                 .echoes
                 .release(released.into_iter().map(|(it, _)| it));
         }
-        self.end_doubt(caught_up && answered >= self.doubt.round);
+        self.end_doubt(caught_up && answered >= self.doubt.round)
+            .await;
         self.release_heard(answered);
     }
 
@@ -248,7 +251,7 @@ impl Sender {
         }
     }
 
-    fn end_doubt(&mut self, heard: bool) {
+    async fn end_doubt(&mut self, heard: bool) {
         let Some(since) = self.doubt.since else {
             return;
         };
@@ -256,6 +259,10 @@ impl Sender {
         // What a call holds up may still be one of the doubtful.
         let all_heard = heard && self.doubt.unexplained.is_empty();
         if !all_heard && !is_late {
+            return;
+        }
+        if let Err(error) = self.drop_what_is_gone().await {
+            debug!(%error, "the doubt lasts on");
             return;
         }
         self.doubt.since = None;
@@ -270,6 +277,26 @@ impl Sender {
             );
             self.may_be_repeated(left);
         }
+    }
+
+    /// A worker that slept and woke up hears that its sends were taken, and settles them, also when this sender has read them. A message of one that was
+    /// settled before the words were read is known by its word and explains nothing here any more; left in the queue, it would be said again.
+    async fn drop_what_is_gone(&mut self) -> Result<(), StateError> {
+        let entries = self.queue.entries();
+        let doubtful: Vec<(SendTarget, OutboxPosition)> = entries
+            .filter(|(position, entry)| self.queue.is_doubtful(position, entry))
+            .map(|(position, entry)| (entry.target, *position))
+            .collect();
+        let positions: Vec<OutboxPosition> = doubtful.iter().map(|(_, at)| *at).collect();
+        let gone = self.tenure.context.state.outbox_gone(&positions).await?;
+        let gone: BTreeSet<OutboxPosition> = gone.into_iter().collect();
+        for (target, position) in doubtful.into_iter().filter(|(_, at)| gone.contains(at)) {
+            if let Some(entry) = self.queue.remove(target, &position) {
+                info!(entry = %entry.id, "settled by who sent it");
+                self.tries.remove(&entry.id);
+            }
+        }
+        Ok(())
     }
 }
 

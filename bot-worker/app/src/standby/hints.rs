@@ -51,11 +51,8 @@ impl Untold {
 
     fn wait(&self) -> Option<Duration> {
         match self {
-            Self::Call(CallError {
-                class: ErrorClass::Wait(seconds),
-                ..
-            }) => Some(Duration::from_secs((*seconds).into())),
-            _ => None,
+            Self::Call(error) => error.wait_s.map(|wait| Duration::from_secs(wait.into())),
+            Self::State(_) => None,
         }
     }
 }

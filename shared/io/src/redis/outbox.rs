@@ -89,6 +89,31 @@ impl PoolState {
         Ok(positions(op, ids)?.into_iter().next())
     }
 
+    /// Which of these do not stand there any more: whoever took them out knew what had become of them.
+    pub async fn outbox_gone(
+        &self,
+        entries: &[OutboxPosition],
+    ) -> Result<Vec<OutboxPosition>, StateError> {
+        if entries.is_empty() {
+            return Ok(Vec::new());
+        }
+        let op = self.op("look again at", &"outbox entries");
+        let mut pipeline = ::redis::pipe();
+        for position in entries {
+            let at = position.to_string();
+            pipeline
+                .cmd("XRANGE")
+                .arg(&self.keys.outbox)
+                .arg(&at)
+                .arg(&at);
+        }
+        let found: Vec<Vec<(String, HashMap<String, Vec<u8>>)>> =
+            self.link.pipeline(op, &pipeline).await?;
+        let looked = entries.iter().zip(found);
+        let gone = looked.filter(|(_, found)| found.is_empty());
+        Ok(gone.map(|(position, _)| *position).collect())
+    }
+
     /// These were sent by the bot, each with the word of the message that it became. Says how many of them were still there.
     pub async fn outbox_settle(
         &self,

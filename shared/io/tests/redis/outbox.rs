@@ -42,6 +42,9 @@ async fn settling_counts_an_entry_once_and_needs_no_epoch() {
     assert_eq!(pool.outbox_settle(BOT, &sent).await.unwrap(), 0);
     assert_eq!(pool.outbox_settle(BOT, &[]).await.unwrap(), 0);
     assert_eq!(numbers(&pool).await, [3]);
+    let gone = pool.outbox_gone(&positions).await.unwrap();
+    assert_eq!(gone, positions[..2], "whoever has read them looks again");
+    assert_eq!(pool.outbox_gone(&[]).await.unwrap(), []);
     assert_eq!(pool.counters().await.unwrap().get(Counter::Sent), 2);
     assert_eq!(pool.outbox_end().await.unwrap(), Some(positions[2]));
 }
