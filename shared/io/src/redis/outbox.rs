@@ -107,8 +107,7 @@ impl PoolState {
                 .arg(&at)
                 .arg(&at);
         }
-        let found: Vec<Vec<(String, HashMap<String, Vec<u8>>)>> =
-            self.link.pipeline(op, &pipeline).await?;
+        let found: Vec<Vec<::redis::Value>> = self.link.pipeline(op, &pipeline).await?;
         let looked = entries.iter().zip(found);
         let gone = looked.filter(|(_, found)| found.is_empty());
         Ok(gone.map(|(position, _)| *position).collect())
