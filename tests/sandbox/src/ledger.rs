@@ -107,7 +107,8 @@ impl Ledger {
             .find(|entry| entry.is_waiting())
     }
 
-    /// The last input of the upload, if its effect is not known: waited for, or a press that timed out or that he gave up.
+    /// The last input of the upload, if its effect is not known: waited for, or a press that timed out, that he gave up, or that came too late because the
+    /// same one before it may have taken effect.
     pub fn unsettled_mut(&mut self) -> Option<&mut Entry> {
         let last = self
             .entries
@@ -116,7 +117,8 @@ impl Ledger {
             .find(|entry| entry.may_change())?;
         let is_given_up =
             last.fate == Fate::WithoutEffect && last.input.is_press() && last.answered_ms.is_none();
-        (is_given_up || matches!(last.fate, Fate::Waiting | Fate::TimedOut)).then_some(last)
+        let is_open = matches!(last.fate, Fate::Waiting | Fate::TimedOut | Fate::Stale);
+        (is_given_up || is_open).then_some(last)
     }
 
     /// The same press right before this one, of which nothing was heard.

@@ -245,6 +245,23 @@ fn a_press_that_was_given_up_may_have_worked() {
     );
 }
 
+/// The first one took effect without his hearing of it; the second one came too late; and what he asks then comes to nothing, as its bot is left.
+#[test]
+fn what_a_stale_press_was_too_late_for_may_be_shown_by_the_next_bot() {
+    let mut member = up_to(Step::Category);
+    act(&mut member);
+    let first = member.ledger.entries.len() - 1;
+    member.press_timed_out(first);
+    act(&mut member);
+    member.press_answered(first + 1, Some(STALE_PRESS));
+    assert_eq!(act(&mut member), Input::Resume);
+    member.lose_patience();
+    let text = "↻ I am @second\nSo far:\nTitle: #7-2 Bread\nDescription: #7-3 Bread: what one needs, in 2 short parts.\nCategory: Science\n\nStep 4/6: Tags";
+    hear(&mut member, SECOND, text, &["video", "Done", "Skip"]);
+    assert_eq!(member.problems, []);
+    assert_eq!(member.upload.step(), Some(Step::Tags));
+}
+
 #[test]
 fn a_word_over_a_press_that_nobody_knows_is_a_problem() {
     let mut member = up_to(Step::Category);
