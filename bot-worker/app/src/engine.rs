@@ -16,6 +16,7 @@ mod held;
 mod invite;
 mod item;
 mod lane;
+mod meaning;
 mod patience;
 mod prompts;
 

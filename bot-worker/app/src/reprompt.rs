@@ -9,22 +9,24 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use bot_worker_core::looks::{Follows, Looks};
+use bot_worker_core::looks::{Follows, Looks, is_due};
 use shared_core::{ConversationKey, PlaceKey};
 use shared_io::clock;
-use shared_io::redis::{Counter, OpenCursor};
+use shared_io::redis::{Counter, OpenCursor, StateError};
 use tokio::sync::{mpsc, oneshot};
 use tracing::{info, warn};
 
 use crate::engine::Input;
+use crate::status::lock;
 use crate::tenure::Tenure;
 
-/// With [`BUSY`] no more than an answer may pass in the queue (`send_queue`, `head_start`): nobody's answer waits behind them.
+/// With those that may wait before it (`is_due`) no more than an answer may pass in the queue (`send_queue`, `head_start`): nobody's answer waits behind them.
+/// A bot that is busy all the time shows so many a second.
 const PORTION: usize = 12;
+/// Members that Redis is asked about at once.
+const ASKED: usize = 500;
 /// Looked at once more, most have been handed over before: more than do something within a second, so that one portion is all.
 const ONCE_MORE: usize = 2_000;
-/// More chats than this wait for something: prompts wait.
-const BUSY: usize = 16;
 /// Who was active within this time is shown his prompt unasked.
 const LATELY: Duration = Duration::from_secs(30 * 60);
 /// How often, and how far apart, the end is noted; when it never is, the next holder looks through everything once more.
@@ -57,12 +59,16 @@ impl Reprompts {
         while !self.finished && !self.tenure.has_turn.load(Ordering::Acquire) {
             tokio::time::sleep(PAUSE).await;
         }
+        let mut last = clock::boot_now();
         while !self.finished {
-            if self.tenure.waiting.load(Ordering::Relaxed) <= BUSY {
-                let portion = self.portion().await;
-                if !portion.is_empty() && engine.send(Input::Reprompt(portion)).await.is_err() {
-                    return;
-                }
+            let mut shown = self.left_out().await;
+            let now = clock::boot_now();
+            if is_due(self.tenure.waiting.load(Ordering::Relaxed), now.since(last)) {
+                last = now;
+                shown.extend(self.portion().await);
+            }
+            if !shown.is_empty() && engine.send(Input::Reprompt(shown)).await.is_err() {
+                return;
             }
             tokio::time::sleep(PAUSE).await;
         }
@@ -85,6 +91,40 @@ impl Reprompts {
         }
     }
 
+    /// Whose replies were left out because he is shown where he stands anyhow: he waits for that, so he comes first, whatever else waits. Whoever cannot
+    /// be written to is shown it when he comes.
+    async fn left_out(&self) -> Vec<ConversationKey> {
+        let mut left_out = std::mem::take(&mut *lock(&self.tenure.left_out));
+        left_out.dedup();
+        let rest = left_out.split_off(left_out.len().min(ASKED));
+        lock(&self.tenure.left_out).extend(rest);
+        if left_out.is_empty() {
+            return left_out;
+        }
+        match self.are_reached(&left_out).await {
+            Ok(reached) => {
+                let mut reached = reached.into_iter();
+                left_out.retain(|_| reached.next().unwrap_or_default());
+                left_out
+            }
+            Err(error) => {
+                warn!(%error, "reach could not be looked up yet");
+                lock(&self.tenure.left_out).extend(left_out);
+                Vec::new()
+            }
+        }
+    }
+
+    /// Can this bot write there?
+    async fn are_reached(&self, keys: &[ConversationKey]) -> Result<Vec<bool>, StateError> {
+        let members: Vec<_> = keys.iter().map(|key| key.member).collect();
+        let (state, bot) = (&self.tenure.context.state, self.tenure.context.lease.bot);
+        let reached = state.reaches(bot, &members).await?;
+        let is_there =
+            |(key, reached): (&ConversationKey, bool)| reached || key.place != PlaceKey::Private;
+        Ok(keys.iter().zip(reached).map(is_there).collect())
+    }
+
     async fn portion(&mut self) -> Vec<ConversationKey> {
         let state = &self.tenure.context.state;
         let first = self.looks.is_first();
@@ -97,8 +137,7 @@ impl Reprompts {
             }
         };
         let fresh = self.looks.fresh(&page);
-        let members: Vec<_> = fresh.iter().map(|key| key.member).collect();
-        let reached = match state.reaches(self.tenure.context.lease.bot, &members).await {
+        let reached = match self.are_reached(&fresh).await {
             Ok(reached) => reached,
             Err(error) => {
                 warn!(%error, "reach could not be looked up yet");
@@ -117,7 +156,7 @@ impl Reprompts {
         let (shown, parked): (Vec<_>, Vec<_>) = fresh
             .into_iter()
             .zip(reached)
-            .partition(|(key, reached)| *reached || key.place != PlaceKey::Private);
+            .partition(|(_, reached)| *reached);
         if !parked.is_empty() {
             let count = u64::try_from(parked.len()).unwrap_or(u64::MAX);
             let counter = Counter::ConversationsParked;

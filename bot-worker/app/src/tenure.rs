@@ -5,11 +5,11 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use bot_worker_core::Context;
-use bot_worker_core::kept::Kept;
+use bot_worker_core::kept::{Age, Kept};
+use bot_worker_core::{Context, Dialogue};
 use shared_core::{
-    BootMs, ConversationKey, Epoch, EpochStamp, EventId, MemberId, Milestone, MilestoneKind, Nonce,
-    Spent, Told, UnixMs,
+    BootMs, BoxId, ConversationKey, Envelope, Epoch, EpochStamp, EventId, MemberId, Milestone,
+    MilestoneKind, Nonce, Spent, Told, UnixMs,
 };
 use shared_io::clock;
 use shared_io::redis::{
@@ -84,6 +84,8 @@ pub struct Tenure {
     pub previous_username: Option<String>,
     /// Usernames of all bots of the pool that are known.
     pub usernames: Vec<String>,
+    /// Whose replies were left out, because they are shown where they stand; not handed over for that yet.
+    pub left_out: Mutex<Vec<ConversationKey>>,
     /// Something may be in the outbox.
     pub outbox: Notify,
     /// Something may be waiting for SQL.
@@ -137,6 +139,7 @@ impl Tenure {
             change: terms.change,
             previous_username: terms.previous_username,
             usernames: terms.usernames,
+            left_out: Mutex::default(),
             outbox: Notify::new(),
             records: Notify::new(),
             records_full: AtomicBool::new(false),
@@ -193,11 +196,14 @@ impl Tenure {
         another || !self.context.cell.holds(self.tenancy)
     }
 
-    /// A message that was kept while another bot answered, and was written before that one's last step in its conversation (`stepped`): it
-    /// answers something else. What the bot itself has not answered yet, and what is taken up before it, outdates nothing.
-    pub fn is_outdated(&self, kept: Kept, stepped: UnixMs) -> bool {
-        self.followed
-            .is_some_and(|followed| kept.is_outdated(stepped, followed))
+    /// How a message that was kept while another bot answered stands to the last step in its private conversation. What this bot has taken in itself
+    /// outdates nothing.
+    pub fn age(&self, kept: Kept, envelope: &Envelope<Dialogue>) -> Age {
+        let is_own = envelope.marks.home() == Some(BoxId::Private(self.context.lease.bot));
+        match self.followed {
+            Some(followed) if !is_own => kept.age(envelope.at, followed),
+            _ => Age::Latest,
+        }
     }
 
     /// One event per change of bots: asked for again after a crash, it is a duplicate. `kind` tells its uses apart.

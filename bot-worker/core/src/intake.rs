@@ -157,6 +157,9 @@ pub(crate) fn finish(
     let active = !known && (event.is_activity() || (stepped.open && !before.state.is_open()));
     if active {
         next.at = ctx.now;
+        if ctx.key.place == PlaceKey::Private {
+            next.marks.stepped_in(BoxId::Private(me));
+        }
     }
     let prompts = stepped.dialogue.nonce != before.state.nonce;
     if prompts {

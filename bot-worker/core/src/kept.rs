@@ -1,11 +1,21 @@
 //! A private message that a bot kept while another one answered: is it still an answer to something when it is taken up?
 //!
-//! Invariant: what was written after the conversation's last step is never outdated. Pure; three clocks meet here, so each is taken for what it is good for.
+//! ```text
+//! the conversation's last step │ then the message is
+//! before it was written        │ his last word
+//! a second later, or more      │ outdated
+//! in between, after it was kept│ outdated
+//! in between, as far as known  │ unknown: its member is told
+//! ```
+//! Invariant: what was certainly written after the conversation's last step is never outdated, and what was certainly written before it is never taken
+//! for an answer to it. Pure; three clocks meet here, so each is taken for what it is good for.
 
 use shared_core::UnixMs;
 
 /// By how much the clocks of two hosts may differ.
 const CLOCKS_MS: i64 = 200;
+/// Telegram's dates are whole seconds, rounded down.
+const SECOND_MS: i64 = 1_000;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Kept {
@@ -15,13 +25,30 @@ pub struct Kept {
     pub kept: UnixMs,
 }
 
+/// How a kept message stands to the conversation's last step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Age {
+    /// It is his last word.
+    Latest,
+    /// Within the second that Telegram rounds away another bot took a step, and which of the two was first cannot be told.
+    Unknown,
+    /// He went on with another bot after he wrote this.
+    Outdated,
+}
+
 impl Kept {
-    /// The conversation's last step, by a worker's clock, was another bot's and came later. `followed`: when this bot followed that one; what it has
-    /// done itself since outdates nothing.
-    pub fn is_outdated(self, stepped: UnixMs, followed: UnixMs) -> bool {
-        let later = stepped.0 >= self.written.0.saturating_add(1_000)
+    /// Asked only where another bot took that step: within one bot's box, what is kept comes after what was taken in.
+    /// `stepped`: when the conversation's last step was taken, by a worker's clock. `followed`: when this bot followed the one before it; what it has done itself since
+    /// outdates nothing.
+    pub fn age(self, stepped: UnixMs, followed: UnixMs) -> Age {
+        let is_later = stepped.0 >= self.written.0.saturating_add(SECOND_MS)
             || stepped.0 > self.kept.0.saturating_add(CLOCKS_MS);
-        stepped < followed && later
+        match (stepped < followed, is_later) {
+            (false, _) => Age::Latest,
+            (true, true) => Age::Outdated,
+            (true, false) if stepped > self.written => Age::Unknown,
+            (true, false) => Age::Latest,
+        }
     }
 }
 
@@ -29,24 +56,29 @@ impl Kept {
 mod tests {
     use super::*;
 
-    fn outdated(written: i64, kept: i64, stepped: i64) -> bool {
+    fn age(written: i64, kept: i64, stepped: i64) -> Age {
         let [written, kept, stepped, followed] = [written, kept, stepped, 9_500].map(UnixMs);
-        Kept { written, kept }.is_outdated(stepped, followed)
+        Kept { written, kept }.age(stepped, followed)
     }
 
     #[test]
     fn the_other_bots_step_outdates_what_was_written_before_it() {
-        assert!(outdated(3_000, 3_400, 5_200), "it went on after that");
-        assert!(!outdated(7_000, 7_300, 5_200), "it is his last word");
-        assert!(!outdated(3_000, 3_400, 9_600), "taken up just before");
+        assert_eq!(age(3_000, 3_400, 5_200), Age::Outdated, "it went on");
+        assert_eq!(age(7_000, 7_300, 5_200), Age::Latest, "his last word");
+        assert_eq!(age(3_000, 3_400, 9_600), Age::Latest, "this bot's step");
     }
 
     #[test]
     fn within_the_second_that_telegram_rounds_away_it_counts_when_it_was_kept() {
-        assert!(outdated(5_000, 5_360, 5_950), "he turned to the other bot");
-        assert!(!outdated(5_000, 5_850, 5_900), "clocks differ");
-        assert!(!outdated(5_000, 5_990, 5_900), "he came back from it");
-        assert!(!outdated(5_000, 8_000, 5_900), "nobody knows");
-        assert!(outdated(5_000, 8_000, 6_100), "it was fetched late");
+        assert_eq!(age(5_000, 5_360, 5_950), Age::Outdated, "he turned away");
+        assert_eq!(age(5_000, 8_000, 6_100), Age::Outdated, "fetched late");
+    }
+
+    #[test]
+    fn where_even_that_does_not_tell_it_is_not_taken_for_an_answer() {
+        assert_eq!(age(5_000, 5_850, 5_900), Age::Unknown, "clocks differ");
+        assert_eq!(age(5_000, 5_990, 5_900), Age::Unknown, "he came back?");
+        assert_eq!(age(5_000, 8_000, 5_900), Age::Unknown, "a slow line");
+        assert_eq!(age(5_000, 5_200, 5_000), Age::Latest);
     }
 }

@@ -16,6 +16,16 @@ use std::time::Duration;
 
 use shared_core::UnixMs;
 
+/// More chats than this wait for something: prompts wait, but not for ever.
+const BUSY: usize = 16;
+/// However busy it is: who is to be shown where he stands may have had an answer left out for that.
+const AT_LEAST_EVERY: Duration = Duration::from_secs(1);
+
+/// May a portion be handed over? `waiting`: chats that something waits for; `since`: the last portion, or the beginning.
+pub fn is_due(waiting: usize, since: Duration) -> bool {
+    waiting <= BUSY || since >= AT_LEAST_EVERY
+}
+
 /// A wall clock may be set back by this much meanwhile.
 const CLOCK_SLACK_MS: i64 = 1_000;
 
@@ -98,6 +108,14 @@ mod tests {
 
     const LATELY: Duration = Duration::from_secs(1_800);
     const NOW: UnixMs = UnixMs(10_000_000);
+
+    #[test]
+    fn prompts_wait_for_answers_and_not_for_ever() {
+        let [soon, late] = [50, 1_000].map(Duration::from_millis);
+        assert!(is_due(BUSY, soon));
+        assert!(!is_due(BUSY + 1, soon));
+        assert!(is_due(usize::MAX, late), "busy all the time");
+    }
 
     fn look(looks: &mut Looks<u8>, page: &[(u8, i64)], now: i64) -> (Vec<u8>, Follows) {
         let page: Vec<_> = page.iter().map(|(key, at)| (*key, UnixMs(*at))).collect();

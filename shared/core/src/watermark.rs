@@ -158,8 +158,22 @@ impl Watermarks {
         self.events.clear();
     }
 
-    /// The box that something was last heard from.
-    pub(crate) fn home(&self) -> Option<BoxId> {
+    /// A step was taken in this box, by a press or an edit too.
+    pub fn stepped_in(&mut self, r#box: BoxId) {
+        let known = self.messages.iter().position(|(known, _)| *known == r#box);
+        let mark = match known {
+            Some(at) => self.messages.remove(at),
+            // Nothing has been taken in there: every message is new.
+            None => (r#box, MessageId(0)),
+        };
+        if self.messages.len() == BOXES {
+            self.messages.remove(0);
+        }
+        self.messages.push(mark);
+    }
+
+    /// The box in which the last step was taken, or from which something was heard since.
+    pub fn home(&self) -> Option<BoxId> {
         self.messages.last().map(|(home, _)| *home)
     }
 
@@ -209,6 +223,25 @@ mod tests {
         );
         assert_eq!(marks.admit(&message(a, 11)), Admission::New);
         assert_eq!(marks.message(a), Some(MessageId(11)));
+    }
+
+    #[test]
+    fn home_is_where_the_last_step_was_taken() {
+        let [a, b, c] = [1, 2, 3].map(|bot| BoxId::Private(BotId(bot)));
+        let mut marks = Watermarks::default();
+        assert_eq!(marks.home(), None);
+        let _ = (marks.admit(&message(a, 10)), marks.admit(&message(b, 3)));
+        assert_eq!(marks.home(), Some(b));
+        marks.stepped_in(a);
+        assert_eq!(marks.home(), Some(a));
+        assert_eq!(marks.message(a), Some(MessageId(10)));
+        marks.stepped_in(c);
+        assert_eq!((marks.home(), marks.messages.len()), (Some(c), 3));
+        assert_eq!(marks.admit(&message(c, 1)), Admission::New);
+        for bot in 0..50 {
+            marks.stepped_in(BoxId::Private(BotId(bot)));
+        }
+        assert_eq!(marks.messages.len(), BOXES);
     }
 
     #[test]

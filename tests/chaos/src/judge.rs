@@ -7,7 +7,7 @@
 //!   was struck before its acknowledgement was noted, and       (`repeats`); the product has counted at least as many
 //!   the pool moved away from it before anybody could know
 //! a press that was not acknowledged                          pressed again, as people do
-//! a press whose prompt had been left behind                  stale
+//! a press whose prompt had been left behind                  stale (`late`)
 //! a file to a bot that was left before it was stored         to be sent again
 //! its bot's cursor never passed it, and:
 //!   nobody could read the bot, and it stopped being active   unreachable
@@ -15,7 +15,8 @@
 //!   the bot could be read, or was active again and read      turned away
 //!     then, and the member was told who answers
 //! its bot's cursor passed it, but only to keep it, and it    unreachable or turned away, by what was struck
-//!   waits still or its member went on with another bot
+//!   waits still or its member went on with another bot, or
+//!   wrote it too close to that one's step and was told so
 //! without effect, and its answer was taken for that to the     what that one is
 //!   same thing asked of another bot, which is one of the above
 //! anything else without effect                               lost
@@ -23,38 +24,30 @@
 //! Pure. Invariant: what is not explained by a row of this table is a [`Violation`].
 
 mod excuses;
+mod late;
 mod repeats;
 #[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sandbox::check::left_behind;
 use sandbox::fault::{Move, stood_by};
 use sandbox::journal::Boxes;
 use sandbox::ledger::{Confirmer, Entry, Fate};
 use sandbox::member::Problem;
-use sandbox::texts;
 use serde::Serialize;
 
-use crate::person::{Note, Person};
+use crate::person::Person;
 use crate::strike::Strike;
 use excuses::{Excuse, Served, Verdict};
 use repeats::Repeat;
 
-/// From the opening of an epoch until everybody who was active lately has been looked at for a prompt.
-const SHOWN_AGAIN_MS: i64 = 5_000;
 /// What the sandbox's member expects where he is shown what somebody else wrote.
 const OTHERS_WORDS: &str = "his own words only";
 /// A fault that was over so long before is told with a violation too.
 const TELLS_BEFORE_MS: i64 = 12_000;
 /// And one that came so soon after.
 const TELLS_AFTER_MS: i64 = 8_000;
-/// A prompt that is shown unasked is committed before it is sent, at bulk rate; he may press the one before it meanwhile.
-const SHOWN_WITHIN_MS: i64 = 30_000;
-/// It was on its way to him.
-const SHOWN_BEFORE_MS: i64 = 100;
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Wrong {
@@ -92,6 +85,8 @@ pub struct Evidence<'a> {
     pub people: &'a [Person],
     pub strikes: &'a [Strike],
     pub moves: &'a [Move],
+    /// When an epoch was opened, by whichever bot.
+    pub openings: &'a [i64],
     /// Titles of the recorded courses, one a row.
     pub titles: &'a [String],
     /// What stands in the broadcast channel.
@@ -250,7 +245,7 @@ fn without_effect(
         Fate::Refused => return,
         Fate::Stale => {
             findings.presses_stale += 1;
-            if !was_left_behind(person, at, evidence.moves) {
+            if !late::was_left_behind(person, at, evidence) {
                 let expected = "a prompt that had been left behind";
                 let wrong = Wrong::Contradiction;
                 let violation =
@@ -289,6 +284,12 @@ fn without_effect(
             findings.presses_repeated += 1;
             return;
         }
+        Fate::WithoutEffect
+            if entry.input.is_press() && late::was_left_without_a_word(person, at, evidence) =>
+        {
+            findings.presses_stale += 1;
+            return;
+        }
         Fate::WithoutEffect if excuses::is_missed(person, entry, evidence.moves) => {
             findings.files_to_resend += 1;
             return;
@@ -317,28 +318,6 @@ fn without_effect(
             findings.violations.push(violation);
         }
     }
-}
-
-/// A prompt that he had not asked for was put before him, or an earlier press of his had taken effect; or an epoch was opened since he was shown his prompt, or
-/// shortly before: then another one was made, which waits for its turn among those of all members, and is dropped when he asks or when the pool moves on.
-fn was_left_behind(person: &Person, at: usize, moves: &[Move]) -> bool {
-    let stale = &person.member.ledger.entries[at];
-    let heard = person.heard.iter().map(|note| &note.heard);
-    let before = heard.filter(|it| it.at_ms <= stale.sent_ms);
-    let mut prompts = before.filter(|it| texts::read(&it.text).prompt.is_some());
-    if let Some(shown) = prompts.next_back() {
-        let since = shown.at_ms - SHOWN_AGAIN_MS..=stale.sent_ms;
-        if moves.iter().any(|one| since.contains(&one.activated_ms)) {
-            return true;
-        }
-    }
-    let shown = |note: &Note| {
-        let around = stale.sent_ms - SHOWN_BEFORE_MS..stale.sent_ms + SHOWN_WITHIN_MS;
-        around.contains(&note.heard.at_ms)
-            && note.confirms.iter().all(|answered| *answered < at)
-            && texts::read(&note.heard.text).prompt.is_some()
-    };
-    left_behind(&person.member, stale) || person.heard.iter().any(shown)
 }
 
 /// A row and a post for each course that its member was told is submitted; no row and no post twice.

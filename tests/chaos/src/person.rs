@@ -119,7 +119,7 @@ impl Person {
             self.heard.push(note(confirms));
             return;
         }
-        if heard.text.starts_with(NOT_TAKEN) {
+        if heard.text.starts_with(texts::NOT_TAKEN) {
             self.pointers.push(Pointer {
                 bot: heard.bot,
                 at_ms: heard.at_ms,
@@ -279,9 +279,6 @@ fn is_answered_alike(one: &Input, other: &Input) -> bool {
     let toggles = |input: &Input| matches!(input, Input::ToggleTag(_));
     one == other || (toggles(one) && toggles(other))
 }
-
-/// What a bot says that takes up again what it kept while another one answered.
-const NOT_TAKEN: &str = "Something that you wrote here earlier was not taken";
 
 #[cfg(test)]
 mod tests {

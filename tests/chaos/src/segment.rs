@@ -231,13 +231,14 @@ async fn conclude(
     gathered.switches.take(&status);
     caught_up(stage, &gathered.wire).await?;
     let strikes = gathered.hands.strikes.all();
-    let moves = gathered.switches.moves();
+    let (moves, openings) = (gathered.switches.moves(), gathered.switches.openings());
     let (journal, boxes) = gathered.files.read()?;
     let maybe_repeated = status.counter("maybe_repeated");
     let mut findings = judge(&Evidence {
         people: &crowd.people,
         strikes: &strikes,
         moves: &moves,
+        openings: &openings,
         titles: &titles,
         posts: &posts,
         boxes: &boxes,

@@ -186,6 +186,14 @@ impl Switches {
         lock(&self.0).values().cloned().collect()
     }
 
+    /// When an epoch was opened.
+    pub fn openings(&self) -> Vec<i64> {
+        let all = self.all();
+        all.iter()
+            .filter_map(|switch| switch.activated_at)
+            .collect()
+    }
+
     /// When the active bot changed.
     pub fn moves(&self) -> Vec<Move> {
         let all = self.all();

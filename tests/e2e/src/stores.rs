@@ -189,6 +189,11 @@ impl Stage {
         self.number("ZCARD", "timers").await
     }
 
+    /// What has to be recorded and is not in the database yet.
+    pub async fn records(&self) -> Result<u64> {
+        self.number("XLEN", "records").await
+    }
+
     /// What conversations have told one another and nobody has heard yet.
     pub async fn inbox(&self) -> Result<u64> {
         self.number("XLEN", "inbox").await

@@ -64,6 +64,8 @@ pub struct Card {
 pub struct Said {
     /// Another bot goes on: the first line starts with `↻`.
     pub resumed: bool,
+    /// The bot kept something that he wrote to it and does not act on it; it shows where he stands.
+    pub not_taken: bool,
     pub confirmed: Vec<Confirmed>,
     pub prompt: Option<Step>,
     pub card: Card,
@@ -77,6 +79,11 @@ impl Said {
     /// Part of the conversation, as opposed to a greeting or a standby's pointer to the active bot.
     pub fn is_conversation(&self) -> bool {
         !self.confirmed.is_empty() || self.prompt.is_some() || self.cancelled
+    }
+
+    /// Where he stands, unasked and whatever he did last.
+    pub fn shows_where_he_stands(&self) -> bool {
+        self.resumed || self.not_taken
     }
 }
 
@@ -98,6 +105,9 @@ pub fn is_of_a_backup(word: &str) -> bool {
     word.starts_with("I am a backup and listen only.")
 }
 
+/// How a bot begins that takes up again what it kept while another one answered, and does not act on it.
+pub const NOT_TAKEN: &str = "Something that you wrote here earlier was not taken";
+
 /// What a bot says to who presses Start with nothing open.
 pub const WELCOME: &str = "Welcome!";
 
@@ -107,6 +117,7 @@ pub const DESCRIPTION_SHOWN: usize = 200;
 pub fn read(text: &str) -> Said {
     let mut said = Said {
         resumed: text.starts_with("↻ "),
+        not_taken: text.starts_with(NOT_TAKEN),
         cancelled: text.starts_with("Cancelled"),
         ..Said::default()
     };

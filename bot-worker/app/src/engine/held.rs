@@ -41,24 +41,23 @@ impl Engine {
             // He is told once, of the latest.
             match last.get(&key) == Some(&position) {
                 true => {
-                    let kept = kept(position, &incoming);
-                    self.push(key, Item::NotTaken(incoming, kept), Origin::Held(position));
+                    let item = Item::NotTaken(incoming, position);
+                    self.push(key, item, Origin::Held(position));
                 }
                 false => self.settle(Origin::Held(position)),
             }
         }
         for (position, incoming) in fresh {
-            let kept = kept(position, &incoming);
             self.push(
                 incoming.conversation(),
-                Item::Held(incoming, kept),
+                Item::Held(incoming, position),
                 Origin::Held(position),
             );
         }
     }
 }
 
-fn kept(position: HeldPosition, incoming: &Incoming) -> Kept {
+pub(super) fn kept(incoming: &Incoming, position: HeldPosition) -> Kept {
     Kept {
         written: incoming.date,
         kept: position.kept_at(),

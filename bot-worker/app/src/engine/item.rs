@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 
 use bot_worker_core::Event;
-use bot_worker_core::kept::Kept;
 use shared_core::{ConversationKey, EventId, Incoming};
 use shared_io::redis::{HeldPosition, OutboxPosition, Settles};
 use shared_io::telegram::Batch;
@@ -57,9 +56,9 @@ pub enum Origin {
 pub enum Item {
     Heard(Incoming),
     /// Kept by this bot while it was a standby.
-    Held(Incoming, Kept),
+    Held(Incoming, HeldPosition),
     /// Kept for so long that it is not acted on; its member is told.
-    NotTaken(Incoming, Kept),
+    NotTaken(Incoming, HeldPosition),
     Internal {
         event: Event,
         id: EventId,

@@ -17,24 +17,19 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use bot_worker_core::{Dialogue, Event, Intake, Outbox, Taken, event_of, read, take};
+use bot_worker_core::{Dialogue, Event, Intake, Outbox, Taken, read, take};
 use shared_core::{
-    Admission, ConversationKey, Envelope, EnvelopeError, EventId, Incoming, PlaceKey, QueryId,
-    TOMBSTONE_KEPT, UpdateId, entry_id,
+    ConversationKey, Envelope, EnvelopeError, PlaceKey, QueryId, TOMBSTONE_KEPT, UpdateId,
 };
-use shared_io::redis::{
-    Commit, Committed, Counter, EpochAnswer, Settles, StateError, StoredConversation,
-};
+use shared_io::redis::{Commit, Committed, Counter, EpochAnswer, StateError, StoredConversation};
 use shared_io::retry::{Backoff, RetryPolicy};
 use tracing::{debug, error, warn};
 
 use super::damage::{Aside, leave_alone, move_aside};
+use super::meaning::{counters_of, meaning, settles_of};
 use super::patience::{Hopeless, Patience, Verdict};
 use super::{Item, Origin};
 use crate::tenure::Tenure;
-
-/// Tells the event that a message was not taken from the effects that it might have had.
-const NOT_TAKEN: u32 = u32::MAX - 2;
 
 /// What became of an item.
 pub struct Done {
@@ -174,7 +169,7 @@ async fn attempt(
     let Some((update, event)) = meaning(tenure, item, &envelope) else {
         return Ok(Try::stands(envelope, false));
     };
-    let (me, settles) = (tenure.context.lease.bot, settles_of(item));
+    let (me, settles) = (tenure.context.lease.bot, settles_of(tenure, item, &event));
     let intake = tenure.in_context(key, |ctx| {
         take(&envelope, &update, &event, ctx, me, settles.is_some())
     });
@@ -265,7 +260,7 @@ async fn commit(
         records: &taken.outbox.records,
         records_at_most: tenure.context.shared.config.database.max_waiting_records,
         told: &taken.outbox.told,
-        settles: settles_of(item),
+        settles: settles_of(tenure, item, event),
         counters: &counters,
     };
     tenure.context.state.commit(&commit).await
@@ -275,81 +270,6 @@ fn is_known(tenure: &Arc<Tenure>, update: &UpdateId) {
     tenure.work.count(tenure, Counter::Duplicates, 1);
     if let UpdateId::Press { query } = update {
         answer_press(tenure, *query, None, false);
-    }
-}
-
-/// The item's identity and what it means here; `None` when it means nothing.
-fn meaning(
-    tenure: &Tenure,
-    item: &Item,
-    envelope: &Envelope<Dialogue>,
-) -> Option<(UpdateId, Event)> {
-    match item {
-        Item::Heard(incoming) => heard(incoming, &envelope.state),
-        // He came to this bot, maybe since it has shown everybody where he stands.
-        Item::Held(_, kept) if tenure.is_outdated(*kept, envelope.at) => {
-            where_he_stands(tenure, envelope)
-        }
-        Item::Held(incoming, _) => heard(incoming, &envelope.state),
-        Item::NotTaken(_, kept) if tenure.is_outdated(*kept, envelope.at) => None,
-        Item::NotTaken(incoming, _) => {
-            let id = incoming.id()?;
-            // A message may have been kept twice: then the other copy was taken.
-            if envelope.marks.clone().admit(&id) == Admission::Duplicate {
-                return None;
-            }
-            let of = entry_id(
-                &tenure.context.pool,
-                &incoming.conversation(),
-                &id,
-                NOT_TAKEN,
-            );
-            Some((
-                UpdateId::Internal {
-                    event: EventId(of.0),
-                },
-                Event::NotTaken,
-            ))
-        }
-        // He has begun something meanwhile.
-        Item::Internal {
-            event: Event::Invited { .. },
-            ..
-        } if envelope.state.is_open() => None,
-        Item::Internal { event, id, .. } => {
-            Some((UpdateId::Internal { event: *id }, event.clone()))
-        }
-        Item::Posted(posted) => Some((UpdateId::Told { event: posted.id }, posted.event.clone())),
-        Item::Reprompt { served } if *served == Some(envelope.state.nonce()) => None,
-        Item::Reprompt { .. } => where_he_stands(tenure, envelope),
-    }
-}
-
-/// Once a change of bots, however often it is asked for.
-fn where_he_stands(tenure: &Tenure, envelope: &Envelope<Dialogue>) -> Option<(UpdateId, Event)> {
-    let event = tenure.resumption(0);
-    let is_open = envelope.state.is_open();
-    is_open.then_some((UpdateId::Internal { event }, Event::Resumed))
-}
-
-fn heard(incoming: &Incoming, dialogue: &Dialogue) -> Option<(UpdateId, Event)> {
-    Some((incoming.id()?, event_of(incoming, dialogue)?))
-}
-
-fn settles_of(item: &Item) -> Option<Settles> {
-    match item {
-        Item::Internal { settles, .. } => settles.map(Settles::Outbox),
-        Item::Posted(posted) => Some(posted.settles),
-        Item::Heard(_) | Item::Held(..) | Item::NotTaken(..) | Item::Reprompt { .. } => None,
-    }
-}
-
-fn counters_of(item: &Item, event: &Event, says_something: bool) -> Vec<(Counter, i64)> {
-    match (item, event) {
-        (Item::Reprompt { .. }, _) => vec![(Counter::ConversationsContinued, 1)],
-        (_, Event::Invited { .. }) if says_something => vec![(Counter::Invited, 1)],
-        (_, Event::FileLost { .. }) => vec![(Counter::FilesToResend, 1)],
-        _ => Vec::new(),
     }
 }
 

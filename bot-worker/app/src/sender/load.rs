@@ -105,6 +105,7 @@ impl Sender {
         }
         if let Some(why) = self.left_out(&position, &entry, me) {
             info!(entry = %entry.id, conversation = %entry.conversation, why, "left out: shown with where its member stands");
+            lock(&self.tenure.left_out).push(entry.conversation);
             self.foreign.push(position);
             return;
         }

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 use shared_core::{
-    ConversationKey, DueTimer, EpochRecord, EpochStamp, Letter, OutboxEntry, Record, UnixMs,
+    BotId, ConversationKey, DueTimer, EpochRecord, EpochStamp, Letter, OutboxEntry, Record, UnixMs,
     stored_version,
 };
 
@@ -25,13 +25,15 @@ use super::position::StreamId;
 use super::reply::Reply;
 use super::scripts;
 use super::timers;
-use super::{Counter, EpochAnswer, InboxPosition, OutboxPosition, PoolState};
+use super::{Counter, EpochAnswer, HeldPosition, InboxPosition, OutboxPosition, PoolState};
 
 /// What a commit is the outcome of; it leaves its place with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Settles {
     /// A file that was to be stored.
     Outbox(OutboxPosition),
+    /// What this bot kept, and is not acted on: told once, whoever takes it up.
+    Held(BotId, HeldPosition),
     /// Words of another conversation.
     Inbox(InboxPosition),
     /// A timer, as it was set.
@@ -42,6 +44,7 @@ impl Settles {
     fn words(self) -> Vec<String> {
         match self {
             Self::Outbox(at) => vec!["outbox".to_owned(), at.to_string()],
+            Self::Held(_, at) => vec!["held".to_owned(), at.to_string()],
             Self::Inbox(at) => vec!["inbox".to_owned(), at.to_string()],
             Self::Timer(timer) => {
                 let due = timer.due.to_string();
@@ -120,7 +123,11 @@ impl PoolState {
             .key(&self.keys.timers)
             .key(&self.keys.dirty)
             .key(&self.keys.refused)
-            .key(&self.keys.reminded)
+            .key(&self.keys.reminded);
+        if let Some(Settles::Held(bot, _)) = commit.settles {
+            script.key(self.keys.held(bot));
+        }
+        script
             .arg(&stamp_arguments(commit.stamp))
             .arg(commit.expected_version.to_string())
             .arg(commit.stored)

@@ -2,7 +2,7 @@
 
 use shared_core::{ChannelId, MemberId};
 use shared_io::redis::{
-    Counter, EpochAnswer, LeaseAnswer, PoolState, PrivateChange, PrivateCursor,
+    Committed, Counter, EpochAnswer, LeaseAnswer, PoolState, PrivateChange, PrivateCursor, Settles,
 };
 
 use crate::build::*;
@@ -114,6 +114,38 @@ async fn kept_messages_come_in_their_order_until_they_are_settled() {
     let settled = pool.held_settle(first, BOT, &positions).await.unwrap();
     assert_eq!(settled, EpochAnswer::Done(2));
     assert_eq!(pool.held(BOT, 10).await.unwrap()[0].1, said(5, 3));
+}
+
+/// Told once that it was not taken, whoever takes it up and however often.
+#[tokio::test]
+async fn a_kept_message_leaves_with_the_commit_that_tells_of_it() {
+    let server = RedisServer::start();
+    let (pool, stamp) = open_pool(&server.state().await).await;
+    let mine = leased(&pool).await;
+    let change = PrivateChange {
+        hold: vec![said(5, 1), said(5, 2)],
+        ..Default::default()
+    };
+    let kept = pool.commit_private(&mine, &change).await.unwrap();
+    assert_eq!(kept, LeaseAnswer::Held);
+    let kept = pool.held(BOT, 10).await.unwrap();
+    let key = conversation(5);
+    let replies = [reply(1, 5)];
+    let text = [1, 2].map(|version| stored(version, "told"));
+    let tells = |version: u64, at: usize| {
+        let mut change = commit(stamp, &key, version, &text[version as usize]);
+        change.settles = Some(Settles::Held(BOT, kept[at].0));
+        change.outbox = &replies;
+        change
+    };
+    let told = pool.commit(&tells(0, 0)).await.unwrap();
+    assert!(matches!(told, Committed::Done { .. }), "{told:?}");
+    assert_eq!(pool.held(BOT, 10).await.unwrap(), kept[1..]);
+    assert_eq!(pool.commit(&tells(1, 0)).await.unwrap(), Committed::Gone);
+    assert_eq!(pool.outbox(None, 10).await.unwrap().len(), 1);
+    let told = pool.commit(&tells(1, 1)).await.unwrap();
+    assert!(matches!(told, Committed::Done { .. }), "{told:?}");
+    assert_eq!(pool.held(BOT, 10).await.unwrap(), []);
 }
 
 #[tokio::test]

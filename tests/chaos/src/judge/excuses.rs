@@ -3,7 +3,7 @@
 //! Telegram keeps a private message in the box of the bot that it was written to. Redis's files tell how far each box was committed ([`Boxes`]), and Telegram
 //! where in it a message is. What a cursor has passed is taken in: either its conversation has it, and then its effect is seen whatever was struck; or the bot,
 //! which did not answer at that time, kept it. What was kept may still wait for the bot, and what was taken up later may have been found outdated, but only
-//! where its member went on with another bot.
+//! where its member went on with another bot, or so shortly after that one's word that nobody can tell, and he was told so.
 //!
 //! What no cursor passed was acknowledged by nobody. When the pool moves away from that bot, somebody else goes on, who cannot see it. That explains a message
 //! only when the bot served nobody who wrote later before it was left: what is served later proves that the box was read past the message.
@@ -13,6 +13,7 @@ use std::collections::{BTreeSet, HashMap};
 use sandbox::course::Input;
 use sandbox::fault::{Move, active_at};
 use sandbox::ledger::{Entry, Fate};
+use sandbox::member::Heard;
 use sandbox::texts;
 
 use super::Evidence;
@@ -28,6 +29,8 @@ const GOES_ON: &str = "↻";
 const NOTHING_YET: &str = "Nothing has been entered yet.";
 /// From a word to its being noted by whoever heard it: telling what came first by two clocks of one machine.
 const SLACK_MS: i64 = 500;
+/// Telegram's dates are whole seconds.
+const TELEGRAM_ROUNDS_MS: i64 = 1_000;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Excuse {
@@ -171,6 +174,7 @@ fn of_taken_in(
         // A question where one stands is answered by whoever shows it, also where it was kept first.
         Some(settled_ms) => {
             went_on_elsewhere(person, entry, bot, settled_ms)
+                || was_too_close(person, entry, bot, settled_ms)
                 || entry.only_asks() && was_told(person, entry, bot)
         }
     };
@@ -203,6 +207,17 @@ fn went_on_elsewhere(person: &Person, entry: &Entry, bot: i64, until_ms: i64) ->
                 && later.sent_ms < until_ms
                 && later.fate == Fate::Answered
         })
+}
+
+/// Another bot took a step with him in the second in which he wrote this, before he did, and he was told that this was not taken.
+fn was_too_close(person: &Person, entry: &Entry, bot: i64, settled_ms: i64) -> bool {
+    let heard = |by: &dyn Fn(&Heard) -> bool| person.heard.iter().any(|note| by(&note.heard));
+    // From the step to its being heard, and back to the second that Telegram's date rounds down to.
+    let stepped = entry.sent_ms - TELEGRAM_ROUNDS_MS - SLACK_MS..=entry.sent_ms + SLACK_MS;
+    let told = entry.sent_ms..=settled_ms + TOLD_WITHIN_MS;
+    heard(&|it| {
+        it.bot != bot && stepped.contains(&it.at_ms) && texts::read(&it.text).is_conversation()
+    }) && heard(&|it| it.bot == bot && told.contains(&it.at_ms) && texts::read(&it.text).not_taken)
 }
 
 /// He asked one bot, waited in vain, and asked another one for the same thing, in words whose answer does not tell whose it is. Then somebody whom he had not

@@ -122,10 +122,12 @@ fn judged(people: &[Person], strikes: &[Strike], moves: &[Move]) -> Findings {
 
 /// With what Redis's files tell.
 fn judged_by(people: &[Person], strikes: &[Strike], moves: &[Move], boxes: &Boxes) -> Findings {
+    let openings: Vec<i64> = moves.iter().map(|one| one.activated_ms).collect();
     judge(&Evidence {
         people,
         strikes,
         moves,
+        openings: &openings,
         titles: &[],
         posts: &[],
         boxes,
@@ -360,6 +362,7 @@ fn each_submission_has_one_row_and_one_post() {
             people: &people,
             strikes: &struck,
             moves,
+            openings: &[],
             titles: &titles,
             posts: &posts
                 .iter()

@@ -104,8 +104,14 @@ async fn a_hung_private_redis_is_killed_and_started_again_on_its_data() {
 /// Patroni's DCS failsafe: without the store nobody unknown is promoted, whatever happens to who answered; with it the pool goes on.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bot_that_dies_while_redis_is_away_is_followed_only_when_redis_is_back() {
-    let patient =
-        |config: &str| config.replace("[workers]\n", "[redis]\nhung_ms = 60000\n\n[workers]\n");
+    // Whom the member has started is to follow, so that what he asks it for is answered by it.
+    let patient = |config: &str| {
+        let third = "name = \"third\"";
+        assert!(config.contains(third), "{config}");
+        config
+            .replace("[workers]\n", "[redis]\nhung_ms = 60000\n\n[workers]\n")
+            .replace(third, "name = \"third\"\npromote = false")
+    };
     let stage = Stage::open_with(1, patient, &[]).await.unwrap();
     let bots: Vec<i64> = stage.scene.bots.iter().map(|bot| bot.id).collect();
     let next = Talk::private(&stage, 0, bots[1]);

@@ -18,6 +18,12 @@ async fn a_course_beyond_what_may_wait_is_handed_in_when_the_database_is_back() 
         talk.press("Skip").await.unwrap();
         talk.see("Step 6/6").await.unwrap();
     }
+    stage
+        .until_stored("nothing else waits", async || {
+            Ok((stage.records().await? == 0).then_some(()))
+        })
+        .await
+        .unwrap();
     let sql = stage.sql().await.unwrap();
     let mut held = sql.acquire().await.unwrap();
     sqlx::query("BEGIN IMMEDIATE")

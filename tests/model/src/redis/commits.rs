@@ -16,6 +16,7 @@ use crate::telegram::Telegram;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Settles {
     Outbox(Position),
+    Held(BotId, Position),
 }
 
 pub struct Commit {
@@ -57,9 +58,15 @@ impl Redis {
         if !is_open && commit.bug != Some(Bug::NoEpochCheck) {
             return Committed::Fenced;
         }
-        if let Some(Settles::Outbox(position)) = commit.settles
-            && !state.outbox.contains_key(&position)
-        {
+        let stands = match commit.settles {
+            None => true,
+            Some(Settles::Outbox(position)) => state.outbox.contains_key(&position),
+            Some(Settles::Held(bot, position)) => {
+                let held = state.held.get(&bot);
+                held.is_some_and(|held| held.contains_key(&position))
+            }
+        };
+        if !stands {
             return Committed::Gone;
         }
         let stored = state.conversations.get(&commit.key);
@@ -85,8 +92,17 @@ impl Redis {
             Some(at) => state.open.insert(commit.key, at),
             None => state.open.remove(&commit.key),
         };
-        if let Some(Settles::Outbox(position)) = commit.settles {
-            state.outbox.remove(&position);
+        match commit.settles {
+            None => {}
+            Some(Settles::Outbox(position)) => {
+                state.outbox.remove(&position);
+            }
+            Some(Settles::Held(bot, position)) => {
+                state
+                    .held
+                    .get_mut(&bot)
+                    .and_then(|held| held.remove(&position));
+            }
         }
         for entry in commit.entries {
             ghost.commits(&entry, commit.update);

@@ -89,7 +89,7 @@ pub async fn start(
         };
         tenure.push(
             incoming.conversation(),
-            Item::Held(incoming, kept),
+            Item::Held(incoming, kept, position),
             Origin::Held(position),
         );
     }

@@ -6,11 +6,12 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use bot_worker_core::echo::{Ledger, Meaning};
-use shared_core::{BotId, Echo, OutboxEntry, Spent, Ticket, Told};
+use shared_core::{BotId, Echo, OutboxEntry, SendTarget, Spent, Ticket, Told};
 
 use super::sender::Sender;
 use crate::bug::Bug;
 use crate::redis::Position;
+use crate::sim::Away;
 
 const PATIENCE: u64 = 10_000;
 const IN_FLIGHT: usize = 32;
@@ -86,7 +87,7 @@ impl Sender {
     }
 
     /// Explains what was heard, lets go what is settled, and ends the doubt when its time has come.
-    pub fn look_at_echoes(&mut self) {
+    pub async fn look_at_echoes(&mut self) {
         let caught_up = self.tenure.caught_up.get();
         let heard = std::mem::take(&mut *self.tenure.heard.borrow_mut());
         self.doubt.unexplained.extend(heard);
@@ -111,7 +112,7 @@ impl Sender {
         if !released.is_empty() {
             tenure.release(released.into_iter().map(|(ticket, _)| ticket));
         }
-        self.end_doubt(caught_up);
+        self.end_doubt(caught_up).await;
     }
 
     /// What this message says, and what has to be done before it may be passed.
@@ -152,7 +153,7 @@ impl Sender {
         }
     }
 
-    fn end_doubt(&mut self, caught_up: bool) {
+    async fn end_doubt(&mut self, caught_up: bool) {
         let Some(since) = self.doubt.since else {
             return;
         };
@@ -161,12 +162,38 @@ impl Sender {
         if !all_heard && !is_late {
             return;
         }
+        if self.drop_what_is_gone().await.is_err() {
+            return;
+        }
         self.doubt.since = None;
         let left = self.queue.end_doubt();
         // Another bot that held the pool in between has moved the group's cursor over what this one said there.
         if left > 0 && (!all_heard || self.tenure.after_another) {
             self.may_be_repeated(left);
         }
+    }
+
+    /// What a worker that woke up has settled between the first look and the reading of the words is known by its word, and must not leave.
+    async fn drop_what_is_gone(&mut self) -> Result<(), Away> {
+        let sim = Rc::clone(&self.tenure.sends.sim);
+        let held = self.tenure.history();
+        let entries = self.queue.entries();
+        let doubtful: Vec<(SendTarget, Position)> = entries
+            .filter(|(position, entry)| self.queue.is_doubtful(position, entry))
+            .map(|(position, entry)| (entry.target, *position))
+            .collect();
+        let gone = self.tenure.sends.redis(held, move |redis, _| {
+            let mut doubtful = doubtful;
+            doubtful.retain(|(_, position)| !redis.live.outbox.contains_key(position));
+            doubtful
+        });
+        for (target, position) in gone.await? {
+            if let Some(entry) = self.queue.remove(target, &position) {
+                sim.say(|| format!("{} was settled by who sent it", entry.id));
+                self.tries.remove(&entry.id);
+            }
+        }
+        Ok(())
     }
 
     /// When the doubt ends by itself.

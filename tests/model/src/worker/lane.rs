@@ -5,15 +5,20 @@
 
 use std::rc::Rc;
 
+use bot_worker_core::kept::Age;
 use bot_worker_core::{Dialogue, Event, Intake, Taken, event_of, read, take};
 use shared_core::{
-    ConversationKey, EntryId, Envelope, Incoming, OutboxKind, PlaceKey, UpdateId, Watermarks,
+    Admission, ConversationKey, EntryId, Envelope, EventId, Incoming, IncomingKind, OutboxKind,
+    PlaceKey, UpdateId, Watermarks, entry_id,
 };
 
 use super::tenure::{Item, Tenure};
 use crate::bug::Bug;
 use crate::redis::{Commit, Committed, Settles};
 use crate::sim::Away;
+
+/// Tells the event that a message was not taken from the effects that it might have had.
+const NOT_TAKEN: u32 = u32::MAX - 2;
 
 pub enum Outcome {
     Stands {
@@ -94,7 +99,7 @@ async fn attempt(
     if sim.has(Bug::NoWatermarks) {
         envelope.marks = Watermarks::default();
     }
-    let (me, settles) = (tenure.bot.id(), settles_of(item));
+    let (me, settles) = (tenure.bot.id(), settles_of(tenure, item, &event));
     let intake = tenure.in_context(key, |ctx| {
         take(&envelope, &update, &event, ctx, me, settles.is_some())
     });
@@ -118,7 +123,7 @@ async fn attempt(
             &taken,
             settles,
             &update,
-            event == Event::Resumed,
+            matches!(event, Event::Resumed | Event::NotTaken),
         )
         .await?
         {
@@ -145,7 +150,7 @@ async fn commit(
     taken: &Taken,
     settles: Option<Settles>,
     update: &UpdateId,
-    is_resumption: bool,
+    only_shows: bool,
 ) -> Result<Committed, Away> {
     let sim = &tenure.engine.sim;
     sim.say(|| {
@@ -174,7 +179,7 @@ async fn commit(
         entries: entries.collect(),
         settles,
         // Being shown where one stands comes again in a conversation that was ended and begun anew since: its marks are gone, and no harm is done.
-        update: (!taken.known && !is_resumption).then_some(*update),
+        update: (!taken.known && !only_shows).then_some(*update),
         bug: sim.bug,
     };
     if sim.has(Bug::RepliesAfterState) {
@@ -209,27 +214,54 @@ fn meaning(
     item: &Item,
     envelope: &Envelope<Dialogue>,
 ) -> Option<(UpdateId, Event)> {
-    let nothing = |incoming: &Incoming| {
-        tenure.engine.sim.ghost.borrow_mut().waive(incoming.id());
-        None
+    let heard = |incoming: &Incoming| match event_of(incoming, &envelope.state) {
+        Some(event) => Some((incoming.id()?, event)),
+        None => {
+            waive(tenure, incoming);
+            None
+        }
     };
     match item {
-        Item::Held(incoming, kept) if tenure.is_outdated(*kept, envelope.at) => {
-            let none: Option<(UpdateId, Event)> = nothing(incoming);
-            none.or_else(|| where_he_stands(tenure, envelope))
-        }
-        Item::Heard(incoming) | Item::Held(incoming, _) => {
-            match event_of(incoming, &envelope.state) {
-                Some(event) => Some((incoming.id()?, event)),
-                None => nothing(incoming),
+        Item::Heard(incoming) => heard(incoming),
+        Item::Held(incoming, kept, _) => match tenure.age(*kept, envelope) {
+            Age::Latest => heard(incoming),
+            Age::Unknown => match incoming.what {
+                IncomingKind::Message { .. } => not_taken(tenure, incoming, envelope),
+                _ => heard(incoming),
+            },
+            Age::Outdated => {
+                waive(tenure, incoming);
+                where_he_stands(tenure, envelope)
             }
-        }
+        },
         Item::Internal { event, id, .. } => {
             Some((UpdateId::Internal { event: *id }, event.clone()))
         }
         Item::Reprompt { served } if *served == Some(envelope.state.nonce()) => None,
         Item::Reprompt { .. } => where_he_stands(tenure, envelope),
     }
+}
+
+/// It ends without effect, rightly.
+fn waive(tenure: &Rc<Tenure>, incoming: &Incoming) {
+    let sim = &tenure.engine.sim;
+    sim.ghost.borrow_mut().waive(incoming.id());
+}
+
+/// It is not acted on, and its member hears of that, unless its other copy was taken.
+fn not_taken(
+    tenure: &Rc<Tenure>,
+    incoming: &Incoming,
+    envelope: &Envelope<Dialogue>,
+) -> Option<(UpdateId, Event)> {
+    let id = incoming.id()?;
+    if envelope.marks.clone().admit(&id) == Admission::Duplicate {
+        return None;
+    }
+    waive(tenure, incoming);
+    let (pool, key) = (&tenure.engine.sim.fixed.pool, incoming.conversation());
+    let event = EventId(entry_id(pool, &key, &id, NOT_TAKEN).0);
+    Some((UpdateId::Internal { event }, Event::NotTaken))
 }
 
 fn where_he_stands(
@@ -241,8 +273,11 @@ fn where_he_stands(
     is_open.then_some((UpdateId::Internal { event }, Event::Resumed))
 }
 
-fn settles_of(item: &Item) -> Option<Settles> {
+fn settles_of(tenure: &Tenure, item: &Item, event: &Event) -> Option<Settles> {
     match item {
+        Item::Held(_, _, at) if *event == Event::NotTaken => {
+            Some(Settles::Held(tenure.bot.id(), *at))
+        }
         Item::Internal { settles, .. } => settles.map(Settles::Outbox),
         Item::Heard(_) | Item::Held(..) | Item::Reprompt { .. } => None,
     }

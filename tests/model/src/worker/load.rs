@@ -15,29 +15,20 @@ use crate::redis::Position;
 use crate::sim::Away;
 
 impl Sender {
-    /// The first look: what stands in the outbox and the words of what was sent, both at once, since a sender before this one may settle late.
-    pub async fn load_with_words(&mut self) -> Result<(), Away> {
-        let (held, stamp, me) = (
-            self.tenure.history(),
-            self.tenure.stamp,
-            self.tenure.bot.id(),
-        );
-        let both = self.tenure.sends.redis(held, move |redis, _| {
-            let words = redis.live.told.get(&me).cloned();
-            redis
-                .live
-                .is_open_for(stamp)
-                .then(|| (redis.outbox_after(None), words))
-        });
-        let Some((page, words)) = both.await? else {
-            self.tenure.end(None);
-            return Err(Away::Lost);
-        };
+    /// The first look: what stands in the outbox, and then the words of what was sent, since a sender before this one may settle late.
+    pub async fn first_look(&mut self) -> Result<(), Away> {
+        self.load().await?;
+        self.read_words().await
+    }
+
+    async fn read_words(&mut self) -> Result<(), Away> {
+        let (held, me) = (self.tenure.history(), self.tenure.bot.id());
+        let words = self
+            .tenure
+            .sends
+            .redis(held, move |redis, _| redis.live.told.get(&me).cloned());
+        let words = words.await?;
         self.know(words);
-        for (position, entry) in page {
-            let before = self.after.replace(position);
-            self.take_in(position, &entry, before);
-        }
         Ok(())
     }
 

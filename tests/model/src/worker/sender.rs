@@ -120,7 +120,7 @@ impl Sender {
             if self.tenure.stop_sending.get() {
                 return None;
             }
-            if self.load_with_words().await.is_ok() {
+            if self.first_look().await.is_ok() {
                 break;
             }
             self.tenure.sends.sleep(READ_AGAIN).await;
@@ -140,7 +140,7 @@ impl Sender {
                 }
             }
             if !unread {
-                self.look_at_echoes();
+                self.look_at_echoes().await;
             }
             self.settle_beside();
             let mut pause = self.start_sends();

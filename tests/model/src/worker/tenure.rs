@@ -7,11 +7,11 @@ use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 
-use bot_worker_core::kept::Kept;
+use bot_worker_core::kept::{Age, Kept};
 use bot_worker_core::{Context, Dialogue, Event};
 use shared_core::{
-    BotId, ConversationKey, Echo, Envelope, EpochStamp, ErrorClass, EventId, Incoming,
-    IncomingKind, MemberId, Place, Spent, Ticket, Told, UnixMs,
+    BotId, BoxId, ConversationKey, Echo, Envelope, EpochStamp, ErrorClass, EventId, Incoming,
+    IncomingKind, MemberId, Place, Spent, Ticket, Told,
 };
 
 use super::bot::Bot;
@@ -35,7 +35,7 @@ pub enum Origin {
 #[derive(Debug, Clone)]
 pub enum Item {
     Heard(Rc<Incoming>),
-    Held(Rc<Incoming>, Kept),
+    Held(Rc<Incoming>, Kept, Position),
     Internal {
         event: Event,
         id: EventId,
@@ -173,9 +173,12 @@ impl Tenure {
         })
     }
 
-    /// A kept message that was written before another bot's last step in its conversation.
-    pub fn is_outdated(&self, kept: Kept, stepped: UnixMs) -> bool {
-        kept.is_outdated(stepped, self.resumed.at)
+    /// How a kept message stands to the last step in its private conversation.
+    pub fn age(&self, kept: Kept, envelope: &Envelope<Dialogue>) -> Age {
+        match envelope.marks.home() == Some(BoxId::Private(self.bot.id())) {
+            true => Age::Latest,
+            false => kept.age(envelope.at, self.resumed.at),
+        }
     }
 
     /// One event per change of bots.

@@ -32,13 +32,13 @@ impl Member {
             });
         }
         let silent = said.confirmed.is_empty();
-        if silent && !said.resumed {
+        if silent && !said.shows_where_he_stands() {
             self.confirm_by_prompt(&said, heard);
         }
         let unsettled = self.ledger.unsettled_mut();
         let elsewhere = unsettled.is_some_and(|entry| entry.to.is_some_and(|to| to != heard.bot));
         // What he wrote to one bot is not answered by another one that asks for something.
-        if said.resumed || (elsewhere && (silent || said.prompt.is_some())) {
+        if said.shows_where_he_stands() || (elsewhere && (silent || said.prompt.is_some())) {
             self.resume(&said, heard);
         }
         self.bot = heard.bot;
@@ -306,7 +306,7 @@ impl Member {
         if step == Step::Tags && self.upload.step() == Some(Step::Tags) {
             self.see_chosen(heard);
         }
-        if said.resumed {
+        if said.shows_where_he_stands() {
             self.wants_prompt = false;
             return;
         }
@@ -366,7 +366,7 @@ impl Member {
 
 /// Whether this model is what the message shows.
 fn fits(model: &Upload, said: &Said, heard: &Heard) -> bool {
-    let bare_prompt = !said.resumed && said.card == Card::default();
+    let bare_prompt = !said.shows_where_he_stands() && said.card == Card::default();
     model.step() == said.prompt
         && (bare_prompt || model.differences(&said.card).is_empty())
         && (model.step() != Some(Step::Tags) || set(&chosen_of(heard)) == set(&model.tags))

@@ -1,7 +1,7 @@
 -- A conversation's state, its replies, its records, what it tells others, and what it settles.
--- KEYS epoch counters conversation open outbox records inbox timers dirty refused reminded
--- ARGV epoch nonce expected-version stored open-at (empty: nothing is open) active name keep-ms records-at-most, then lists: settles (nothing; `outbox` or
---      `inbox` and a position; `timer`, its name and when it was due), entries, records, counter and change, told, its timers
+-- KEYS epoch counters conversation open outbox records inbox timers dirty refused reminded [held]
+-- ARGV epoch nonce expected-version stored open-at (empty: nothing is open) active name keep-ms records-at-most, then lists: settles (nothing; `outbox`,
+--      `inbox` or `held` and a position; `timer`, its name and when it was due), entries, records, counter and change, told, its timers
 if not epoch_open(KEYS[1], ARGV[1], ARGV[2]) then
   redis.call('HINCRBY', KEYS[2], 'commits_refused', 1)
   return {'fenced', record(KEYS[1])}
@@ -10,7 +10,7 @@ local list = lists(10)
 local settles = list()
 local entries = list()
 local records = list()
-local places = {outbox = KEYS[5], inbox = KEYS[7]}
+local places = {outbox = KEYS[5], inbox = KEYS[7], held = KEYS[12]}
 local place = places[settles[1]]
 if place and #redis.call('XRANGE', place, settles[2], settles[2]) == 0 then
   return {'gone'}

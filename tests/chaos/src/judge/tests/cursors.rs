@@ -71,6 +71,45 @@ fn what_a_bot_kept_is_explained_while_it_waits_or_by_who_went_on_meanwhile() {
     assert_eq!(judged_by(&[person], &[], &returned, &boxes).lost, 0);
 }
 
+/// Written at 2,000, and the other bot's step before it cannot be told from one after it.
+#[test]
+fn who_is_told_that_nobody_can_tell_what_he_wrote_first_has_lost_nothing() {
+    const NOT_TAKEN: &str = "Something that you wrote here earlier was not taken. Please write it again.\n\nSo far:\nNothing has been entered yet.\n\nStep 1/6: Title";
+    let moves = [
+        away(1_500),
+        Move {
+            from: Some(SECOND),
+            to: FIRST,
+            fenced_ms: 8_000,
+            activated_ms: 8_010,
+        },
+    ];
+    let lost = |said_before: i64, told: Option<(i64, i64)>| {
+        let mut boxes = passed(60);
+        let (at_ms, settled_ms) = (2_050, Some(8_200));
+        boxes.keep(FIRST, 40, Kept { at_ms, settled_ms });
+        let mut person = at_title(Place::Private);
+        person.hear(&said(SECOND, said_before, GOES_ON_AT_TITLE), None);
+        person.member.moves_to(FIRST);
+        let entry = person.begin(title(), 2_000);
+        person.member.accepted(entry, 5, 2_000);
+        person.member.ledger.entries[entry].received = Some(Received {
+            message_id: 40,
+            pts: 50,
+        });
+        if let Some((bot, at_ms)) = told {
+            person.hear(&said(bot, at_ms, NOT_TAKEN), None);
+        }
+        person.member.lose_patience();
+        comes_to_his_end(&mut person, FIRST);
+        judged_by(&[person], &[], &moves, &boxes).lost
+    };
+    assert_eq!(lost(1_900, Some((FIRST, 8_250))), 0);
+    assert_eq!(lost(1_900, None), 1, "and is not told");
+    assert_eq!(lost(1_900, Some((SECOND, 8_900))), 1, "by another bot");
+    assert_eq!(lost(400, Some((FIRST, 8_250))), 1, "it can be told");
+}
+
 #[test]
 fn any_word_of_another_bot_is_no_telling() {
     let killed = [strike(Kind::KillWorker, 1_900, 1_900)];

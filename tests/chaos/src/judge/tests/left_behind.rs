@@ -1,5 +1,7 @@
 //! What came to a bot, or under a prompt, that had been left by then.
 
+use sandbox::texts::STALE_PRESS;
+
 use super::*;
 
 #[test]
@@ -10,8 +12,7 @@ fn a_press_is_stale_only_where_its_prompt_had_been_left_behind() {
         for (bot, at_ms, text) in shown {
             person.hear(&said(*bot, *at_ms, text), None);
         }
-        let stale = "That button is from an earlier step. Please use the latest message.";
-        person.member.press_answered(press, Some(stale));
+        person.member.press_answered(press, Some(STALE_PRESS));
         comes_to_his_end(&mut person, FIRST);
         let found = judged(&[person], &[], moves);
         assert_eq!(found.presses_stale, 1);
@@ -26,6 +27,61 @@ fn a_press_is_stale_only_where_its_prompt_had_been_left_behind() {
     assert_eq!(pressed_amid(&[], &later(-3_500)), []);
     assert_eq!(pressed_amid(&[], &later(-4_500)), [Wrong::Contradiction]);
     assert_eq!(pressed_amid(&[], &[away(2_500)]), [Wrong::Contradiction]);
+}
+
+fn judged_amid(person: &Person, moves: &[Move], openings: &[i64]) -> Findings {
+    judge(&Evidence {
+        people: std::slice::from_ref(person),
+        strikes: &[],
+        moves,
+        openings,
+        titles: &[],
+        posts: &[],
+        boxes: &Boxes::default(),
+        maybe_repeated: 9,
+    })
+}
+
+#[test]
+fn who_goes_on_with_showing_where_everybody_stands_leaves_prompts_behind_too() {
+    let mut person = at_title(Place::Private);
+    let press = person.begin(Input::TagsDone, 2_000);
+    person.member.press_answered(press, Some(STALE_PRESS));
+    comes_to_his_end(&mut person, FIRST);
+    let judged = |moves: &[Move], openings: &[i64]| wrongs(&judged_amid(&person, moves, openings));
+    let long_before = away(-20_000);
+    assert_eq!(judged(&[long_before], &[-19_990, 1_500]), []);
+    assert_eq!(
+        judged(&[long_before], &[-19_990]),
+        [Wrong::Contradiction],
+        "nobody began again"
+    );
+    assert_eq!(
+        judged(&[away(-40_000)], &[-39_990, 1_500]),
+        [Wrong::Contradiction],
+        "nothing was owed any more"
+    );
+}
+
+/// The press is answered with nothing and had no effect: its prompt had been left behind, and who knew that died.
+#[test]
+fn a_late_press_may_be_answered_without_a_word_only_when_who_took_it_in_died() {
+    let judged = |shown: &[(i64, i64, &str)], openings: &[i64]| {
+        let mut person = at_title(Place::Private);
+        let press = person.begin(Input::TagsDone, 2_000);
+        for (bot, at_ms, text) in shown {
+            person.hear(&said(*bot, *at_ms, text), None);
+        }
+        person.member.press_answered(press, None);
+        person.member.lose_patience();
+        comes_to_his_end(&mut person, FIRST);
+        let found = judged_amid(&person, &[], openings);
+        (found.lost, found.presses_stale)
+    };
+    let asked = "So far:\nNothing has been entered yet.\n\nStep 1/6: Title";
+    assert_eq!(judged(&[(FIRST, 2_050, asked)], &[2_400]), (0, 1));
+    assert_eq!(judged(&[(FIRST, 2_050, asked)], &[]), (1, 0));
+    assert_eq!(judged(&[], &[2_400]), (1, 0), "it was the latest");
 }
 
 #[test]

@@ -69,6 +69,7 @@ fn what_comes_twice_is_counted_by_the_product_unless_that_cannot_arrive() {
             people: &[person],
             strikes,
             moves: &[away(2_100)],
+            openings: &[],
             titles: &[],
             posts: &[],
             boxes: &Boxes::default(),
