@@ -117,6 +117,16 @@ impl Presses {
         }
     }
 
+    /// What its step had to say, where Telegram is not known to have heard that: it may be delivered again meanwhile.
+    pub fn said(&self, query: QueryId) -> Option<(Option<String>, bool)> {
+        let owed = lock(&self.owed);
+        let taken = owed.iter().find(|it| it.query == query)?;
+        match &taken.fate {
+            Fate::Taken(text, alert) => Some((text.clone(), *alert)),
+            Fate::Open | Fate::TurnedAway => None,
+        }
+    }
+
     /// Telegram has heard the answer, or does not want it any more.
     pub fn answered(&self, query: QueryId) {
         lock(&self.owed).retain(|it| it.query != query);
@@ -333,6 +343,9 @@ mod tests {
     fn what_is_taken_keeps_its_answer_and_nobody_is_turned_away_who_has_one() {
         let presses = heard([1, 2, 3]);
         presses.taken(QueryId(1), Some("Only the member".into()), true);
+        let said = (Some("Only the member".to_owned()), true);
+        assert_eq!(presses.said(QueryId(1)), Some(said), "delivered again");
+        assert_eq!(presses.said(QueryId(2)), None);
         presses.turned_away(QueryId(1));
         presses.turned_away(QueryId(2));
         let decided = presses.take_decided();

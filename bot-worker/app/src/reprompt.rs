@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use bot_worker_core::looks::{Follows, Looks, is_due};
+use bot_worker_core::looks::{Follows, Looks, Room};
 use shared_core::{ConversationKey, PlaceKey};
 use shared_io::clock;
 use shared_io::redis::{Counter, OpenCursor, StateError};
@@ -20,11 +20,10 @@ use crate::engine::Input;
 use crate::status::lock;
 use crate::tenure::Tenure;
 
-/// With those that may wait before it (`is_due`) no more than an answer may pass in the queue (`send_queue`, `head_start`): nobody's answer waits behind them.
-/// A bot that is busy all the time shows so many a second.
+/// With those that may wait before it ([`Room`]) no more than an answer may pass in the queue (`send_queue`, `head_start`): nobody's answer waits behind them.
 const PORTION: usize = 12;
-/// Members that Redis is asked about at once.
-const ASKED: usize = 500;
+/// So many a second where the bot is busy all the time: a seventh of what it may send.
+const LITTLE: usize = 4;
 /// Looked at once more, most have been handed over before: more than do something within a second, so that one portion is all.
 const ONCE_MORE: usize = 2_000;
 /// Who was active within this time is shown his prompt unasked.
@@ -61,11 +60,20 @@ impl Reprompts {
         }
         let mut last = clock::boot_now();
         while !self.finished {
-            let mut shown = self.left_out().await;
             let now = clock::boot_now();
-            if is_due(self.tenure.waiting.load(Ordering::Relaxed), now.since(last)) {
+            let waiting = self.tenure.waiting.load(Ordering::Relaxed);
+            let most = match Room::now(waiting, now.since(last)) {
+                Room::None => 0,
+                Room::Little => LITTLE,
+                Room::Portion => PORTION,
+            };
+            let mut shown = Vec::new();
+            if most > 0 {
                 last = now;
-                shown.extend(self.portion().await);
+                shown = self.left_out().await;
+                if shown.is_empty() {
+                    shown = self.portion(most).await;
+                }
             }
             if !shown.is_empty() && engine.send(Input::Reprompt(shown)).await.is_err() {
                 return;
@@ -91,12 +99,12 @@ impl Reprompts {
         }
     }
 
-    /// Whose replies were left out because he is shown where he stands anyhow: he waits for that, so he comes first, whatever else waits. Whoever cannot
-    /// be written to is shown it when he comes.
+    /// Whose replies were left out because he is shown where he stands anyhow: he waits for that, so he comes first. Whoever cannot be written to is shown
+    /// it when he comes.
     async fn left_out(&self) -> Vec<ConversationKey> {
         let mut left_out = std::mem::take(&mut *lock(&self.tenure.left_out));
         left_out.dedup();
-        let rest = left_out.split_off(left_out.len().min(ASKED));
+        let rest = left_out.split_off(left_out.len().min(PORTION));
         lock(&self.tenure.left_out).extend(rest);
         if left_out.is_empty() {
             return left_out;
@@ -125,10 +133,10 @@ impl Reprompts {
         Ok(keys.iter().zip(reached).map(is_there).collect())
     }
 
-    async fn portion(&mut self) -> Vec<ConversationKey> {
+    async fn portion(&mut self, most: usize) -> Vec<ConversationKey> {
         let state = &self.tenure.context.state;
         let first = self.looks.is_first();
-        let limit = if first { PORTION } else { ONCE_MORE };
+        let limit = if first { most } else { ONCE_MORE };
         let page = match state.open_conversations(&self.cursor, limit).await {
             Ok(page) => page,
             Err(error) => {

@@ -196,13 +196,16 @@ impl Tenure {
         another || !self.context.cell.holds(self.tenancy)
     }
 
-    /// How a message that was kept while another bot answered stands to the last step in its private conversation. What this bot has taken in itself
-    /// outdates nothing.
+    /// How a message that was kept while another bot answered stands to the last step in its private conversation. What this bot has not answered
+    /// yet, and what is taken up before it, outdates nothing; and where the dates do not tell, a step with this bot itself came before what it kept.
     pub fn age(&self, kept: Kept, envelope: &Envelope<Dialogue>) -> Age {
+        let Some(followed) = self.followed else {
+            return Age::Latest;
+        };
         let is_own = envelope.marks.home() == Some(BoxId::Private(self.context.lease.bot));
-        match self.followed {
-            Some(followed) if !is_own => kept.age(envelope.at, followed),
-            _ => Age::Latest,
+        match kept.age(envelope.at, followed) {
+            Age::Unknown if is_own => Age::Latest,
+            age => age,
         }
     }
 

@@ -39,7 +39,7 @@ pub enum Event {
     Resumed,
     /// Telegram refused a reply for good: where we stand is shown again, so that the member is not left waiting.
     Unsaid,
-    /// Something that he wrote to this bot while it stood by is too old to be acted on.
+    /// Something that he wrote to this bot while it stood by is too old to be acted on, or too close to his step with another bot.
     NotTaken,
     /// A good moment to invite him to these standbys, usernames without `@`, which he has not started.
     Invited {

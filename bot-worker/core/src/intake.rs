@@ -127,11 +127,15 @@ pub fn take(
     }
     // It ends where no envelope that was read is: there the commit is refused, and nothing breaks off.
     next.version = next.version.saturating_add(1);
+    let mut after = next.clone();
     let stepped = match known {
         true => Step::unchanged(&envelope.state),
         false => step(&envelope.state, event, ctx),
     };
-    let mut taken = finish(envelope, next.clone(), stepped, update, event, ctx, me)?;
+    if !known && event.is_activity() && ctx.key.place == PlaceKey::Private {
+        after.marks.stepped_in(BoxId::Private(me));
+    }
+    let mut taken = finish(envelope, after, stepped, update, event, ctx, me)?;
     if taken.stored.len() > LARGEST_STORED && taken.stored.len() > envelope.encode()?.len() {
         let stepped = refuse(&envelope.state, event, ctx);
         taken = finish(envelope, next, stepped, update, event, ctx, me)?;
@@ -157,9 +161,6 @@ pub(crate) fn finish(
     let active = !known && (event.is_activity() || (stepped.open && !before.state.is_open()));
     if active {
         next.at = ctx.now;
-        if ctx.key.place == PlaceKey::Private {
-            next.marks.stepped_in(BoxId::Private(me));
-        }
     }
     let prompts = stepped.dialogue.nonce != before.state.nonce;
     if prompts {
@@ -233,6 +234,9 @@ pub fn start_over(
     if taken.is_some() {
         // Whether it was known does not matter: it is answered with the line.
         let _ = envelope.marks.admit(update);
+        if ctx.key.place == PlaceKey::Private {
+            envelope.marks.stepped_in(BoxId::Private(me));
+        }
     }
     envelope.marks.rest();
     let mut effects = Vec::new();

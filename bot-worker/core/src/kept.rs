@@ -7,8 +7,8 @@
 //! in between, after it was kept│ outdated
 //! in between, as far as known  │ unknown: its member is told
 //! ```
-//! Invariant: what was certainly written after the conversation's last step is never outdated, and what was certainly written before it is never taken
-//! for an answer to it. Pure; three clocks meet here, so each is taken for what it is good for.
+//! Invariant: what was written after the conversation's last step is never outdated, and what was written before another bot's is never taken for an answer
+//! to it, as far as Telegram's clock and the workers' agree. Pure; three clocks meet here, so each is taken for what it is good for.
 
 use shared_core::UnixMs;
 
@@ -37,7 +37,6 @@ pub enum Age {
 }
 
 impl Kept {
-    /// Asked only where another bot took that step: within one bot's box, what is kept comes after what was taken in.
     /// `stepped`: when the conversation's last step was taken, by a worker's clock. `followed`: when this bot followed the one before it; what it has done itself since
     /// outdates nothing.
     pub fn age(self, stepped: UnixMs, followed: UnixMs) -> Age {

@@ -21,9 +21,24 @@ const BUSY: usize = 16;
 /// However busy it is: who is to be shown where he stands may have had an answer left out for that.
 const AT_LEAST_EVERY: Duration = Duration::from_secs(1);
 
-/// May a portion be handed over? `waiting`: chats that something waits for; `since`: the last portion, or the beginning.
-pub fn is_due(waiting: usize, since: Duration) -> bool {
-    waiting <= BUSY || since >= AT_LEAST_EVERY
+/// What may be handed over now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Room {
+    None,
+    /// It is busy all the time: so much that answers are slowed down little.
+    Little,
+    Portion,
+}
+
+impl Room {
+    /// `waiting`: chats that something waits for; `since`: the last portion, or the beginning.
+    pub fn now(waiting: usize, since: Duration) -> Self {
+        match (waiting <= BUSY, since >= AT_LEAST_EVERY) {
+            (true, _) => Self::Portion,
+            (false, true) => Self::Little,
+            (false, false) => Self::None,
+        }
+    }
 }
 
 /// A wall clock may be set back by this much meanwhile.
@@ -112,9 +127,9 @@ mod tests {
     #[test]
     fn prompts_wait_for_answers_and_not_for_ever() {
         let [soon, late] = [50, 1_000].map(Duration::from_millis);
-        assert!(is_due(BUSY, soon));
-        assert!(!is_due(BUSY + 1, soon));
-        assert!(is_due(usize::MAX, late), "busy all the time");
+        assert_eq!(Room::now(BUSY, soon), Room::Portion);
+        assert_eq!(Room::now(BUSY + 1, soon), Room::None);
+        assert_eq!(Room::now(usize::MAX, late), Room::Little);
     }
 
     fn look(looks: &mut Looks<u8>, page: &[(u8, i64)], now: i64) -> (Vec<u8>, Follows) {

@@ -4,7 +4,7 @@
 //! so a writer that looked at an older state writes nothing. Invariants: what has been taken in (`marks`) and what it led to (`state`) are
 //! in one value and change together or not at all; what is read has a version that a commit can follow, so one that no commit writes
 //! ([`stored_version`]) makes the value damaged, however whole the rest is. The envelope does not know what a state means, only which
-//! messages it remembers: those of the box that the conversation last heard from are written without it.
+//! messages it remembers: those of the box in which the conversation took its last step are written without it.
 //!
 //! An older format is lifted when it is read and written back as the present one with the next commit; a newer one is refused and left
 //! as it is, because a program that was rolled back must not drop what it does not know. How to change the format: raise

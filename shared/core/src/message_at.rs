@@ -1,5 +1,5 @@
-//! A message that a stored conversation remembers, written without its box where that is the conversation's home: the box it last heard
-//! something from. A box's name is as long as a title, and a member in private has but one most of the time.
+//! A message that a stored conversation remembers, written without its box where that is the conversation's home: the box in which it took its
+//! last step. A box's name is as long as a title, and a member in private has but one most of the time.
 //!
 //! Invariant: outside the stored form every message has its box. [`crate::Envelope`] takes it off when it writes and puts it on when it reads,
 //! and its marks, which stand beside it in the same value, say which box it is.

@@ -76,7 +76,7 @@ pub enum Admission {
 
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Watermarks {
-    /// Highest message id taken in, per box; the latest used box is last.
+    /// Highest message id taken in, per box, 0 where there was none; the box of the latest step or message is last.
     #[serde(default, skip_serializing_if = "Vec::is_empty", rename = "m")]
     messages: Vec<(BoxId, MessageId)>,
     #[serde(default, skip_serializing_if = "VecDeque::is_empty", rename = "e")]

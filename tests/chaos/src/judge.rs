@@ -28,6 +28,7 @@ mod late;
 mod repeats;
 #[cfg(test)]
 mod tests;
+mod twice;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -126,11 +127,19 @@ pub fn judge(evidence: &Evidence<'_>) -> Findings {
     let mut findings = Findings::default();
     let mut repeats = Vec::new();
     for person in evidence.people {
-        let mut taken = BTreeSet::new();
+        let (mut taken, mut owed) = (BTreeSet::new(), BTreeSet::new());
         for (at, entry) in person.member.ledger.entries.iter().enumerate() {
             if entry.fate != Fate::Refused {
                 findings.updates += 1;
-                repeated(person, entry, at, evidence, &mut repeats, &mut findings);
+                twice::repeated(
+                    person,
+                    entry,
+                    at,
+                    evidence,
+                    &mut repeats,
+                    &mut owed,
+                    &mut findings,
+                );
                 without_effect(person, at, evidence, &served, &mut taken, &mut findings);
             }
         }
@@ -163,72 +172,6 @@ pub fn judge(evidence: &Evidence<'_>) -> Findings {
         ));
     }
     findings
-}
-
-/// A question where one stands is answered by whatever shows it; what a bot says for another reason counts as its answer as well, in other words.
-fn is_another_matter(person: &Person, entry: &Entry, at: usize, second: Confirmer) -> bool {
-    let mut answers = person
-        .heard
-        .iter()
-        .filter(|note| note.confirms.contains(&at));
-    let Some(repeated) = answers
-        .clone()
-        .find(|note| note.heard.bot == second.bot && note.heard.at_ms == second.at_ms)
-    else {
-        return false;
-    };
-    entry.only_asks()
-        && answers.all(|note| {
-            note.heard.message == repeated.heard.message || note.heard.text != repeated.heard.text
-        })
-}
-
-fn repeated(
-    person: &Person,
-    entry: &Entry,
-    at: usize,
-    evidence: &Evidence<'_>,
-    repeats: &mut Vec<Repeat>,
-    findings: &mut Findings,
-) {
-    for pair in entry.confirmed_by.windows(2) {
-        if let Some(repeat) = repeats::across_bots(pair[0], pair[1], evidence) {
-            repeats.push(repeat);
-            continue;
-        }
-        if is_another_matter(person, entry, at, pair[1]) {
-            continue;
-        }
-        if let Some(repeat) = of_the_same_before(person, entry, at, pair[0], evidence) {
-            repeats.push(repeat);
-            continue;
-        }
-        findings.duplicated += 1;
-        let seen = format!("{:?}", entry.confirmed_by);
-        let violation = of_entry(
-            person,
-            entry,
-            evidence,
-            Wrong::Duplicated,
-            "one answer",
-            &seen,
-        );
-        findings.violations.push(violation);
-    }
-}
-
-/// He asked the same thing twice, and the answer to the first question was said again by another bot: he took that for the answer to the second one.
-fn of_the_same_before(
-    person: &Person,
-    entry: &Entry,
-    at: usize,
-    first: Confirmer,
-    evidence: &Evidence<'_>,
-) -> Option<Repeat> {
-    let mut before = person.member.ledger.entries[..at].iter().rev();
-    let same = before.find(|one| one.input == entry.input)?;
-    let said = same.confirmed_by.last()?;
-    repeats::across_bots(*said, first, evidence)
 }
 
 /// `taken`: inputs whose answers were found to be earlier ones'.

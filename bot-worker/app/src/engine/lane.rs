@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use bot_worker_core::{Dialogue, Event, Intake, Outbox, Taken, read, take};
+use bot_worker_core::{Dialogue, Event, Intake, Outbox, PressAnswer, Taken, read, take};
 use shared_core::{
     ConversationKey, Envelope, EnvelopeError, PlaceKey, QueryId, TOMBSTONE_KEPT, UpdateId,
 };
@@ -30,6 +30,9 @@ use super::meaning::{counters_of, meaning, settles_of};
 use super::patience::{Hopeless, Patience, Verdict};
 use super::{Item, Origin};
 use crate::tenure::Tenure;
+
+/// Answers to presses whose commit was not answered: if that came through, they are what its step had to say.
+type Unsaid = Vec<PressAnswer>;
 
 /// What became of an item.
 pub struct Done {
@@ -84,6 +87,7 @@ pub async fn run(
     ));
     let mut known = cached;
     let mut patience = Patience::default();
+    let mut unsaid = Vec::new();
     let outcome = loop {
         let verdict = patience.verdict();
         let tried = match (verdict, known.take()) {
@@ -91,9 +95,13 @@ pub async fn run(
                 error!(conversation = %key, %why, "an item is given up");
                 break Outcome::LeftAlone;
             }
-            (Verdict::MoveAside(why), _) => from_store(&tenure, key, &item, Some(why)).await,
-            (Verdict::GoOn, Some(envelope)) => attempt(&tenure, key, envelope, &item).await,
-            (Verdict::GoOn, None) => from_store(&tenure, key, &item, None).await,
+            (Verdict::MoveAside(why), _) => {
+                from_store(&tenure, key, &item, Some(why), &mut unsaid).await
+            }
+            (Verdict::GoOn, Some(envelope)) => {
+                attempt(&tenure, key, envelope, &item, &mut unsaid).await
+            }
+            (Verdict::GoOn, None) => from_store(&tenure, key, &item, None, &mut unsaid).await,
         };
         match tried {
             Ok(Try::Finished(outcome)) => break outcome,
@@ -128,16 +136,17 @@ async fn from_store(
     key: ConversationKey,
     item: &Item,
     hopeless: Option<Hopeless>,
+    unsaid: &mut Unsaid,
 ) -> Result<Try, StateError> {
     let (raw, why) = match tenure.context.state.stored_conversation(&key).await? {
         StoredConversation::None if hopeless.is_some() => {
             return Ok(Try::StartedOver(Box::default()));
         }
         StoredConversation::None => {
-            return attempt(tenure, key, Envelope::default(), item).await;
+            return attempt(tenure, key, Envelope::default(), item, unsaid).await;
         }
         StoredConversation::Text(text) => match (read(&text), hopeless) {
-            (Ok(envelope), None) => return attempt(tenure, key, envelope, item).await,
+            (Ok(envelope), None) => return attempt(tenure, key, envelope, item, unsaid).await,
             (Ok(_), Some(why)) => (text.into_bytes(), why.to_string()),
             (Err(why), _) if why.is_newer() => {
                 leave_alone(tenure, key, item, &why).await;
@@ -160,6 +169,7 @@ async fn attempt(
     key: ConversationKey,
     envelope: Envelope<Dialogue>,
     item: &Item,
+    unsaid: &mut Unsaid,
 ) -> Result<Try, StateError> {
     if may_be_written_to(item, &key)
         && let EpochAnswer::Fenced { .. } = tenure.unpark(key.member).await?
@@ -176,17 +186,20 @@ async fn attempt(
     let mut taken = match intake {
         Ok(Intake::Taken(taken)) => *taken,
         Ok(Intake::Known) => {
-            is_known(tenure, &update);
+            is_known(tenure, &update, std::mem::take(unsaid));
             return Ok(Try::stands(envelope, false));
         }
         Err(fault) => return Ok(cannot_be_written(key, envelope, &fault)),
     };
     if taken.known {
-        is_known(tenure, &update);
+        is_known(tenure, &update, std::mem::take(unsaid));
     }
     tenure.prompts.keep_to_his_own(key, &mut taken).await;
-    let committed = commit(tenure, key, envelope.version, &taken, item, &event).await?;
-    Ok(match committed {
+    let committed = commit(tenure, key, envelope.version, &taken, item, &event).await;
+    if committed.is_err() {
+        *unsaid = std::mem::take(&mut taken.outbox.answers);
+    }
+    Ok(match committed? {
         Committed::Done { positions } => {
             let entries = &taken.outbox.entries;
             tenure.prompts.committed(key, entries, &positions);
@@ -197,7 +210,10 @@ async fn attempt(
                 invites: taken.invites.then_some(update),
             })
         }
-        Committed::Gone => Try::stands(envelope, false),
+        Committed::Gone => {
+            tenure.outbox.notify_one();
+            Try::stands(envelope, false)
+        }
         Committed::Stale { version } => {
             debug!(conversation = %key, version, "read again");
             // The commit of an earlier try came through: what it led to is in its place.
@@ -266,10 +282,21 @@ async fn commit(
     tenure.context.state.commit(&commit).await
 }
 
-fn is_known(tenure: &Arc<Tenure>, update: &UpdateId) {
+fn is_known(tenure: &Arc<Tenure>, update: &UpdateId, unsaid: Unsaid) {
     tenure.work.count(tenure, Counter::Duplicates, 1);
-    if let UpdateId::Press { query } = update {
-        answer_press(tenure, *query, None, false);
+    match update {
+        UpdateId::Press { query } if unsaid.is_empty() => {
+            let said = tenure.context.presses.said(*query);
+            let (text, alert) = said.unwrap_or_default();
+            answer_press(tenure, *query, text, alert);
+        }
+        _ => say(tenure, unsaid),
+    }
+}
+
+fn say(tenure: &Arc<Tenure>, answers: Unsaid) {
+    for answer in answers {
+        answer_press(tenure, answer.query, answer.text, answer.alert);
     }
 }
 
@@ -285,9 +312,7 @@ fn after_commit(tenure: &Arc<Tenure>, outbox: Outbox) {
     if !outbox.told.is_empty() {
         tenure.inbox.notify_one();
     }
-    for answer in outbox.answers {
-        answer_press(tenure, answer.query, answer.text, answer.alert);
-    }
+    say(tenure, outbox.answers);
 }
 
 /// Where it cannot be given any more, it is owed (`presses.rs`).

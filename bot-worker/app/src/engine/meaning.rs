@@ -8,19 +8,19 @@
 //!                              a press or an edit: what he did, since it says itself what it belongs to
 //! kept for too long            he is told so too, unless he has gone on since
 //! ```
-//! Invariant: the same item has the same identity whenever it is looked at.
+//! Invariant: looked at again under the same change of bots, an item has the same identity.
 
 use bot_worker_core::kept::Age;
 use bot_worker_core::{Dialogue, Event, event_of};
-use shared_core::{Admission, Envelope, EventId, Incoming, IncomingKind, UpdateId, entry_id};
+use shared_core::{Admission, Envelope, Incoming, IncomingKind, UpdateId};
 use shared_io::redis::{Counter, Settles};
 
 use super::Item;
 use super::held::kept;
 use crate::tenure::Tenure;
 
-/// Tells the event that a message was not taken from the effects that it might have had.
-const NOT_TAKEN: u32 = u32::MAX - 2;
+/// Tells that something was not taken from the other things that a member is told once a change of bots.
+const NOT_TAKEN: u8 = 2;
 
 /// The item's identity and what it means here; `None` when it means nothing.
 pub fn meaning(
@@ -58,7 +58,7 @@ pub fn meaning(
     }
 }
 
-/// It is not acted on, and its member hears of that. A message may have been kept twice: then the other copy was taken.
+/// It is not acted on, and its member hears of that, once a change of bots. A message may have been kept twice: then the other copy was taken.
 fn not_taken(
     tenure: &Tenure,
     incoming: &Incoming,
@@ -68,8 +68,7 @@ fn not_taken(
     if envelope.marks.clone().admit(&id) == Admission::Duplicate {
         return None;
     }
-    let (pool, key) = (&tenure.context.pool, incoming.conversation());
-    let event = EventId(entry_id(pool, &key, &id, NOT_TAKEN).0);
+    let event = tenure.resumption(NOT_TAKEN);
     Some((UpdateId::Internal { event }, Event::NotTaken))
 }
 

@@ -12,6 +12,8 @@ use super::{Crowd, Done};
 
 const KINDS: &str = "message_sent,message_edited";
 const POLL_MS: u64 = 1_000;
+/// What Telegram says to a press of a keyboard that was drawn anew and is shown so a moment later: nothing happened, and he presses again.
+const DRAWN_ANEW: &str = "DATA_INVALID";
 /// What Telegram says to whoever writes to a bot that is gone.
 const GONE: [&str; 3] = ["INPUT_USER_DEACTIVATED", "USER_DEACTIVATED", "BOT_INVALID"];
 
@@ -79,7 +81,7 @@ impl Crowd {
                         self.think(person, unix_ms());
                     }
                 }
-                Err(error) if error.name() == PRESS_TIMEOUT => {
+                Err(error) if matches!(error.name(), PRESS_TIMEOUT | DRAWN_ANEW) => {
                     let speaks = self.speaks.map(|(bot, _)| bot);
                     self.people[person].press_timed_out(entry, speaks);
                 }

@@ -173,7 +173,7 @@ fn of_taken_in(
         None => active_at(i64::MAX, evidence.moves) != Some(bot),
         // A question where one stands is answered by whoever shows it, also where it was kept first.
         Some(settled_ms) => {
-            went_on_elsewhere(person, entry, bot, settled_ms)
+            went_on_elsewhere(person, entry, bot, settled_ms, evidence)
                 || was_too_close(person, entry, bot, settled_ms)
                 || entry.only_asks() && was_told(person, entry, bot)
         }
@@ -192,7 +192,13 @@ fn of_taken_in(
 
 /// Another bot went on with him after he wrote this, so that it was an answer to nothing when its own bot took it up: he heard it, or something that he wrote
 /// to that one took effect.
-fn went_on_elsewhere(person: &Person, entry: &Entry, bot: i64, until_ms: i64) -> bool {
+fn went_on_elsewhere(
+    person: &Person,
+    entry: &Entry,
+    bot: i64,
+    until_ms: i64,
+    evidence: &Evidence<'_>,
+) -> bool {
     let between = entry.sent_ms..=until_ms + SLACK_MS;
     let heard = person.heard.iter().map(|note| &note.heard).any(|it| {
         it.bot != bot
@@ -205,8 +211,16 @@ fn went_on_elsewhere(person: &Person, entry: &Entry, bot: i64, until_ms: i64) ->
             later.to.is_some_and(|to| to != bot)
                 && later.sent_ms > entry.sent_ms
                 && later.sent_ms < until_ms
-                && later.fate == Fate::Answered
+                && (later.fate == Fate::Answered || was_taken_in(later, evidence))
         })
+}
+
+/// Its conversation has it, also where nobody could tell him.
+fn was_taken_in(entry: &Entry, evidence: &Evidence<'_>) -> bool {
+    entry.to.zip(entry.received).is_some_and(|(bot, message)| {
+        let boxes = evidence.boxes;
+        boxes.passed(bot, message).is_some() && boxes.kept(bot, message).is_none()
+    })
 }
 
 /// Another bot took a step with him in the second in which he wrote this, before he did, and he was told that this was not taken.

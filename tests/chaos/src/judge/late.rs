@@ -3,9 +3,11 @@
 //! Invariant: a press of the prompt that is his latest is never explained here. Pure.
 
 use sandbox::check::left_behind;
+use sandbox::course::Input;
 use sandbox::texts;
 
 use super::Evidence;
+use super::twice::SAME_QUESTION_MS;
 use crate::person::{Note, Person};
 
 /// From the opening of an epoch until everybody who was active lately has been looked at for a prompt.
@@ -57,5 +59,30 @@ pub fn was_left_behind(person: &Person, at: usize, evidence: &Evidence<'_>) -> b
             && note.confirms.iter().all(|answered| *answered < at)
             && texts::read(&note.heard.text).prompt.is_some()
     };
-    left_behind(&person.member, stale) || person.heard.iter().any(shown)
+    left_behind(&person.member, stale)
+        || person.heard.iter().any(shown)
+        || is_an_answer_to_come(person, at)
+}
+
+/// He had asked where he stands as often as he was told, and once been shown it unasked before his answer came: the latest answer is not there yet, and what
+/// he presses is the one before it.
+fn is_an_answer_to_come(person: &Person, at: usize) -> bool {
+    let (asked, pressed) = person.member.ledger.entries[..=at].split_at(at);
+    let sent_ms = pressed[0].sent_ms;
+    let mut heard = person.heard.iter().map(|note| &note.heard);
+    let since = asked.iter().rposition(|one| {
+        one.input == Input::Resume
+            && one.shown
+            && one.confirmations == 0
+            && sent_ms - one.sent_ms < SAME_QUESTION_MS
+    });
+    let Some(since) = since else { return false };
+    let questions = asked[since..].iter();
+    let questions = questions.filter(|one| one.input == Input::Resume).count();
+    let from = asked[since].sent_ms;
+    let told = heard.by_ref().filter(|it| {
+        let said = texts::read(&it.text);
+        (from..=sent_ms).contains(&it.at_ms) && said.so_far && !said.shows_where_he_stands()
+    });
+    told.count() < questions
 }

@@ -9,7 +9,7 @@ use bot_worker_core::kept::Age;
 use bot_worker_core::{Dialogue, Event, Intake, Taken, event_of, read, take};
 use shared_core::{
     Admission, ConversationKey, EntryId, Envelope, EventId, Incoming, IncomingKind, OutboxKind,
-    PlaceKey, UpdateId, Watermarks, entry_id,
+    PlaceKey, UpdateId, Watermarks,
 };
 
 use super::tenure::{Item, Tenure};
@@ -17,8 +17,8 @@ use crate::bug::Bug;
 use crate::redis::{Commit, Committed, Settles};
 use crate::sim::Away;
 
-/// Tells the event that a message was not taken from the effects that it might have had.
-const NOT_TAKEN: u32 = u32::MAX - 2;
+/// Tells that something was not taken from being shown where one stands.
+const NOT_TAKEN: u8 = 2;
 
 pub enum Outcome {
     Stands {
@@ -259,8 +259,9 @@ fn not_taken(
         return None;
     }
     waive(tenure, incoming);
-    let (pool, key) = (&tenure.engine.sim.fixed.pool, incoming.conversation());
-    let event = EventId(entry_id(pool, &key, &id, NOT_TAKEN).0);
+    let EventId(mut event) = tenure.resumption();
+    event[7] = NOT_TAKEN;
+    let event = EventId(event);
     Some((UpdateId::Internal { event }, Event::NotTaken))
 }
 

@@ -175,9 +175,10 @@ impl Tenure {
 
     /// How a kept message stands to the last step in its private conversation.
     pub fn age(&self, kept: Kept, envelope: &Envelope<Dialogue>) -> Age {
-        match envelope.marks.home() == Some(BoxId::Private(self.bot.id())) {
-            true => Age::Latest,
-            false => kept.age(envelope.at, self.resumed.at),
+        let is_own = envelope.marks.home() == Some(BoxId::Private(self.bot.id()));
+        match kept.age(envelope.at, self.resumed.at) {
+            Age::Unknown if is_own => Age::Latest,
+            age => age,
         }
     }
 

@@ -51,6 +51,31 @@ fn what_a_bot_kept_is_explained_while_it_waits_or_by_who_went_on_meanwhile() {
         (1, 0),
         "nobody went on with him, so it was an answer"
     );
+    // Another bot has taken in what he asked it, and could not tell him.
+    let asked_elsewhere = |passed_pts: i32| {
+        let mut boxes = passed(60);
+        let (at_ms, settled_ms) = (2_050, Some(8_200));
+        boxes.keep(FIRST, 40, Kept { at_ms, settled_ms });
+        boxes.pass(SECOND, passed_pts, 3_050);
+        let mut person = at_title(Place::Private);
+        let both = [(FIRST, title(), 40, 50), (SECOND, Input::Resume, 9, 12)];
+        for ((bot, input, message_id, pts), sent_ms) in both.into_iter().zip([2_000, 3_000]) {
+            person.member.moves_to(bot);
+            let entry = person.begin(input, sent_ms);
+            person.member.ledger.entries[entry].received = Some(Received { message_id, pts });
+            person.member.lose_patience();
+        }
+        comes_to_his_end(&mut person, FIRST);
+        let struck = [Strike {
+            bot: Some(SECOND),
+            ..strike(Kind::CutTelegram, 2_900, 7_900)
+        }];
+        let found = judged_by(&[person], &struck, &returned, &boxes);
+        let mut all = found.violations.iter();
+        all.any(|one| one.input.contains("#7-2 T"))
+    };
+    assert!(!asked_elsewhere(12), "his title is no answer any more");
+    assert!(asked_elsewhere(11));
     let later = [(SECOND, 9_200, GOES_ON_AT_TITLE)];
     assert_eq!(judged(Some(8_200), &returned, &later), (1, 0));
     let help = [(SECOND, 4_200, LIST)];

@@ -29,6 +29,31 @@ fn a_press_is_stale_only_where_its_prompt_had_been_left_behind() {
     assert_eq!(pressed_amid(&[], &[away(2_500)]), [Wrong::Contradiction]);
 }
 
+/// Each answer that he hears is the one before the latest, whose buttons are the ones that live.
+#[test]
+fn who_is_one_answer_behind_presses_what_has_been_left_behind() {
+    const SO_FAR: &str = "So far:\nNothing has been entered yet.\n\nStep 1/6: Title";
+    let pressed = |first: &str, heard: &[i64]| {
+        let mut person = at_title(Place::Private);
+        told(
+            &mut person,
+            Input::Resume,
+            40_000,
+            &[(FIRST, 40_100, first)],
+        );
+        let answers: Vec<_> = heard.iter().map(|at| (FIRST, *at, SO_FAR)).collect();
+        told(&mut person, Input::Resume, 41_000, &answers);
+        let press = person.begin(Input::TagsDone, 42_000);
+        person.member.press_answered(press, Some(STALE_PRESS));
+        comes_to_his_end(&mut person, FIRST);
+        wrongs(&judged(&[person], &[], &[]))
+    };
+    let wrong = [Wrong::Contradiction];
+    assert_eq!(pressed(GOES_ON_AT_TITLE, &[41_100]), []);
+    assert_eq!(pressed(GOES_ON_AT_TITLE, &[41_100, 41_500]), wrong, "both");
+    assert_eq!(pressed(SO_FAR, &[41_100]), wrong, "nothing is to come");
+}
+
 fn judged_amid(person: &Person, moves: &[Move], openings: &[i64]) -> Findings {
     judge(&Evidence {
         people: std::slice::from_ref(person),

@@ -104,3 +104,22 @@ fn the_first_questions_answer_may_come_in_place_of_the_seconds() {
     assert_eq!(asked_twice(&[killed]), (0, 1));
     assert_eq!(asked_twice(&[]), (1, 0), "nothing was in doubt");
 }
+
+/// The first question is answered by what he is shown unasked, then each answer seems to be the next question's: as many answers as questions.
+#[test]
+fn an_answer_that_was_still_to_come_is_not_the_last_questions_second_one() {
+    const SO_FAR: &str = "So far:\nNothing has been entered yet.\n\nStep 1/6: Title";
+    let duplicated = |shown: &str, again: &[i64]| {
+        let mut person = at_title(Place::Private);
+        told(&mut person, Input::Resume, 2_000, &[(FIRST, 2_100, shown)]);
+        told(&mut person, Input::Resume, 3_000, &[(FIRST, 3_100, SO_FAR)]);
+        for at in again {
+            person.hear(&said(SECOND, *at, SO_FAR), None);
+        }
+        comes_to_his_end(&mut person, SECOND);
+        judged(&[person], &[], &[away(3_500)]).duplicated
+    };
+    assert_eq!(duplicated(GOES_ON_AT_TITLE, &[4_000]), 0);
+    assert_eq!(duplicated(GOES_ON_AT_TITLE, &[4_000, 4_500]), 1, "once");
+    assert_eq!(duplicated(SO_FAR, &[4_000]), 1, "its answer had come");
+}
