@@ -33,6 +33,10 @@ async fn a_member_is_invited_once_and_what_he_starts_is_counted() {
         |config: &str| config.replace("[workers]", "[reach]\ninvite_again = \"7d\"\n\n[workers]");
     let stage = Stage::open_with(2, invites, &[]).await.unwrap();
     let bots: Vec<i64> = stage.scene.bots.iter().map(|bot| bot.id).collect();
+    // Whose name is not known yet is in no invitation.
+    for standby in &bots[1..] {
+        stage.ready(*standby).await.unwrap();
+    }
     let talk = Talk::private(&stage, 0, bots[0]);
     talk.start(None).await.unwrap();
     talk.see("Welcome!").await.unwrap();
