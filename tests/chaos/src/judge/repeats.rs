@@ -46,7 +46,7 @@ pub fn across_bots(first: Confirmer, second: Confirmer, evidence: &Evidence<'_>)
     let struck =
         harmful.any(|strike| strike.meets(said, noted_ms)) || evidence.strikes.iter().any(lost);
     let left_ms = left_after(said, first.bot, evidence.moves)?;
-    let by = found_out_by(noted_ms, evidence.strikes);
+    let by = found_out_by(noted_ms, first.bot, evidence.strikes);
     (struck && left_ms <= by && left_ms <= second.at_ms).then_some(Repeat { left_ms, second })
 }
 
@@ -87,11 +87,11 @@ fn noted_by(said: Confirmer, strikes: &[Strike]) -> i64 {
     extended(from, by, strikes, holds_up)
 }
 
-/// By when whoever was struck is left.
-fn found_out_by(noted_ms: i64, strikes: &[Strike]) -> i64 {
+/// By when whoever was struck is left, or has found out by listening; who is cut off again before he has heard everything begins again.
+fn found_out_by(noted_ms: i64, bot: i64, strikes: &[Strike]) -> i64 {
     let holds_up = |strike: &Strike| {
         let stops_supervisor = matches!(strike.kind, Kind::KillSupervisor | Kind::HangSupervisor);
-        stops_supervisor || stops_redis(strike.kind)
+        stops_supervisor || stops_redis(strike.kind) || takes_the_answer(strike, bot)
     };
     extended(noted_ms, noted_ms + FOUND_OUT_MS, strikes, holds_up)
 }

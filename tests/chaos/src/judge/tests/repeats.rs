@@ -62,6 +62,16 @@ fn an_acknowledgement_is_noted_when_its_worker_wakes_up_or_redis_answers() {
 }
 
 #[test]
+fn who_is_cut_off_again_has_not_found_out_yet() {
+    let first = strike(Kind::CutWorker, 2_000, 8_000);
+    let again = strike(Kind::CutWorker, 11_000, 18_400);
+    let at = [away(18_900)];
+    let both = [first.clone(), again];
+    assert_eq!(twice(21_000, &[first], &at), (1, 0), "it had time enough");
+    assert_eq!(twice(21_000, &both, &at), (0, 1));
+}
+
+#[test]
 fn what_comes_twice_is_counted_by_the_product_unless_that_cannot_arrive() {
     let counted = |maybe_repeated: u64, strikes: &[Strike]| {
         let person = answered(&[(FIRST, 2_010), (SECOND, 2_500)]);
