@@ -37,6 +37,8 @@ async fn a_member_is_invited_once_and_what_he_starts_is_counted() {
     for standby in &bots[1..] {
         stage.ready(*standby).await.unwrap();
     }
+    // What workers know of one another is a round of the supervisor's behind its status.
+    tokio::time::sleep(Duration::from_secs(1)).await;
     let talk = Talk::private(&stage, 0, bots[0]);
     talk.start(None).await.unwrap();
     talk.see("Welcome!").await.unwrap();
