@@ -22,7 +22,7 @@ use crate::tenure::Tenure;
 
 /// With those that may wait before it ([`Room`]) no more than an answer may pass in the queue (`send_queue`, `head_start`): nobody's answer waits behind them.
 const PORTION: usize = 12;
-/// So many a second where the bot is busy all the time: a seventh of what it may send.
+/// So many of the others a second where the bot is busy all the time: a seventh of what it may send. Whose reply was left out is not asked to wait for that.
 const LITTLE: usize = 4;
 /// Looked at once more, most have been handed over before: more than do something within a second, so that one portion is all.
 const ONCE_MORE: usize = 2_000;

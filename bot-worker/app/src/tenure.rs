@@ -8,7 +8,7 @@ use std::time::Duration;
 use bot_worker_core::kept::{Age, Kept};
 use bot_worker_core::{Context, Dialogue};
 use shared_core::{
-    BootMs, BoxId, ConversationKey, Envelope, Epoch, EpochStamp, EventId, MemberId, Milestone,
+    BootMs, ConversationKey, Envelope, Epoch, EpochStamp, EventId, MemberId, Milestone,
     MilestoneKind, Nonce, Spent, Told, UnixMs,
 };
 use shared_io::clock;
@@ -196,17 +196,11 @@ impl Tenure {
         another || !self.context.cell.holds(self.tenancy)
     }
 
-    /// How a message that was kept while another bot answered stands to the last step in its private conversation. What this bot has not answered
-    /// yet, and what is taken up before it, outdates nothing; and where the dates do not tell, a step with this bot itself came before what it kept.
+    /// How a message that was kept while another bot answered stands to the last step in its private conversation. Where none has, nothing is outdated.
     pub fn age(&self, kept: Kept, envelope: &Envelope<Dialogue>) -> Age {
-        let Some(followed) = self.followed else {
-            return Age::Latest;
-        };
-        let is_own = envelope.marks.home() == Some(BoxId::Private(self.context.lease.bot));
-        match kept.age(envelope.at, followed) {
-            Age::Unknown if is_own => Age::Latest,
-            age => age,
-        }
+        let me = self.context.lease.bot;
+        self.followed
+            .map_or(Age::Latest, |followed| kept.age(envelope, me, followed))
     }
 
     /// One event per change of bots: asked for again after a crash, it is a duplicate. `kind` tells its uses apart.

@@ -157,7 +157,7 @@ pub(crate) fn finish(
     // That he is shown where he stands is no step of his: what he wrote before answers the same question still, what another bot's time has
     // outdated stays outdated, and his silence goes on. What is opened for him begins now, whoever caused it.
     // What was taken in before ended his silence then.
-    let known = before.marks.clone().admit(update) == Admission::Duplicate;
+    let known = before.marks.knows(update);
     let active = !known && (event.is_activity() || (stepped.open && !before.state.is_open()));
     if active {
         next.at = ctx.now;

@@ -10,7 +10,7 @@
 //! Invariant: what was written after the conversation's last step is never outdated, and what was written before another bot's is never taken for an answer
 //! to it, as far as Telegram's clock and the workers' agree. Pure; three clocks meet here, so each is taken for what it is good for.
 
-use shared_core::UnixMs;
+use shared_core::{BotId, BoxId, Envelope, UnixMs};
 
 /// By how much the clocks of two hosts may differ.
 const CLOCKS_MS: i64 = 200;
@@ -37,9 +37,16 @@ pub enum Age {
 }
 
 impl Kept {
-    /// `stepped`: when the conversation's last step was taken, by a worker's clock. `followed`: when this bot followed the one before it; what it has done itself since
-    /// outdates nothing.
-    pub fn age(self, stepped: UnixMs, followed: UnixMs) -> Age {
+    /// `envelope`: the conversation, with when its last step was taken, by a worker's clock. `me`: who kept this. `followed`: when it followed the bot before it;
+    /// what it has done itself since outdates nothing. Where the dates do not tell, a step with itself came before what it kept.
+    pub fn age<S>(self, envelope: &Envelope<S>, me: BotId, followed: UnixMs) -> Age {
+        match self.beside(envelope.at, followed) {
+            Age::Unknown if envelope.marks.home() == Some(BoxId::Private(me)) => Age::Latest,
+            age => age,
+        }
+    }
+
+    fn beside(self, stepped: UnixMs, followed: UnixMs) -> Age {
         let is_later = stepped.0 >= self.written.0.saturating_add(SECOND_MS)
             || stepped.0 > self.kept.0.saturating_add(CLOCKS_MS);
         match (stepped < followed, is_later) {
@@ -57,7 +64,7 @@ mod tests {
 
     fn age(written: i64, kept: i64, stepped: i64) -> Age {
         let [written, kept, stepped, followed] = [written, kept, stepped, 9_500].map(UnixMs);
-        Kept { written, kept }.age(stepped, followed)
+        Kept { written, kept }.beside(stepped, followed)
     }
 
     #[test]
@@ -79,5 +86,21 @@ mod tests {
         assert_eq!(age(5_000, 5_990, 5_900), Age::Unknown, "he came back?");
         assert_eq!(age(5_000, 8_000, 5_900), Age::Unknown, "a slow line");
         assert_eq!(age(5_000, 5_200, 5_000), Age::Latest);
+    }
+
+    #[test]
+    fn a_step_with_the_bot_itself_came_before_what_it_kept() {
+        let [written, kept, followed] = [5_000, 8_000, 9_500].map(UnixMs);
+        let aged = |bot, stepped| {
+            let mut envelope = Envelope::<()> {
+                at: UnixMs(stepped),
+                ..Envelope::default()
+            };
+            envelope.marks.stepped_in(BoxId::Private(BotId(bot)));
+            Kept { written, kept }.age(&envelope, BotId(1), followed)
+        };
+        assert_eq!(aged(2, 5_900), Age::Unknown);
+        assert_eq!(aged(1, 5_900), Age::Latest);
+        assert_eq!(aged(1, 6_100), Age::Outdated, "he has gone on since");
     }
 }

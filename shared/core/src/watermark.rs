@@ -177,6 +177,11 @@ impl Watermarks {
         self.messages.last().map(|(home, _)| *home)
     }
 
+    /// Was the update taken in before?
+    pub fn knows(&self, update: &UpdateId) -> bool {
+        self.clone().admit(update) == Admission::Duplicate
+    }
+
     /// The highest message id taken in from this box.
     pub fn message(&self, r#box: BoxId) -> Option<MessageId> {
         self.messages

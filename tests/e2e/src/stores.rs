@@ -39,6 +39,15 @@ impl Stage {
         self.number("XLEN", &format!("held:b{bot}")).await
     }
 
+    /// Waits until the bot keeps so many private messages for when it answers.
+    pub async fn held_is(&self, bot: i64, messages: u64) -> Result<()> {
+        let what = format!("bot {bot} keeps {messages} messages");
+        self.until_stored(&what, async || {
+            Ok((self.held(bot).await? == messages).then_some(()))
+        })
+        .await
+    }
+
     /// Replies that wait for this member's Start.
     pub async fn parked(&self, member: i64) -> Result<u64> {
         self.number("LLEN", &format!("parked:m{member}")).await

@@ -12,7 +12,7 @@
 
 use bot_worker_core::kept::Age;
 use bot_worker_core::{Dialogue, Event, event_of};
-use shared_core::{Admission, Envelope, Incoming, IncomingKind, UpdateId};
+use shared_core::{Envelope, Incoming, IncomingKind, UpdateId};
 use shared_io::redis::{Counter, Settles};
 
 use super::Item;
@@ -65,7 +65,7 @@ fn not_taken(
     envelope: &Envelope<Dialogue>,
 ) -> Option<(UpdateId, Event)> {
     let id = incoming.id()?;
-    if envelope.marks.clone().admit(&id) == Admission::Duplicate {
+    if envelope.marks.knows(&id) {
         return None;
     }
     let event = tenure.resumption(NOT_TAKEN);

@@ -142,12 +142,7 @@ async fn what_was_typed_to_a_dead_bot_is_not_taken_for_a_later_step_when_it_is_b
     let typed = first.say(TYPED).await.unwrap();
     stage.clear_fault(deleted).await.unwrap();
     stage.ready(bots[0]).await.unwrap();
-    stage
-        .until_stored("the bot that is back keeps what it found", async || {
-            Ok((stage.held(bots[0]).await? == 1).then_some(()))
-        })
-        .await
-        .unwrap();
+    stage.held_is(bots[0], 1).await.unwrap();
     stage
         .until_stored("Telegram's dates tell the two apart", async || {
             let now = SystemTime::now().duration_since(UNIX_EPOCH)?;
@@ -163,12 +158,7 @@ async fn what_was_typed_to_a_dead_bot_is_not_taken_for_a_later_step_when_it_is_b
     assert_eq!(stage.switched_from(bots[1]).await.unwrap(), bots[0]);
     let shown = first.see("↻ ").await.unwrap();
     assert!(shown.text.contains("Step 2/6"), "{}", shown.text);
-    stage
-        .until_stored("nothing is kept any longer", async || {
-            Ok((stage.held(bots[0]).await? == 0).then_some(()))
-        })
-        .await
-        .unwrap();
+    stage.held_is(bots[0], 0).await.unwrap();
     stage.delivered().await.unwrap();
     assert_eq!(first.count("✓ ").await.unwrap(), 0, "{TYPED:?} was taken");
     first.give_description().await.unwrap();

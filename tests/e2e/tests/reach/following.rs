@@ -104,12 +104,7 @@ async fn a_bot_that_has_been_replaced_tells_each_member_once_where_to_go() {
     let kept = stage.held(bots[0]).await.unwrap();
     old[0].say("hello?").await.unwrap();
     old[1].say("hello?").await.unwrap();
-    stage
-        .until_stored("the old bot has taken both in", async || {
-            Ok((stage.held(bots[0]).await? == kept + 2).then_some(()))
-        })
-        .await
-        .unwrap();
+    stage.held_is(bots[0], kept + 2).await.unwrap();
     // Another bot answers from here on: that is news.
     stage.ready(bots[2]).await.unwrap();
     switch_to(&stage, "third").await;

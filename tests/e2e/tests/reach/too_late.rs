@@ -49,12 +49,7 @@ async fn who_wrote_too_long_ago_is_told_and_shown_where_he_stands() {
     for text in ["hello", "/upload"] {
         other.say(text).await.unwrap();
     }
-    stage
-        .until_stored("the standby keeps all three", async || {
-            Ok((stage.held(bots[1]).await? == 3).then_some(()))
-        })
-        .await
-        .unwrap();
+    stage.held_is(bots[1], 3).await.unwrap();
     // As if the bot had stood by for so long.
     redate(&stage, bots[1], |date| date - HALF_AN_HOUR_MS).await;
     stage.revoke(bots[0]).await.unwrap();
@@ -70,12 +65,7 @@ async fn who_wrote_too_long_ago_is_told_and_shown_where_he_stands() {
     );
     one.say(TITLE).await.unwrap();
     one.see(&format!("✓ Title: {TITLE}")).await.unwrap();
-    stage
-        .until_stored("nothing is kept any longer", async || {
-            Ok((stage.held(bots[1]).await? == 0).then_some(()))
-        })
-        .await
-        .unwrap();
+    stage.held_is(bots[1], 0).await.unwrap();
     stage.delivered().await.unwrap();
     assert_eq!(other.count(NOT_TAKEN).await.unwrap(), 1, "once for both");
     assert_eq!(other.count("Step 1/6").await.unwrap(), 0, "not acted on");
@@ -97,12 +87,7 @@ async fn who_wrote_in_the_very_second_of_the_other_bots_step_is_asked_again() {
     for text in TYPED {
         standby.say(text).await.unwrap();
     }
-    stage
-        .until_stored("the standby keeps both", async || {
-            Ok((stage.held(bots[1]).await? == 2).then_some(()))
-        })
-        .await
-        .unwrap();
+    stage.held_is(bots[1], 2).await.unwrap();
     let mut redis = stage.redis().await.unwrap();
     let open: Vec<(String, f64)> = redis::cmd("ZRANGE")
         .arg("us:{main}:open")
@@ -121,12 +106,7 @@ async fn who_wrote_in_the_very_second_of_the_other_bots_step_is_asked_again() {
     for part in ["Title: ", "Step 2/6"] {
         assert!(told.text.contains(part), "{}", told.text);
     }
-    stage
-        .until_stored("nothing is kept any longer", async || {
-            Ok((stage.held(bots[1]).await? == 0).then_some(()))
-        })
-        .await
-        .unwrap();
+    stage.held_is(bots[1], 0).await.unwrap();
     stage.delivered().await.unwrap();
     assert_eq!(standby.count(NOT_TAKEN).await.unwrap(), 1, "once for both");
     assert_eq!(standby.count("✓ ").await.unwrap(), 0, "acted on");

@@ -32,12 +32,7 @@ async fn what_telegram_does_not_give_out_to_a_standby_is_counted_as_unknown() {
         .unwrap();
     // It stands by as before, and the count is not made again.
     talk.say("Is somebody there?").await.unwrap();
-    stage
-        .until_stored("the standby keeps what it hears", async || {
-            Ok((stage.held(standby).await? == 1).then_some(()))
-        })
-        .await
-        .unwrap();
+    stage.held_is(standby, 1).await.unwrap();
     assert_eq!(stage.counter("updates_unknown").await.unwrap(), 1);
     assert_eq!(stage.active().await.unwrap(), active, "no reason to switch");
 }

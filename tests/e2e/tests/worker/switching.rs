@@ -25,12 +25,7 @@ async fn what_is_written_to_a_standby_is_taken_up_once_when_it_becomes_active() 
     tokio::time::sleep(Duration::from_secs(1)).await;
     one.say(TITLE).await.unwrap();
     other.say("/upload").await.unwrap();
-    stage
-        .until_stored("the standby keeps both messages", async || {
-            Ok((stage.held(bots[1]).await? == 2).then_some(()))
-        })
-        .await
-        .unwrap();
+    stage.held_is(bots[1], 2).await.unwrap();
     for talk in [&active, &one] {
         assert_eq!(
             talk.count("✓ Title: ").await.unwrap(),
@@ -46,12 +41,7 @@ async fn what_is_written_to_a_standby_is_taken_up_once_when_it_becomes_active() 
     one.give_description().await.unwrap();
     other.give_title().await.unwrap();
     stage.settled().await.unwrap();
-    stage
-        .until_stored("nothing is kept any longer", async || {
-            Ok((stage.held(bots[1]).await? == 0).then_some(()))
-        })
-        .await
-        .unwrap();
+    stage.held_is(bots[1], 0).await.unwrap();
     assert_eq!(one.count("✓ Title: ").await.unwrap(), 1);
     assert_eq!(other.count("✓ Title: ").await.unwrap(), 1);
     assert_eq!(other.count("already open").await.unwrap(), 0);

@@ -8,8 +8,8 @@ use std::rc::Rc;
 use bot_worker_core::kept::Age;
 use bot_worker_core::{Dialogue, Event, Intake, Taken, event_of, read, take};
 use shared_core::{
-    Admission, ConversationKey, EntryId, Envelope, EventId, Incoming, IncomingKind, OutboxKind,
-    PlaceKey, UpdateId, Watermarks,
+    ConversationKey, EntryId, Envelope, EventId, Incoming, IncomingKind, OutboxKind, PlaceKey,
+    UpdateId, Watermarks,
 };
 
 use super::tenure::{Item, Tenure};
@@ -255,7 +255,7 @@ fn not_taken(
     envelope: &Envelope<Dialogue>,
 ) -> Option<(UpdateId, Event)> {
     let id = incoming.id()?;
-    if envelope.marks.clone().admit(&id) == Admission::Duplicate {
+    if envelope.marks.knows(&id) {
         return None;
     }
     waive(tenure, incoming);

@@ -10,7 +10,7 @@ use std::rc::Rc;
 use bot_worker_core::kept::{Age, Kept};
 use bot_worker_core::{Context, Dialogue, Event};
 use shared_core::{
-    BotId, BoxId, ConversationKey, Echo, Envelope, EpochStamp, ErrorClass, EventId, Incoming,
+    BotId, ConversationKey, Echo, Envelope, EpochStamp, ErrorClass, EventId, Incoming,
     IncomingKind, MemberId, Place, Spent, Ticket, Told,
 };
 
@@ -175,11 +175,7 @@ impl Tenure {
 
     /// How a kept message stands to the last step in its private conversation.
     pub fn age(&self, kept: Kept, envelope: &Envelope<Dialogue>) -> Age {
-        let is_own = envelope.marks.home() == Some(BoxId::Private(self.bot.id()));
-        match kept.age(envelope.at, self.resumed.at) {
-            Age::Unknown if is_own => Age::Latest,
-            age => age,
-        }
+        kept.age(envelope, self.bot.id(), self.resumed.at)
     }
 
     /// One event per change of bots.
