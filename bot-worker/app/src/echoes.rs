@@ -16,16 +16,18 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use bot_worker_core::echo::{Ledger, Meaning};
-use shared_core::{Echo, EpochRecord, Ticket, Told};
-use shared_io::redis::{Counter, StateError};
+use shared_core::{Echo, EpochRecord, OutboxEntry, Ticket, Told};
+use shared_io::redis::{Counter, OutboxPosition, StateError};
 use tokio::sync::Notify;
 use tracing::info;
 
 use crate::context::BotContext;
 use crate::status::lock;
 
-/// Entries that are compared when a message of ours is found before the sender is at work; what was on its way stands at the front.
-const COMPARED: usize = 5_000;
+/// Entries that are read at once, and at most, when a message of ours is found before the sender is at work. What was on its way may stand behind many that wait:
+/// those of a chat that is held, and prompts that answers overtake.
+const PAGE: usize = 5_000;
+const COMPARED: usize = 50_000;
 
 #[derive(Debug, Default)]
 pub struct Echoes {
@@ -108,6 +110,25 @@ impl Echoes {
     }
 }
 
+/// The outbox, from its front.
+async fn waiting(context: &BotContext) -> Result<Vec<(OutboxPosition, OutboxEntry)>, StateError> {
+    let mut all = Vec::new();
+    loop {
+        let after = all.last().map(|(at, _)| *at);
+        let page = context.state.outbox(after.as_ref(), PAGE).await?;
+        // One that is not full may lack what nobody can read.
+        if page.is_empty() {
+            return Ok(all);
+        }
+        all.extend(page);
+        if all.len() >= COMPARED {
+            // What is said again may be among the rest: it is counted.
+            context.missed_some.store(true, Ordering::Release);
+            return Ok(all);
+        }
+    }
+}
+
 /// Takes out of the outbox what these messages show to have been sent. For a bot that does not answer yet, in an epoch that nobody answers in:
 /// its cursor passes the messages before its sender begins. False, with nothing done, when the epoch is not the one of `record` any more: another bot's
 /// replies might be among what was read, and look the same.
@@ -118,7 +139,7 @@ pub async fn settle(
 ) -> Result<bool, StateError> {
     let (state, bot) = (&context.state, context.lease.bot);
     // In this order: what another login settles in between is then known by its word.
-    let mut waiting = state.outbox(None, COMPARED).await?;
+    let mut waiting = waiting(context).await?;
     let mut ledger = Ledger::new(state.told(bot).await?);
     // Behind the reading: whatever was read was committed before.
     if state.epoch().await?.as_ref() != record {
@@ -126,10 +147,13 @@ pub async fn settle(
     }
     let (mut found, mut spent) = (Vec::new(), Vec::new());
     for echo in echoes {
-        let entries = waiting.iter().map(|(_, entry)| entry);
-        match ledger.explain(echo, entries) {
+        let of_chat = waiting.iter().enumerate();
+        let of_chat = of_chat.filter(|(_, (_, entry))| entry.target == echo.chat);
+        let (places, entries): (Vec<_>, Vec<_>) =
+            of_chat.map(|(place, (_, entry))| (place, entry)).unzip();
+        match ledger.explain(bot, echo, &entries) {
             Meaning::Sent(at) => {
-                let (position, entry) = waiting.remove(at);
+                let (position, entry) = waiting.remove(places[at]);
                 info!(entry = %entry.id, conversation = %entry.conversation, "found sent");
                 found.push((position, Some(Told::Message(echo.chat, echo.message))));
             }

@@ -25,6 +25,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use bot_worker_core::served::Served;
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
@@ -72,8 +73,7 @@ pub struct Engine {
     ready: VecDeque<ConversationKey>,
     running: FuturesUnordered<BoxFuture<'static, lane::Done>>,
     cache: Cache,
-    /// The latest prompt that each conversation gets of this bot without being asked, by its nonce.
-    served: HashMap<ConversationKey, u32>,
+    served: Served,
     drained: Vec<oneshot::Sender<()>>,
     /// Members who may be invited to the backups.
     invitations: FuturesUnordered<BoxFuture<'static, Option<invite::Invitation>>>,
@@ -92,7 +92,7 @@ impl Engine {
             ready: VecDeque::new(),
             running: FuturesUnordered::new(),
             cache: Cache::default(),
-            served: HashMap::new(),
+            served: Served::default(),
             drained: Vec::new(),
             invitations: FuturesUnordered::new(),
         }
@@ -147,12 +147,8 @@ impl Engine {
             Input::Batch(batch) => self.take_batch(batch),
             Input::Reprompt(conversations) => self.reprompt(conversations),
             Input::Heard(round) => self.tenure.echoes.answer(round),
-            Input::Served(prompts) => {
-                for (conversation, prompt) in prompts {
-                    // What was committed meanwhile is later.
-                    self.served.entry(conversation).or_insert(prompt);
-                }
-            }
+            Input::Served(prompts) => self.served.wait(prompts),
+            Input::NotServed(prompts) => self.served.were_gone(prompts),
             Input::Drain(done) => self.drained.push(done),
             Input::CaughtUp => {
                 info!(epoch = %self.tenure.stamp, "caught up");
@@ -288,7 +284,7 @@ impl Engine {
         lane.state = LaneState::Running;
         let item = match item {
             Item::Reprompt { .. } => Item::Reprompt {
-                served: self.served.get(&key).copied(),
+                served: self.served.prompt_of(&key),
             },
             item => item,
         };
@@ -318,7 +314,7 @@ impl Engine {
                     self.invitations.push(Box::pin(look));
                 }
                 if serves {
-                    self.served.insert(done.key, envelope.state.nonce());
+                    self.served.stepped(done.key, envelope.state.nonce());
                 }
                 self.cache.keep(done.key, *envelope);
             }

@@ -52,14 +52,22 @@ impl Reprompts {
         }
     }
 
-    /// Hands portions to the engine until everyone was looked at.
+    /// Hands portions to the engine until everyone was looked at, and then whoever's reply is left out late: of a long backlog, it is read late.
     pub async fn run(mut self, engine: mpsc::Sender<Input>) {
         // Whatever the sender before this one still sends brings that bot's buttons.
         while !self.finished && !self.tenure.has_turn.load(Ordering::Acquire) {
             tokio::time::sleep(PAUSE).await;
         }
         let mut last = clock::boot_now();
-        while !self.finished {
+        let mut is_noted = false;
+        loop {
+            if !is_noted && self.is_over() {
+                self.note_done(&engine).await;
+                is_noted = true;
+            }
+            if self.tenure.owed.is_none() {
+                return;
+            }
             let now = clock::boot_now();
             let waiting = self.tenure.waiting.load(Ordering::Relaxed);
             let most = match Room::now(waiting, now.since(last)) {
@@ -71,7 +79,7 @@ impl Reprompts {
             if most > 0 {
                 last = now;
                 shown = self.left_out().await;
-                if shown.is_empty() {
+                if shown.is_empty() && !self.finished {
                     shown = self.portion(most).await;
                 }
             }
@@ -80,7 +88,13 @@ impl Reprompts {
             }
             tokio::time::sleep(PAUSE).await;
         }
-        self.note_done(&engine).await;
+    }
+
+    /// Everyone was looked at, and nobody is to be shown any more because of what this bot said before: of that, it finds out meanwhile.
+    fn is_over(&self) -> bool {
+        let doubts = self.tenure.doubts_itself.load(Ordering::Acquire);
+        let is_owed = self.tenure.owed.is_some();
+        self.finished && !(is_owed && (doubts || !lock(&self.tenure.left_out).is_empty()))
     }
 
     /// Once the last prompt is committed: nobody owes it any more.

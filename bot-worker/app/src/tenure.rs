@@ -84,7 +84,7 @@ pub struct Tenure {
     pub previous_username: Option<String>,
     /// Usernames of all bots of the pool that are known.
     pub usernames: Vec<String>,
-    /// Whose replies were left out, because they are shown where they stand; not handed over for that yet.
+    /// Whose replies were left out, or turn out to have been another bot's: they are shown where they stand; not handed over for that yet.
     pub left_out: Mutex<Vec<ConversationKey>>,
     /// Something may be in the outbox.
     pub outbox: Notify,
@@ -98,6 +98,8 @@ pub struct Tenure {
     pub told_newer: Mutex<HashMap<ConversationKey, BootMs>>,
     /// Whoever sent before has ended, and what it left is known.
     pub has_turn: AtomicBool,
+    /// What this bot may have said before is not all known yet.
+    pub doubts_itself: AtomicBool,
     /// `us:{P}:sending` names this tenure. An earlier one of the same process and epoch may stand there in the same words.
     pub took_turn: AtomicBool,
     /// What would be in doubt if the tenure ended now.
@@ -146,6 +148,7 @@ impl Tenure {
             inbox: Notify::new(),
             told_newer: Mutex::default(),
             has_turn: AtomicBool::new(false),
+            doubts_itself: AtomicBool::new(false),
             took_turn: AtomicBool::new(false),
             left: Mutex::default(),
             read_to: Mutex::new(terms.stood),

@@ -55,16 +55,14 @@ pub enum Event {
 }
 
 impl Event {
-    /// The member has done something, or something that he did has come to its end. Only this ends a silence, moves him among the open conversations
-    /// and outdates what he wrote before; that he is shown something, whatever the reason, does not.
+    /// The member has done something. Only this ends a silence, moves him among the open conversations and outdates what he wrote before; that he is shown
+    /// something, whatever the reason, does not, nor that something he did earlier comes to its end: a file may be stored long after he has written elsewhere.
     pub(crate) fn is_activity(&self) -> bool {
         match self {
-            Self::Said(_)
-            | Self::Edited { .. }
-            | Self::Pressed { .. }
-            | Self::FileStored { .. }
-            | Self::FileLost { .. } => true,
-            Self::Resumed
+            Self::Said(_) | Self::Edited { .. } | Self::Pressed { .. } => true,
+            Self::FileStored { .. }
+            | Self::FileLost { .. }
+            | Self::Resumed
             | Self::Unsaid
             | Self::NotTaken
             | Self::Invited { .. }

@@ -39,6 +39,7 @@ pub mod looks;
 pub mod pacing;
 pub mod refused;
 pub mod send_queue;
+pub mod served;
 mod step;
 mod texts;
 mod turn;

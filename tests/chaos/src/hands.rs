@@ -93,12 +93,13 @@ impl Landed {
 }
 
 impl Hands {
-    /// `None`: there was nothing to strike. Otherwise the strike's place, and what is still to be done about it.
+    /// `worker`: whose process the aim's is. `None`: there was nothing to strike. Otherwise the strike's place, and what is still to be done about it.
     pub async fn strike(
         &self,
         number: u32,
         drawn: Drawn,
         aim: Aim,
+        worker: Option<String>,
     ) -> Result<Option<(usize, Release)>> {
         let Some(landed) = self.deed(drawn, aim).await? else {
             return Ok(None);
@@ -117,6 +118,7 @@ impl Hands {
             until_ms: matches!(landed.release, Release::Nothing).then_some(landed.at_ms),
             bot: hits_bot.then_some(aim.bot),
             pid: aim.pid.filter(|_| hits_worker),
+            worker: worker.filter(|_| hits_worker),
             details: landed.details,
             cuts_bot: (drawn.kind.takes_a_bot() && !open_only && !lives_on)
                 || (drawn.kind == Kind::CutWorker && aim.pid_is_active),

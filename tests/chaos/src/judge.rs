@@ -41,6 +41,7 @@ use serde::Serialize;
 use crate::person::Person;
 use crate::strike::Strike;
 use excuses::{Excuse, Served, Verdict};
+pub use repeats::NOTED_MS;
 use repeats::Repeat;
 
 /// What the sandbox's member expects where he is shown what somebody else wrote.

@@ -146,6 +146,7 @@ mod tests {
             until_ms,
             bot: None,
             pid: None,
+            worker: None,
             details: String::new(),
             cuts_bot: false,
         }

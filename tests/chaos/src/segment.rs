@@ -22,13 +22,13 @@ use crate::crowd::{Crowd, Told};
 use crate::dossier;
 use crate::fault::Kind;
 use crate::hands::Hands;
-use crate::judge::{Evidence, Post, Violation, Wrong, judge};
+use crate::judge::{Evidence, NOTED_MS, Post, Violation, Wrong, judge};
 use crate::keeper::{Daemons, Orders};
 use crate::recovery;
 use crate::report::Segment;
 use crate::stage::{Shape, Stage};
 use crate::storm::Storm;
-use crate::strike::Strikes;
+use crate::strike::{Strikes, with_all_they_hit};
 use crate::trail::{Files, Switches, Wire};
 
 const WARM_WITHIN: Duration = Duration::from_secs(120);
@@ -236,7 +236,7 @@ async fn conclude(
     let maybe_repeated = status.counter("maybe_repeated");
     let mut findings = judge(&Evidence {
         people: &crowd.people,
-        strikes: &strikes,
+        strikes: &with_all_they_hit(&strikes, &gathered.switches.all(), NOTED_MS),
         moves: &moves,
         openings: &openings,
         titles: &titles,

@@ -48,7 +48,7 @@ pub struct Storm {
 struct Seen {
     active: i64,
     pid: Option<i32>,
-    workers: Vec<i32>,
+    workers: Vec<(i32, String)>,
 }
 
 impl Seen {
@@ -59,9 +59,16 @@ impl Seen {
             workers: status
                 .workers
                 .iter()
-                .filter_map(|worker| worker.pid)
+                .filter_map(|worker| Some((worker.pid?, worker.name.clone())))
                 .collect(),
         })
+    }
+
+    fn name_of(&self, pid: i32) -> Option<String> {
+        let mut workers = self.workers.iter();
+        workers
+            .find(|(its, _)| *its == pid)
+            .map(|(_, name)| name.clone())
     }
 }
 
@@ -123,7 +130,8 @@ impl Storm {
         let Some(aim) = self.aim(&drawn, &seen, target) else {
             return Ok(false);
         };
-        let Some((place, release)) = self.hands.strike(number, drawn, aim).await? else {
+        let worker = aim.pid.and_then(|pid| seen.name_of(pid));
+        let Some((place, release)) = self.hands.strike(number, drawn, aim, worker).await? else {
             return Ok(false);
         };
         if drawn.kind == Kind::Revoke {
@@ -201,7 +209,7 @@ impl Storm {
         let idle: Vec<i32> = seen
             .workers
             .iter()
-            .copied()
+            .map(|(pid, _)| *pid)
             .filter(|pid| Some(*pid) != seen.pid)
             .collect();
         let pid = match drawn.bystander {

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use sandbox::clock::unix_ms;
+use sandbox::status::Switch;
 use serde::Serialize;
 
 use crate::fault::{Kind, Moment};
@@ -20,6 +21,8 @@ pub struct Strike {
     pub bot: Option<i64>,
     /// The process that it hits.
     pub pid: Option<i32>,
+    /// That worker's name.
+    pub worker: Option<String>,
     /// Of its kind: only the sockets that are open, for one.
     pub details: String,
     /// Nobody can read the bot's box while it lasts.
@@ -56,6 +59,38 @@ impl Strike {
             self.details
         )
     }
+}
+
+/// A strike is aimed at whom status shows, which is some moments old. These and, of each one on a worker, the same for every other bot that this worker held, by
+/// the record of the switches, as it was struck or within `before_ms` before that.
+pub fn with_all_they_hit(strikes: &[Strike], switches: &[Switch], before_ms: i64) -> Vec<Strike> {
+    let mut times: Vec<&Switch> = switches
+        .iter()
+        .filter(|it| it.fenced_at.is_some())
+        .collect();
+    times.sort_by_key(|it| it.fenced_at);
+    let mut all = strikes.to_vec();
+    for strike in strikes.iter().filter(|it| it.kind.hits_a_worker()) {
+        let mut held: Vec<i64> = strike.bot.into_iter().collect();
+        for (at, switch) in times.iter().enumerate() {
+            let next = times.get(at + 1).and_then(|it| it.fenced_at);
+            let begun = switch.activated_at.is_some_and(|it| it <= strike.at_ms);
+            let lasts = next.is_none_or(|it| it >= strike.at_ms - before_ms);
+            let on_it = strike.worker.is_some() && switch.to_worker == strike.worker;
+            let Some(bot) = switch.to_id().filter(|_| begun && lasts && on_it) else {
+                continue;
+            };
+            if !held.contains(&bot) {
+                held.push(bot);
+                all.push(Strike {
+                    bot: Some(bot),
+                    cuts_bot: strike.kind == Kind::CutWorker,
+                    ..strike.clone()
+                });
+            }
+        }
+    }
+    all
 }
 
 #[derive(Debug, Clone, Default)]
@@ -107,5 +142,59 @@ impl Strikes {
         self.0
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use serde_json::json;
+
+    use super::*;
+
+    fn switch(from: i64, to: i64, worker: &str, fenced: i64, activated: i64) -> Switch {
+        serde_json::from_value(json!({
+            "kind": "switch", "from": format!("b{from}"), "to": format!("b{to}"),
+            "from_worker": "w1", "to_worker": worker, "fenced_at": fenced, "activated_at": activated,
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn a_worker_is_struck_with_whatever_bot_it_holds_by_then() {
+        let hung = Strike {
+            number: 1,
+            kind: Kind::HangWorker,
+            moment: Moment::AnyTime,
+            at_ms: 10_000,
+            until_ms: Some(13_000),
+            bot: Some(1),
+            pid: Some(7),
+            worker: Some("w1".to_owned()),
+            details: String::new(),
+            cuts_bot: false,
+        };
+        let hits = |switches: &[Switch]| -> Vec<Option<i64>> {
+            let all = with_all_they_hit(std::slice::from_ref(&hung), switches, 500);
+            all.iter().map(|it| it.bot).collect()
+        };
+        // Status still showed the bot before.
+        assert_eq!(
+            hits(&[switch(1, 4, "w1", 9_500, 9_600)]),
+            [Some(1), Some(4)]
+        );
+        // It had been left for another worker a while ago, or just now.
+        let to_other = |at| {
+            [
+                switch(1, 4, "w1", 5_000, 5_100),
+                switch(4, 5, "w2", at, at + 10),
+            ]
+        };
+        assert_eq!(hits(&to_other(9_400)), [Some(1)]);
+        assert_eq!(hits(&to_other(9_600)), [Some(1), Some(4)]);
+        // What it was given later it did not hold.
+        assert_eq!(hits(&[switch(1, 4, "w1", 10_400, 10_500)]), [Some(1)]);
+        assert_eq!(hits(&[switch(1, 4, "w2", 9_500, 9_600)]), [Some(1)]);
     }
 }

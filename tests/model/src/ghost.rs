@@ -99,7 +99,7 @@ impl fmt::Display for Wrong {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Leaves {
     Sent,
-    /// Another bot's words about itself.
+    /// Another bot's words about itself, or an edit that a later one makes up for.
     Foreign,
 }
 

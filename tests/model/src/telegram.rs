@@ -22,7 +22,7 @@ use crate::sim::rng::Rng;
 use crate::sim::wait::Bell;
 
 pub use people::{Act, People, Place};
-pub use sending::{Say, buttons_of};
+pub use sending::{Drawn, Say, buttons_of};
 
 /// What Telegram refuses, or the line does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

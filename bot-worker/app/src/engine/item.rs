@@ -18,6 +18,8 @@ pub enum Input {
     Reprompt(Vec<ConversationKey>),
     /// Conversations that a reply of this bot's outbox will put a live prompt before.
     Served(HashMap<ConversationKey, u32>),
+    /// Of these that turned out to be wrong: another bot has shown that prompt.
+    NotServed(Vec<(ConversationKey, u32)>),
     /// Answered once everything that was taken in before is committed.
     Drain(oneshot::Sender<()>),
     /// Something that happened to a conversation and did not come from its member.

@@ -17,8 +17,8 @@ use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use bot_worker_core::echo::{Ledger, Meaning};
-use bot_worker_core::in_doubt::InDoubt;
+use bot_worker_core::echo::{Ledger, Meaning, draws};
+use bot_worker_core::in_doubt::{InDoubt, prompt_of};
 use shared_core::{BootMs, Echo, OutboxEntry, SendTarget, Spent, Ticket, Told};
 use shared_io::clock;
 use shared_io::redis::{Counter, OutboxPosition, SendsInDoubt, StateError};
@@ -94,6 +94,7 @@ impl Sender {
         {
             self.queue.doubt(stood);
             self.doubt.since = Some(clock::boot_now());
+            self.tenure.doubts_itself.store(true, Ordering::Release);
             self.doubt.round = self.tenure.echoes.ask();
             *lock(&self.tenure.left) = Left::Something;
         }
@@ -139,8 +140,14 @@ impl Sender {
         }
     }
 
+    /// No more than a sender can have said and not settled: whoever is cut off from Redis alone says on until its lease is over.
     fn may_be_repeated(&self, entries: usize) {
-        let count = u64::try_from(entries.min(IN_FLIGHT)).unwrap_or(u64::MAX);
+        let config = &self.tenure.context.shared.config;
+        let seconds = config.timing.lease_ttl.as_secs() + 1;
+        let rate = u64::from(config.rates.bulk_per_second);
+        let unanswered = u64::try_from(IN_FLIGHT).unwrap_or(u64::MAX);
+        let most = unanswered + u64::from(config.rates.bulk_burst) + rate * seconds;
+        let count = u64::try_from(entries).unwrap_or(u64::MAX).min(most);
         if count > 0 {
             let work = &self.tenure.work;
             work.count(&self.tenure, Counter::MaybeRepeated, count);
@@ -225,12 +232,15 @@ impl Sender {
         let may_be_sent = |position, entry: &OutboxEntry| {
             queue.is_doubtful(position, entry) || tries.get(&entry.id).is_some_and(|it| it.unknown)
         };
+        let me = self.tenure.context.lease.bot;
+        // A later edit may have taken the place of the doubtful one.
+        let tells = |position, entry| may_be_sent(position, entry) || draws(me, echo, entry);
         let doubtful: Vec<_> = queue
             .chat(echo.chat)
-            .filter(|(position, entry)| may_be_sent(position, entry))
+            .filter(|(position, entry)| tells(position, entry))
             .collect();
-        let entries = doubtful.iter().map(|(_, entry)| *entry);
-        match self.doubt.ledger.explain(echo, entries) {
+        let entries: Vec<_> = doubtful.iter().map(|(_, entry)| *entry).collect();
+        match self.doubt.ledger.explain(me, echo, &entries) {
             Meaning::Known(told) => self.tenure.unsettled(told).map(Before::Settled),
             Meaning::Spent(spent) => {
                 self.tenure.is_spent(spent);
@@ -266,6 +276,7 @@ impl Sender {
             return;
         }
         self.doubt.since = None;
+        self.tenure.doubts_itself.store(false, Ordering::Release);
         let left = self.queue.end_doubt();
         self.forget_what_was_missed();
         // Another bot that held the pool in between has moved the group's cursor over what this one said there.
@@ -280,7 +291,8 @@ impl Sender {
     }
 
     /// A worker that slept and woke up hears that its sends were taken, and settles them, also when this sender has read them. A message of one that was
-    /// settled before the words were read is known by its word and explains nothing here any more; left in the queue, it would be said again.
+    /// settled before the words were read is known by its word and explains nothing here any more; left in the queue, it would be said again. It may have
+    /// been another bot's: a prompt among them is not one that this bot will show.
     async fn drop_what_is_gone(&mut self) -> Result<(), StateError> {
         let entries = self.queue.entries();
         let doubtful: Vec<(SendTarget, OutboxPosition)> = entries
@@ -290,12 +302,15 @@ impl Sender {
         let positions: Vec<OutboxPosition> = doubtful.iter().map(|(_, at)| *at).collect();
         let gone = self.tenure.context.state.outbox_gone(&positions).await?;
         let gone: BTreeSet<OutboxPosition> = gone.into_iter().collect();
+        let mut prompts = Vec::new();
         for (target, position) in doubtful.into_iter().filter(|(_, at)| gone.contains(at)) {
             if let Some(entry) = self.queue.remove(target, &position) {
                 info!(entry = %entry.id, "settled by who sent it");
                 self.tries.remove(&entry.id);
+                prompts.extend(prompt_of(&entry).map(|prompt| (entry.conversation, prompt)));
             }
         }
+        self.take_back(prompts).await;
         Ok(())
     }
 }

@@ -6,7 +6,7 @@
 use std::sync::atomic::Ordering;
 
 use bot_worker_core::in_doubt::{draws_anothers_anew, prompt_of};
-use shared_core::{BotId, OutboxEntry, SendTarget};
+use shared_core::{BotId, ConversationKey, OutboxEntry, SendTarget};
 use shared_io::clock;
 use shared_io::redis::{EpochAnswer, OutboxPosition, StateError};
 use tracing::{debug, info};
@@ -160,6 +160,18 @@ impl Sender {
             let _ = self.engine.send(Input::Served(served)).await;
             self.tenure.has_turn.store(true, Ordering::Release);
         }
+    }
+
+    /// These prompts, of which it was told that this bot will show them, it does not.
+    pub(super) async fn take_back(&mut self, prompts: Vec<(ConversationKey, u32)>) {
+        if prompts.is_empty() || self.tenure.owed.is_none() {
+            return;
+        }
+        let conversations = prompts.iter().map(|(conversation, _)| *conversation);
+        let conversations: Vec<_> = conversations.collect();
+        // Before they are handed over to be shown: the engine takes one after the other.
+        let _ = self.engine.send(Input::NotServed(prompts)).await;
+        lock(&self.tenure.left_out).extend(conversations);
     }
 
     /// What another bot composed in its own name, may have said or was to draw anew (this one owes its own), and edits that later ones make up for.

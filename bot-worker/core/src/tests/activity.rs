@@ -32,6 +32,10 @@ fn nothing_but_what_the_member_does_is_activity_of_his() {
     let invited = Event::Invited {
         bots: vec!["third_bot".into()],
     };
+    let stored = Event::FileStored {
+        file: 1,
+        at: MessageId(7),
+    };
     for (event, brings_a_prompt) in [
         (told(1).1, false),
         (Event::Due(Timer::Reminder), true),
@@ -39,6 +43,9 @@ fn nothing_but_what_the_member_does_is_activity_of_his() {
         (Event::Unsaid, true),
         (Event::NotTaken, true),
         (invited, false),
+        // He may have written to another bot since he sent it.
+        (stored, false),
+        (Event::FileLost { file: 1 }, false),
     ] {
         let step = taken(&talk, &envelope, &internal(9), &event, true).unwrap();
         let at = (step.open, step.envelope.at, step.active);
@@ -70,11 +77,6 @@ fn whatever_the_member_does_is_activity_of_his() {
         said(5, "/help"),
         edited,
         pressed("of an old prompt"),
-        Event::FileStored {
-            file: 1,
-            at: MessageId(7),
-        },
-        Event::FileLost { file: 1 },
     ] {
         let step = taken(&talk, &envelope, &internal(9), &event, true).unwrap();
         let at = (step.open, step.envelope.at, step.active);

@@ -17,7 +17,7 @@ use crate::strike::Strike;
 
 /// From Telegram's taking a message to the note in Redis that it was sent, where nothing is struck: some milliseconds, on a busy machine much more. What was
 /// in the socket of a process that is struck comes within it too.
-const NOTED_MS: i64 = 500;
+pub const NOTED_MS: i64 = 500;
 /// So much later may answers come while everything is slow.
 const SLOW_MS: i64 = 400;
 /// What a sender cannot tell it finds out within this time, by listening (`PATIENCE` in the worker's `sender/doubt.rs`). It is also more than it takes to

@@ -102,6 +102,7 @@ fn strike(kind: Kind, at_ms: i64, until_ms: i64) -> Strike {
         until_ms: Some(until_ms),
         bot: Some(FIRST),
         pid: None,
+        worker: None,
         details: String::new(),
         cuts_bot: kind.takes_a_bot(),
     }

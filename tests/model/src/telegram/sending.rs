@@ -5,7 +5,7 @@ use shared_core::{
     SendTarget, UnixMs,
 };
 
-use super::{Refused, Telegram, Update, What, box_of};
+use super::{Refused, Telegram, Update, What, box_of, log_of};
 use crate::ghost::Ghost;
 
 /// A message to be sent.
@@ -20,6 +20,15 @@ pub struct Say {
     /// The reply that it is, and whose words they are; the model's own.
     pub entry: Option<EntryId>,
     pub by: Option<BotId>,
+}
+
+/// How one of the bot's own messages is to look.
+#[derive(Debug, Clone)]
+pub struct Drawn {
+    pub conversation: ConversationKey,
+    pub message: (SendTarget, MessageId),
+    pub print: Option<Print>,
+    pub buttons: Vec<String>,
 }
 
 /// What is under a message, as far as it can be pressed.
@@ -80,18 +89,22 @@ impl Telegram {
         Ok((message, Some(update)))
     }
 
-    /// Changes what is under one of the bot's own messages.
-    pub fn edit(
-        &mut self,
-        bot: BotId,
-        message: MessageId,
-        key: ConversationKey,
-        data: Vec<String>,
-    ) -> Result<(), Refused> {
-        match self.people.edits(key, bot, message, data) {
-            true => Ok(()),
-            false => Err(Refused(ErrorClass::Unreachable)),
+    /// Changes one of the bot's own messages. From here on its box gives it out as it looks now.
+    pub fn edit(&mut self, bot: BotId, drawn: Drawn) -> Result<(), Refused> {
+        let (chat, message) = drawn.message;
+        let key = drawn.conversation;
+        if !self.people.edits(key, bot, message, drawn.buttons) {
+            return Err(Refused(ErrorClass::Unreachable));
         }
+        let updates = &mut self.logs[log_of(box_of(bot, chat))].updates;
+        let own = updates.iter_mut().filter_map(|it| match &mut it.what {
+            What::Own(by, echo) if *by == bot && echo.message == message => Some(echo),
+            _ => None,
+        });
+        for echo in own {
+            echo.print = drawn.print.unwrap_or(echo.print);
+        }
+        Ok(())
     }
 
     /// Copies a member's file into the storage channel.

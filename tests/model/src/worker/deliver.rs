@@ -11,7 +11,7 @@ use shared_core::{
 use super::calls::push;
 use super::tenure::Tenure;
 use crate::bug::Bug;
-use crate::telegram::{Refused, Say, buttons_of};
+use crate::telegram::{Drawn, Refused, Say, buttons_of};
 
 /// What became of an attempt.
 #[derive(Debug, Clone)]
@@ -42,11 +42,15 @@ pub async fn deliver(tenure: &Rc<Tenure>, entry: &OutboxEntry, attempt: u32) -> 
             if !is_ours {
                 return say_anew(tenure, entry, keyboard.as_ref()).await;
             }
-            let (key, message) = (entry.conversation, *message);
-            let data = buttons_of(keyboard.as_ref());
+            let drawn = Drawn {
+                conversation: entry.conversation,
+                message: (entry.target, *message),
+                print: entry.print(),
+                buttons: buttons_of(keyboard.as_ref()),
+            };
             let edited = tenure
                 .calls
-                .call(move |telegram, _, bot, _| telegram.edit(bot, message, key, data));
+                .call(move |telegram, _, bot, _| telegram.edit(bot, drawn));
             match edited.await {
                 Ok(()) => Outcome::Sent(None),
                 Err(Refused(ErrorClass::Unreachable)) => {

@@ -5,7 +5,8 @@
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
-use bot_worker_core::echo::{Ledger, Meaning};
+use bot_worker_core::echo::{Ledger, Meaning, draws};
+use bot_worker_core::in_doubt::prompt_of;
 use shared_core::{BotId, Echo, OutboxEntry, SendTarget, Spent, Ticket, Told};
 
 use super::sender::Sender;
@@ -57,6 +58,7 @@ impl Sender {
         {
             self.queue.doubt(stood);
             self.doubt.since = Some(sim.now());
+            self.tenure.doubts_itself.set(true);
         }
         self.unended = doubts.iter().any(|bot| *bot != me);
     }
@@ -121,13 +123,17 @@ impl Sender {
         let may_be_sent = |position: &Position, entry: &OutboxEntry| {
             queue.is_doubtful(position, entry) || tries.get(&entry.id).is_some_and(|it| it.unknown)
         };
+        let me = self.tenure.bot.id();
+        let tells = |position: &Position, entry: &OutboxEntry| {
+            may_be_sent(position, entry) || draws(me, echo, entry)
+        };
         let doubtful: Vec<_> = queue
             .chat(echo.chat)
-            .filter(|(position, entry)| may_be_sent(position, entry))
+            .filter(|(position, entry)| tells(position, entry))
             .collect();
-        let entries = doubtful.iter().map(|(_, entry)| *entry);
-        let meaning = self.doubt.ledger.explain(echo, entries);
-        let (sim, me) = (&self.tenure.sends.sim, self.tenure.bot.id());
+        let sim = &self.tenure.sends.sim;
+        let entries: Vec<_> = doubtful.iter().map(|(_, entry)| *entry).collect();
+        let meaning = self.doubt.ledger.explain(me, echo, &entries);
         sim.say(|| {
             format!(
                 "{me} hears its own {}{}: {meaning:?}",
@@ -166,6 +172,7 @@ impl Sender {
             return;
         }
         self.doubt.since = None;
+        self.tenure.doubts_itself.set(false);
         let left = self.queue.end_doubt();
         // Another bot that held the pool in between has moved the group's cursor over what this one said there.
         if left > 0 && (!all_heard || self.tenure.after_another) {
@@ -173,7 +180,8 @@ impl Sender {
         }
     }
 
-    /// What a worker that woke up has settled between the first look and the reading of the words is known by its word, and must not leave.
+    /// What a worker that woke up has settled between the first look and the reading of the words is known by its word, and must not leave. It may have
+    /// been another bot's: a prompt among them is not one that this bot will show.
     async fn drop_what_is_gone(&mut self) -> Result<(), Away> {
         let sim = Rc::clone(&self.tenure.sends.sim);
         let held = self.tenure.history();
@@ -187,12 +195,15 @@ impl Sender {
             doubtful.retain(|(_, position)| !redis.live.outbox.contains_key(position));
             doubtful
         });
+        let mut prompts = Vec::new();
         for (target, position) in gone.await? {
             if let Some(entry) = self.queue.remove(target, &position) {
                 sim.say(|| format!("{} was settled by who sent it", entry.id));
                 self.tries.remove(&entry.id);
+                prompts.extend(prompt_of(&entry).map(|prompt| (entry.conversation, prompt)));
             }
         }
+        self.take_back(prompts);
         Ok(())
     }
 

@@ -5,7 +5,7 @@
 use std::rc::Rc;
 
 use bot_worker_core::in_doubt::{draws_anothers_anew, prompt_of};
-use shared_core::OutboxEntry;
+use shared_core::{ConversationKey, OutboxEntry};
 
 use super::deliver::out_of_reach;
 use super::sender::Sender;
@@ -107,6 +107,10 @@ impl Sender {
         {
             served.insert(entry.conversation, prompt);
         }
+        for (position, superseded) in self.queue.supersede(entry) {
+            self.tries.remove(&superseded.id);
+            self.foreign.push(position);
+        }
         let chat = entry.target;
         if self.backlog.takes(chat, self.queue.waiting(chat), before) {
             self.queue.push(position, (**entry).clone());
@@ -115,13 +119,19 @@ impl Sender {
 
     pub fn tell_served(&mut self) {
         if let Some(served) = self.served.take() {
-            let mut known = self.tenure.served.borrow_mut();
-            for (conversation, prompt) in served {
-                known.entry(conversation).or_insert(prompt);
-            }
-            drop(known);
+            self.tenure.served.borrow_mut().wait(served);
             self.tenure.has_turn.set(true);
         }
+    }
+
+    /// These prompts, of which it was told that this bot will show them, it does not.
+    pub fn take_back(&self, prompts: Vec<(ConversationKey, u32)>) {
+        if !self.tenure.owes() {
+            return;
+        }
+        let conversations = prompts.iter().map(|(conversation, _)| *conversation);
+        self.tenure.left_out.borrow_mut().extend(conversations);
+        self.tenure.served.borrow_mut().were_gone(prompts);
     }
 
     async fn drop_foreign(&mut self) -> Result<(), Away> {

@@ -34,14 +34,14 @@ async fn show_all(tenure: &Rc<Tenure>) {
         ctx.sleep(PAUSE).await;
     }
     let mut looked: Vec<ConversationKey> = Vec::new();
-    loop {
+    let mut finished = false;
+    while !finished || tenure.doubts_itself.get() || !tenure.left_out.borrow().is_empty() {
         if tenure.waiting.get() <= BUSY {
+            left_out(tenure).await;
             // What could not be listed is asked for again.
-            if let Ok((page, shown)) = portion(tenure, &looked).await {
+            if !finished && let Ok((page, shown)) = portion(tenure, &looked).await {
                 tenure.reprompt(shown);
-                if page.is_empty() {
-                    break;
-                }
+                finished = page.is_empty();
                 looked.extend(page);
             }
         }
@@ -50,12 +50,40 @@ async fn show_all(tenure: &Rc<Tenure>) {
     note_done(tenure).await;
 }
 
+/// Prompts that another bot has shown after all.
+async fn left_out(tenure: &Rc<Tenure>) {
+    let mut left_out = std::mem::take(&mut *tenure.left_out.borrow_mut());
+    if left_out.is_empty() {
+        return;
+    }
+    match reached(tenure, &left_out).await {
+        Ok(reached) => tenure.reprompt(reached),
+        Err(_) => tenure.left_out.borrow_mut().append(&mut left_out),
+    }
+}
+
+/// Those who are written to unasked.
+async fn reached(
+    tenure: &Rc<Tenure>,
+    keys: &[ConversationKey],
+) -> Result<Vec<ConversationKey>, Away> {
+    let (held, bot) = (tenure.history(), tenure.bot.id());
+    let reach = tenure
+        .engine
+        .redis(held, move |redis, _| redis.live.reach.get(&bot).cloned())
+        .await?;
+    let reach = reach.unwrap_or_default();
+    let is_shown =
+        |key: &&ConversationKey| key.place != PlaceKey::Private || reach.contains(&key.member);
+    Ok(keys.iter().filter(is_shown).copied().collect())
+}
+
 /// The next of them, and those of them who are written to unasked.
 async fn portion(
     tenure: &Rc<Tenure>,
     looked: &[ConversationKey],
 ) -> Result<(Vec<ConversationKey>, Vec<ConversationKey>), Away> {
-    let (held, bot) = (tenure.history(), tenure.bot.id());
+    let held = tenure.history();
     let open = tenure
         .engine
         .redis(held, |redis, _| redis.live.open.clone())
@@ -68,14 +96,7 @@ async fn portion(
     page.sort_by_key(|(key, at)| (-at, *key));
     page.truncate(PORTION);
     let page: Vec<ConversationKey> = page.into_iter().map(|(key, _)| key).collect();
-    let reach = tenure
-        .engine
-        .redis(held, move |redis, _| redis.live.reach.get(&bot).cloned())
-        .await?;
-    let reach = reach.unwrap_or_default();
-    let is_shown =
-        |key: &&ConversationKey| key.place != PlaceKey::Private || reach.contains(&key.member);
-    let shown = page.iter().filter(is_shown).copied().collect();
+    let shown = reached(tenure, &page).await?;
     Ok((page, shown))
 }
 

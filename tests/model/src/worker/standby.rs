@@ -121,8 +121,8 @@ async fn settle_echoes(
     let mut ledger = Ledger::new(words.iter().flat_map(|words| words.iter().copied()));
     let (mut found, mut spent) = (Vec::new(), Vec::new());
     for echo in &batch.echoes {
-        let entries = waiting.iter().map(|(_, entry)| &**entry);
-        match ledger.explain(echo, entries) {
+        let entries: Vec<_> = waiting.iter().map(|(_, entry)| &**entry).collect();
+        match ledger.explain(bot, echo, &entries) {
             Meaning::Sent(at) => {
                 let (position, _) = waiting.remove(at);
                 found.push((position, Some(Told::Message(echo.chat, echo.message))));

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 
 use bot_worker_core::kept::{Age, Kept};
+use bot_worker_core::served::Served;
 use bot_worker_core::{Context, Dialogue, Event};
 use shared_core::{
     BotId, ConversationKey, Echo, Envelope, EpochStamp, ErrorClass, EventId, Incoming,
@@ -66,7 +67,7 @@ pub struct Tenure {
     pub stood: Option<Position>,
     lanes: RefCell<BTreeMap<ConversationKey, Lane>>,
     cache: RefCell<BTreeMap<ConversationKey, Envelope<Dialogue>>>,
-    pub served: RefCell<BTreeMap<ConversationKey, u32>>,
+    pub served: RefCell<Served>,
     pub intake: RefCell<Intake>,
     pub flush_bell: Bell,
     running: Cell<usize>,
@@ -77,6 +78,10 @@ pub struct Tenure {
     pub ended_bell: Bell,
     pub took_turn: Cell<bool>,
     pub has_turn: Cell<bool>,
+    /// What this bot may have said before is not all known yet.
+    pub doubts_itself: Cell<bool>,
+    /// Prompts that turn out to have been another bot's.
+    pub left_out: RefCell<Vec<ConversationKey>>,
     pub waiting: Cell<usize>,
     /// Sends that Telegram may have shown without our knowing.
     pub on_their_way: Cell<usize>,
@@ -130,6 +135,8 @@ impl Tenure {
             ended_bell: Bell::default(),
             took_turn: Cell::new(false),
             has_turn: Cell::new(false),
+            doubts_itself: Cell::new(false),
+            left_out: RefCell::default(),
             waiting: Cell::new(0),
             on_their_way: Cell::new(0),
             sent: RefCell::default(),
@@ -260,7 +267,7 @@ impl Tenure {
 
     /// Starts the lane's next item, or ends the lane when there is none.
     fn start(self: &Rc<Self>, key: ConversationKey) {
-        let served = self.served.borrow().get(&key).copied();
+        let served = self.served.borrow().prompt_of(&key);
         let mut lanes = self.lanes.borrow_mut();
         let Some(lane) = lanes.get_mut(&key) else {
             return;
@@ -296,7 +303,7 @@ impl Tenure {
             lane::Outcome::Stands { envelope, serves } => {
                 if serves {
                     let nonce = envelope.state.nonce();
-                    self.served.borrow_mut().insert(key, nonce);
+                    self.served.borrow_mut().stepped(key, nonce);
                 }
                 self.cache.borrow_mut().insert(key, *envelope);
             }
