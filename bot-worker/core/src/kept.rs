@@ -10,7 +10,9 @@
 //! Invariant: what was written after the conversation's last step is never outdated, and what was written before another bot's is never taken for an answer
 //! to it, as far as Telegram's clock and the workers' agree. Pure; three clocks meet here, so each is taken for what it is good for.
 
-use shared_core::{BotId, BoxId, Envelope, UnixMs};
+use shared_core::{BotId, BoxId, Envelope, EventId, UnixMs, UpdateId};
+
+use crate::event::Event;
 
 /// By how much the clocks of two hosts may differ.
 const CLOCKS_MS: i64 = 200;
@@ -58,9 +60,16 @@ impl Kept {
     }
 }
 
+/// What its member hears of a message that is not acted on, once for each `telling`: as something that he is told, since that is remembered also where
+/// nothing is open.
+pub fn unacted(telling: EventId) -> (UpdateId, Event) {
+    (UpdateId::Told { event: telling }, Event::NotTaken)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use shared_core::{Admission, Watermarks};
 
     fn age(written: i64, kept: i64, stepped: i64) -> Age {
         let [written, kept, stepped, followed] = [written, kept, stepped, 9_500].map(UnixMs);
@@ -102,5 +111,14 @@ mod tests {
         assert_eq!(aged(2, 5_900), Age::Unknown);
         assert_eq!(aged(1, 5_900), Age::Latest);
         assert_eq!(aged(1, 6_100), Age::Outdated, "he has gone on since");
+    }
+
+    #[test]
+    fn who_is_in_the_middle_of_nothing_is_told_once_too() {
+        let mut marks = Watermarks::default();
+        let (telling, _) = unacted(EventId([2; 16]));
+        assert_eq!(marks.admit(&telling), Admission::New);
+        marks.rest();
+        assert!(marks.knows(&telling));
     }
 }

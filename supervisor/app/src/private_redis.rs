@@ -123,7 +123,7 @@ impl PrivateRedis {
         }
     }
 
-    /// What it has acknowledged is in its file.
+    /// What it has acknowledged is in its file, with `appendfsync always`.
     async fn end_hung(&self) {
         let (pid, hung_ms) = (self.process.pid(), self.hung.as_millis());
         tracing::error!(

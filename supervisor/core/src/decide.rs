@@ -241,10 +241,14 @@ impl<'a> Look<'a> {
         let mut elsewhere = false;
         let mut others = 0;
         for bot in self.snapshot.bots.iter().filter(|b| b.bot != holder.bot) {
-            others += 1;
             let Some(given) = self.snapshot.assignment(bot.bot) else {
                 continue;
             };
+            // Dead, it is not answered whatever becomes of Telegram.
+            if self.is_fatal(bot.bot) {
+                continue;
+            }
+            others += 1;
             if !self.is_witness(given) {
                 continue;
             }

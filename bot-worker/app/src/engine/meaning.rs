@@ -10,7 +10,7 @@
 //! ```
 //! Invariant: looked at again under the same change of bots, an item has the same identity.
 
-use bot_worker_core::kept::Age;
+use bot_worker_core::kept::{Age, unacted};
 use bot_worker_core::{Dialogue, Event, event_of};
 use shared_core::{Envelope, Incoming, IncomingKind, UpdateId};
 use shared_io::redis::{Counter, Settles};
@@ -68,8 +68,7 @@ fn not_taken(
     if envelope.marks.knows(&id) {
         return None;
     }
-    let event = tenure.resumption(NOT_TAKEN);
-    Some((UpdateId::Internal { event }, Event::NotTaken))
+    Some(unacted(tenure.resumption(NOT_TAKEN)))
 }
 
 /// Once a change of bots, however often it is asked for.

@@ -128,15 +128,13 @@ impl Pool {
         }
     }
 
-    /// The supervisor that took it has ended; what it began is settled before a pool is led.
+    /// The supervisor that took it has ended. What it began is settled before a pool is led; whether it began at all nobody knows.
     async fn restored_before(&mut self, seen: &SeenRequest) -> Result<(), Stopped> {
-        let done = Progress::Done {
-            outcome: "the pool is served again; `understudy events` says what was restored"
-                .to_owned(),
-            took_ms: seen.age_ms,
-            smoke: Vec::new(),
+        let why = "the supervisor that took it ended before it could tell how it went: `understudy events` says what was restored; if that is nothing, order it again";
+        let failed = Progress::Failed {
+            why: why.to_owned(),
         };
-        self.advance(&seen.request, done).await
+        self.advance(&seen.request, failed).await
     }
 
     /// The order becomes a switch, unless it is not what was shown or not safe.

@@ -117,7 +117,7 @@ impl Look<'_> {
     }
 
     /// A bot whose token or session is dead gains nothing by moving.
-    fn is_fatal(&self, bot: BotId) -> bool {
+    pub(super) fn is_fatal(&self, bot: BotId) -> bool {
         self.verdicts
             .bot(bot)
             .is_some_and(|v| matches!(v.finding, Some(Finding::Fatal { .. })))
@@ -137,7 +137,7 @@ impl Look<'_> {
     fn slot_for(&self, bot: BotId) -> LoginSlot {
         match self.snapshot.assignment(bot) {
             None => LoginSlot::A,
-            // A standby that nobody holds is worse than a doubt that ends with its old worker's lease.
+            // A standby that nobody holds is worse than a login that may be lost: a worker that was cut off keeps its connection for ten minutes.
             Some(given) => match self.login_for(bot, &given.worker) {
                 Login::Free(slot) | Login::InDoubt(slot) => slot,
             },

@@ -121,7 +121,8 @@ impl Look<'_> {
         self.snapshot
             .failed
             .iter()
-            .filter(|failed| failed.holder == *holder)
+            // One of the future was before the clock was set back.
+            .filter(|failed| failed.holder == *holder && failed.at <= self.now)
             .filter_map(|failed| {
                 let since = self.now.since(failed.at);
                 self.policy

@@ -45,7 +45,10 @@ pub fn repeated(
             repeats.push(repeat);
             continue;
         }
-        if is_another_matter(person, entry, at, pair[1]) || is_an_earlier_ones(person, at, owed) {
+        if is_another_matter(person, entry, at, pair[1])
+            || is_an_earlier_ones(person, at, owed)
+            || is_a_kept_ones(person, at, pair[1], evidence, owed)
+        {
             continue;
         }
         if let Some(repeat) = of_the_same_before(person, entry, at, pair[0], evidence) {
@@ -77,6 +80,35 @@ fn is_an_earlier_ones(person: &Person, at: usize, owed: &mut BTreeSet<usize>) ->
         one.input == entry.input && is_first(one) && entry.sent_ms - one.sent_ms < SAME_QUESTION_MS
     });
     entry.only_asks() && first.is_some_and(|(place, _)| owed.insert(place))
+}
+
+/// He had written the same to this bot before, in vain: it was a backup then, kept it, and took it up before it answered this one. So there are as many
+/// answers as questions.
+fn is_a_kept_ones(
+    person: &Person,
+    at: usize,
+    second: Confirmer,
+    evidence: &Evidence<'_>,
+    owed: &mut BTreeSet<usize>,
+) -> bool {
+    let entries = &person.member.ledger.entries;
+    let entry = &entries[at];
+    let was_taken_up = |one: &Entry| {
+        let kept = one
+            .received
+            .and_then(|it| evidence.boxes.kept(second.bot, it));
+        kept.and_then(|kept| kept.settled_ms)
+            .is_some_and(|settled_ms| settled_ms <= second.at_ms)
+    };
+    let mut before = entries[..at].iter().enumerate().rev();
+    let first = before.find(|(_, one)| {
+        one.input == entry.input
+            && one.to == Some(second.bot)
+            && one.confirmations == 0
+            && entry.sent_ms - one.sent_ms < SAME_QUESTION_MS
+            && was_taken_up(one)
+    });
+    first.is_some_and(|(place, _)| owed.insert(place))
 }
 
 /// He asked the same thing twice, and the answer to the first question was said again by another bot: he took that for the answer to the second one.

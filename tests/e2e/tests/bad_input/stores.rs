@@ -341,7 +341,7 @@ fn a_redis_that_may_lose_a_second_is_said_to() {
     );
     let said = folder.run(&["doctor"]);
     assert!(
-        said.out.contains("warn  redis durability  appendfsync everysec: up to 1 s of acknowledged state can go at a power loss"),
+        said.out.contains("warn  redis durability  appendfsync everysec: up to 2 s of acknowledged state can go at a power loss"),
         "{said:?}"
     );
 }

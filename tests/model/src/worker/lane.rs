@@ -5,7 +5,7 @@
 
 use std::rc::Rc;
 
-use bot_worker_core::kept::Age;
+use bot_worker_core::kept::{Age, unacted};
 use bot_worker_core::{Dialogue, Event, Intake, Taken, event_of, read, take};
 use shared_core::{
     ConversationKey, EntryId, Envelope, EventId, Incoming, IncomingKind, OutboxKind, PlaceKey,
@@ -261,8 +261,7 @@ fn not_taken(
     waive(tenure, incoming);
     let EventId(mut event) = tenure.resumption();
     event[7] = NOT_TAKEN;
-    let event = EventId(event);
-    Some((UpdateId::Internal { event }, Event::NotTaken))
+    Some(unacted(EventId(event)))
 }
 
 fn where_he_stands(

@@ -144,7 +144,7 @@ fn promise(durability: Durability, can_mend: bool) -> CheckResult {
         }
         Durability::EverySec => CheckResult::warn(
             KEEPS,
-            "appendfsync everysec: up to 1 s of acknowledged state can go at a power loss, none at a crash of Redis",
+            "appendfsync everysec: up to 2 s of acknowledged state can go at a power loss, or when Redis is killed while its disk stalls",
             fix("set appendfsync to always if that is too much"),
         ),
         Durability::WhenFlushed => CheckResult::fail(

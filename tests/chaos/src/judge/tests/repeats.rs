@@ -133,3 +133,37 @@ fn an_answer_that_was_still_to_come_is_not_the_last_questions_second_one() {
     assert_eq!(duplicated(GOES_ON_AT_TITLE, &[4_000, 4_500]), 1, "once");
     assert_eq!(duplicated(SO_FAR, &[4_000]), 1, "its answer had come");
 }
+
+/// A backup kept the first question and took it up when it answered itself, as he asked the same again.
+#[test]
+fn what_a_bot_kept_and_took_up_has_an_answer_of_its_own() {
+    let duplicated = |settled_ms: Option<i64>, answers: &[i64]| {
+        let mut person = person(Place::Private);
+        let first = person.begin(Input::Open, 2_000);
+        person.member.accepted(first, 5, 2_000);
+        let received = Received {
+            message_id: 40,
+            pts: 50,
+        };
+        person.member.ledger.entries[first].received = Some(received);
+        person.member.lose_patience();
+        let answers: Vec<_> = answers
+            .iter()
+            .map(|at| (FIRST, *at, "Step 1/6: Title"))
+            .collect();
+        told(&mut person, Input::Open, 3_000, &answers);
+        comes_to_his_end(&mut person, FIRST);
+        let mut boxes = passed(60);
+        let at_ms = 2_050;
+        boxes.keep(FIRST, 40, Kept { at_ms, settled_ms });
+        judged_by(&[person], &[], &[], &boxes).duplicated
+    };
+    assert_eq!(duplicated(Some(2_900), &[3_050, 3_400]), 0);
+    assert_eq!(duplicated(Some(2_900), &[3_050, 3_400, 3_700]), 1, "once");
+    assert_eq!(duplicated(None, &[3_050, 3_400]), 1, "it waits there still");
+    assert_eq!(
+        duplicated(Some(5_000), &[3_050, 3_400]),
+        1,
+        "taken up later"
+    );
+}
