@@ -28,8 +28,7 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 
 use shared_core::{
-    BotId, BoxId, Echo, MessageId, OutboxEntry, OutboxKind, Print, SendTarget, Spent, TOLD_KEPT,
-    Told,
+    BotId, BoxId, Echo, OutboxEntry, OutboxKind, Print, SendTarget, Spent, TOLD_KEPT, Told,
 };
 
 use crate::in_doubt::prompt_of;
@@ -137,7 +136,7 @@ fn reply_of(me: BotId, echo: &Echo, doubtful: &[&OutboxEntry]) -> Option<usize> 
         let prompt = prompt_of(entry).filter(|_| is_pressed)?;
         Some((at, prompt))
     });
-    let latest = prompts.clone().last().map(|(_, prompt)| prompt);
+    let latest = prompts.clone().next_back().map(|(_, prompt)| prompt);
     let pressed = || prompts.clone().find(|(_, prompt)| Some(*prompt) == latest);
     // Its own reply is settled, and forgotten.
     let drawn = || {
@@ -169,7 +168,8 @@ mod tests {
 
     use super::*;
     use shared_core::{
-        Button, ChannelId, ConversationKey, EntryId, Keyboard, MemberId, Priority, UnixMs,
+        Button, ChannelId, ConversationKey, EntryId, Keyboard, MemberId, MessageId, Priority,
+        UnixMs,
     };
 
     const ME: BotId = BotId(77);
