@@ -284,7 +284,7 @@ impl Engine {
         lane.state = LaneState::Running;
         let item = match item {
             Item::Reprompt { .. } => Item::Reprompt {
-                served: self.served.prompt_of(&key),
+                served: self.served.latest(&key),
             },
             item => item,
         };

@@ -45,7 +45,7 @@ impl Served {
     }
 
     /// The latest prompt that this bot shows there.
-    pub fn prompt_of(&self, conversation: &ConversationKey) -> Option<u32> {
+    pub fn latest(&self, conversation: &ConversationKey) -> Option<u32> {
         let known = self.0.get(conversation)?;
         let (Prompt::Waits(prompt) | Prompt::Stepped(prompt)) = *known;
         Some(prompt)
@@ -65,7 +65,7 @@ mod tests {
         served.stepped(other, 9);
         served.wait([(one, 4), (other, 8), (redrawn, 3)]);
         served.stepped(redrawn, 3);
-        let prompts = |served: &Served| all.map(|it| served.prompt_of(&it));
+        let prompts = |served: &Served| all.map(|it| served.latest(&it));
         assert_eq!(prompts(&served), [Some(4), Some(9), Some(3)]);
         served.were_gone([(one, 4), (other, 8), (redrawn, 3)]);
         assert_eq!(prompts(&served), [None, Some(9), Some(3)]);

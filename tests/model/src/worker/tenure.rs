@@ -267,7 +267,7 @@ impl Tenure {
 
     /// Starts the lane's next item, or ends the lane when there is none.
     fn start(self: &Rc<Self>, key: ConversationKey) {
-        let served = self.served.borrow().prompt_of(&key);
+        let served = self.served.borrow().latest(&key);
         let mut lanes = self.lanes.borrow_mut();
         let Some(lane) = lanes.get_mut(&key) else {
             return;
